@@ -1,0 +1,79 @@
+import { MessageType, type ErrorFrame, type Json } from './protocol.js';
+
+/** What went wrong, for code to match on; the message is for people. */
+export type ErrorCode =
+  | 'CALL' // the middleware answered with an error
+  | 'TIMEOUT' // no answer in time
+  | 'LOST' // the connection dropped after the call was sent: its outcome is unknown
+  | 'CLOSED' // the connection is gone and the call was not sent
+  | 'CONNECT' // no WebSocket to the middleware
+  | 'LOGIN' // the middleware refused the credential
+  | 'PROTOCOL' // the peer broke its protocol
+  | 'REQUEST' // the request itself is wrong
+  | 'SHUTDOWN' // the daemon is going
+  | 'NO_DAEMON' // nothing listens on the socket
+  | 'RUNNING' // another daemon does
+  | 'FILES' // a path that can't be made, read, written or trusted
+  | 'UNSUPPORTED'; // not in this version
+
+interface Details {
+  /** Class name on the wire; see {@link ErrorFrame}. */
+  errorType?: string;
+  trace?: Json | null;
+  extra?: Json | null;
+  cause?: unknown;
+}
+
+/** The class names that go over the wire as `error_type`, where it isn't the middleware's own answer. */
+const ERROR_TYPES: Partial<Record<ErrorCode, string>> = {
+  CALL: 'ClientException',
+  TIMEOUT: 'ClientException',
+  LOST: 'ClientException',
+  CLOSED: 'ClientException',
+  SHUTDOWN: 'ClientException',
+  CONNECT: 'ClientException',
+  LOGIN: 'ClientException',
+  PROTOCOL: 'ClientException',
+  REQUEST: 'ValueError',
+};
+
+/** Every error this program raises on purpose. Match `code`, never the message. */
+export class MidcltError extends Error {
+  readonly code: ErrorCode;
+  readonly errorType: string;
+  readonly trace: Json | null;
+  readonly extra: Json | null;
+
+  constructor(code: ErrorCode, message: string, details: Details = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'MidcltError';
+    this.code = code;
+    this.errorType = details.errorType ?? ERROR_TYPES[code] ?? 'RuntimeError';
+    this.trace = details.trace ?? null;
+    this.extra = details.extra ?? null;
+  }
+}
+
+/** True for our own errors, also those made by another copy of this module (the bundles have one each). */
+export function isMidcltError(error: unknown): error is MidcltError {
+  return error instanceof Error && error.name === 'MidcltError' && 'code' in error;
+}
+
+/** Anything thrown, as one of ours. A stranger keeps its class name on the wire. */
+export function asMidcltError(thrown: unknown): MidcltError {
+  if (isMidcltError(thrown)) return thrown;
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return new MidcltError('PROTOCOL', error.message, { errorType: error.name, cause: error });
+}
+
+export function errorFrame(thrown: unknown): ErrorFrame {
+  const { message, errorType, trace, extra } = asMidcltError(thrown);
+  return { type: MessageType.ERROR, error: message, errorType, trace, extra };
+}
+
+/** A system error in words: `EACCES: permission denied`, without the call and path that Node repeats. */
+export function systemReason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const text = message.replace(/^[A-Z0-9]+: /, '').replace(/,? (?:open|mkdir|lstat|stat|bind|listen|connect|link|rename|unlink|chmod|scandir|copyfile|fsync|write)\b.*$/, '');
+  return code !== undefined && text !== '' && text !== code ? `${text} (${code})` : (code ?? text);
+}

@@ -1,0 +1,82 @@
+/**
+ * The wire of the Unix socket: one JSON document a line, requests in, frames out.
+ *
+ * Payloads are never parsed whole. Wherever a member carries a value of the middleware's own
+ * (`params`, `result`, `trace`, `extra`, a job's `percent` and `description`) its type here is
+ * {@link Json}: the bytes of one JSON value as they came.
+ */
+
+/** The UTF-8 text of exactly one JSON value (Python's JSON: `NaN`, `Infinity` and 64-bit integers included). */
+export type Json = Buffer;
+
+/** The values of a frame's `type`. */
+export const MessageType = { PROGRESS: 'progress', RESULT: 'result', ERROR: 'error' } as const;
+export type MessageType = (typeof MessageType)[keyof typeof MessageType];
+
+/** The values of a request's `command`. */
+export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop' } as const;
+export type Command = (typeof Command)[keyof typeof Command];
+
+/** A timeout in seconds; null waits without end, undefined means the default. */
+export type Timeout = number | null | undefined;
+
+/** One request line, validated. `command` may name a verb that does not exist. */
+export interface Request {
+  readonly command: string;
+  /** Echoed in every frame of the answer, verbatim. */
+  readonly id: Json | null;
+  readonly method: string | null;
+  /** The text of a JSON array. */
+  readonly params: Json;
+  readonly kwargs: { readonly timeout: Timeout; readonly job: boolean };
+  /** `ping` carries its timeout here, at the top level. */
+  readonly timeout: Timeout;
+  /** End the connection after this request's final frame. */
+  readonly close: boolean;
+  /** Do not end the connection when requests stop coming. */
+  readonly keep: boolean;
+}
+
+export interface ResultFrame {
+  readonly type: typeof MessageType.RESULT;
+  readonly result: Json;
+}
+
+export interface ErrorFrame {
+  readonly type: typeof MessageType.ERROR;
+  readonly error: string;
+  /** `ClientException` for what the middleware answered, else the class of what went wrong. */
+  readonly errorType: string;
+  readonly trace: Json | null;
+  readonly extra: Json | null;
+}
+
+export interface ProgressFrame {
+  readonly type: typeof MessageType.PROGRESS;
+  readonly percent: Json;
+  readonly description: Json;
+  readonly state: string;
+}
+
+/** Exactly one result or error frame ends the answer to a request; progress frames may precede it. */
+export type FinalFrame = ResultFrame | ErrorFrame;
+export type Frame = FinalFrame | ProgressFrame;
+
+/** The longest request line taken, in bytes: the middleware's own largest message and room for the envelope. */
+export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;
+
+/**
+ * Calls sent to the middleware at once. It runs ten a connection and refuses the 21st; two of
+ * the ten stay free for pings and look-ups.
+ */
+export const DEFAULT_CONCURRENCY = 8;
+export const RESERVED_CONCURRENCY = 2;
+
+/** Seconds until an unanswered call is given up, unless it or `CALL_TIMEOUT` says otherwise. */
+export const DEFAULT_CALL_TIMEOUT = 60;
+
+/** Seconds a connection without open requests is kept after its last input. */
+export const DEFAULT_LINGER = 1;
+
+/** Seconds without work after which the daemon ends; 0 means never. */
+export const DEFAULT_LIFETIME = 600;
