@@ -74,6 +74,11 @@ export function errorFrame(thrown: unknown): ErrorFrame {
 /** A system error in words: `EACCES: permission denied`, without the call and path that Node repeats. */
 export function systemReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  const text = message.replace(/^[A-Z0-9]+: /, '').replace(/,? (?:open|mkdir|lstat|stat|bind|listen|connect|link|rename|unlink|chmod|scandir|copyfile|fsync|write)\b.*$/, '');
+  const text = message
+    .replace(/^[A-Z0-9]+: /, '')
+    .replace(
+      /,? (?:open|mkdir|lstat|stat|bind|listen|connect|link|rename|unlink|chmod|scandir|copyfile|fsync|write)\b.*$/,
+      '',
+    );
   return code !== undefined && text !== '' && text !== code ? `${text} (${code})` : (code ?? text);
 }

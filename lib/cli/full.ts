@@ -1,0 +1,7 @@
+/**
+ * The door to everything the daemon path does not need. It is built into a file of its own, so
+ * that `midclt -d call` never reads ws, ndjson, through2 or anything of the daemon.
+ */
+export { daemonCommand } from './daemon.js';
+export { helpText } from './help.js';
+export { runSandbox } from './sandbox.js';

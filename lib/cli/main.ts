@@ -1,0 +1,69 @@
+/** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
+import { isMidcltError } from '../errors.js';
+import { parseArgv, type Arguments } from './argv.js';
+import { BrokenPipe, sayError, sayLine } from './output.js';
+import { callViaDaemon, pingViaDaemon, stopDaemon } from './via-daemon.js';
+
+const SUCCESS = 0;
+const FAILURE = 1;
+const USAGE = 2;
+
+export async function main(argv: readonly string[]): Promise<number> {
+  const parsed = parseArgv(argv);
+  switch (parsed.kind) {
+    case 'usage':
+      sayLine(parsed.message);
+      return USAGE;
+    case 'help':
+      process.stdout.write(full().helpText(parsed.command));
+      return SUCCESS;
+    case 'version':
+      process.stdout.write(`midclt ${version()}\n`);
+      return SUCCESS;
+    case 'run':
+      try {
+        return await run(parsed.args);
+      } catch (error) {
+        if (error instanceof BrokenPipe) return FAILURE;
+        sayError(error);
+        return isMidcltError(error) && error.code === 'UNSUPPORTED' ? USAGE : FAILURE;
+      }
+  }
+}
+
+async function run(args: Arguments): Promise<number> {
+  switch (args.name) {
+    case null:
+      process.stdout.write(full().helpText(null));
+      return SUCCESS;
+    case 'call':
+      if (args.useDaemon) return callViaDaemon(args);
+      return notYet("Calls without a daemon are not supported yet; use 'midclt -d call'");
+    case 'ping':
+      if (args.useDaemon) return pingViaDaemon(args);
+      return notYet("ping without a daemon is not supported yet; use 'midclt -d ping'");
+    case 'subscribe':
+      return notYet('subscribe is not supported yet');
+    case 'daemon':
+      return full().daemonCommand(args);
+    case 'daemon-stop':
+      return stopDaemon(args);
+    case 'sandbox':
+      return full().runSandbox(args);
+  }
+}
+
+function notYet(message: string): number {
+  sayLine(`Error: ${message}`);
+  return USAGE;
+}
+
+/** Everything but the daemon path; see lib/cli/full.ts. */
+function full(): typeof import('./full.js') {
+  return require('./full.js') as typeof import('./full.js');
+}
+
+function version(): string {
+  const manifest = require('../../package.json') as { version: string };
+  return manifest.version;
+}

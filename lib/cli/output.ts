@@ -1,0 +1,87 @@
+/** What goes to stdout and stderr, in the form the Python client gave it. */
+import fs from 'node:fs';
+import { isMidcltError } from '../errors.js';
+import { isNull, membersOf, stringOf } from '../members.js';
+import type { Json } from '../protocol.js';
+import type { ReceivedFrame } from '../client.js';
+
+const STDOUT = 1;
+const STDERR = 2;
+const RETRY_DELAY = 5;
+
+/** Thrown when the reader of stdout has gone, as in `| head -1`: nothing to say about it. */
+export class BrokenPipe extends Error {}
+
+/** Prints a result: a string bare, booleans as Python's, all else as the server sent it. */
+export function printResult(result: Json): void {
+  const newline = Buffer.from('\n');
+  writeAll(STDOUT, Buffer.concat([render(result), newline]));
+}
+
+function render(result: Json): Buffer {
+  const text = stringOf(result);
+  if (text !== null) return Buffer.from(text); // a lone surrogate becomes U+FFFD here
+  const word = result.length <= 5 ? result.toString('latin1') : '';
+  if (word === 'true') return Buffer.from('True');
+  if (word === 'false') return Buffer.from('False');
+  return result;
+}
+
+/** Prints an error frame: the text, then the server's traceback, then `extra`, as far as there are any. */
+export function printErrorFrame({ members }: ReceivedFrame): void {
+  const trace = membersOf(members.get('trace'));
+  const extra = members.get('extra');
+  let text = `${stringOf(members.get('error')) ?? 'Unknown error'}\n`;
+  if (trace) text += `${stringOf(trace.get('formatted')) ?? ''}\n`;
+  if (extra && !isNull(extra) && !/^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) {
+    const { pprint } = require('./pprint.js') as typeof import('./pprint.js');
+    text += `${pprint(extra.toString())}\n`;
+  }
+  say(text);
+}
+
+/** One line on stderr. */
+export function sayLine(line: string): void {
+  say(`${line}\n`);
+}
+
+/** An error of ours, or a stranger's, in one line. */
+export function sayError(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  sayLine(`Error: ${isMidcltError(error) ? message : `unexpected: ${message}`}`);
+}
+
+/** To stderr. What comes from the server must not drive the terminal; a closed stderr is no error. */
+export function say(text: string): void {
+  const { isatty } = require('node:tty') as typeof import('node:tty');
+  const harmless = isatty(STDERR) ? text.replace(CONTROL, '') : text;
+  try {
+    writeAll(STDERR, Buffer.from(harmless));
+  } catch {
+    // nobody listens
+  }
+}
+
+/** C0 but tab and newline, DEL, C1, and escape sequences as a whole. */
+// eslint-disable-next-line no-control-regex
+const CONTROL = /\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+function short(text: Json): string {
+  return text.length > 20 ? '' : text.toString('latin1');
+}
+
+/** Writes all of it before it returns, also to a pipe that is slow. Throws {@link BrokenPipe}. */
+function writeAll(descriptor: number, data: Buffer): void {
+  let written = 0;
+  while (written < data.length) {
+    try {
+      written += fs.writeSync(descriptor, data, written);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') throw new BrokenPipe();
+      if (code !== 'EAGAIN') throw error;
+      // Somebody made the pipe non-blocking, and it is full.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_DELAY);
+    }
+  }
+}

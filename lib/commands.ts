@@ -1,0 +1,113 @@
+/** The verbs of the Unix socket: what each waits for and what it does. */
+import { MidcltError } from './errors.js';
+import type { Log } from './logger.js';
+import { quote } from './members.js';
+import type { Connection } from './middleware/connection.js';
+import type { Jobs } from './middleware/jobs.js';
+import {
+  Command,
+  MessageType,
+  type FinalFrame,
+  type Json,
+  type Request,
+  type ResultFrame,
+  type Timeout,
+} from './protocol.js';
+import type { Context, Verb, Verbs } from './stream/forward.js';
+
+export interface CommandOptions {
+  readonly connection: Connection;
+  readonly jobs: Jobs;
+  readonly log: Log;
+  /** Calls at the middleware at once; 1 is one lock around everything, jobs included. */
+  readonly concurrency: number;
+  /** Seconds; null is no timeout. */
+  readonly callTimeout: number | null;
+  /** Asks the daemon to go; undefined where there is none to ask. */
+  readonly stop?: () => void;
+}
+
+const NO_PARAMS: Json = Buffer.from('[]');
+
+export function createVerbs(options: CommandOptions): Verbs {
+  return new Map<string, Verb>([
+    [Command.CALL, { lane: 'call', run: (request, context) => call(request, context, options) }],
+    [
+      Command.PING,
+      {
+        lane: options.concurrency === 1 ? 'call' : 'reserved',
+        run: (request, context) => ping(request, context, options),
+      },
+    ],
+    [Command.STOP, { lane: 'none', run: () => stop(options) }],
+  ]);
+}
+
+async function call(
+  { method, params, kwargs }: Request,
+  { slot, signal, progress }: Context,
+  { connection, jobs, log, concurrency, callTimeout }: CommandOptions,
+): Promise<FinalFrame> {
+  const timeout = milliseconds(kwargs.timeout, callTimeout);
+  const onSettled = () => {
+    slot.release();
+  };
+  if (method === null || method === '') {
+    onSettled();
+    throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
+  }
+  const started = performance.now();
+  const report = (outcome: string) => {
+    const ms = Math.round(performance.now() - started);
+    log('debug', 'call', { method: method.slice(0, 100), job: kwargs.job, ms, outcome });
+  };
+  try {
+    const answer = kwargs.job
+      ? jobs.call(method, params, {
+          timeout,
+          onProgress: progress,
+          // One lock around everything holds until the job ends, whoever still listens.
+          onAccepted: concurrency === 1 ? () => undefined : onSettled,
+          onSettled,
+          signal: concurrency === 1 ? null : signal,
+        })
+      : connection.call(method, params, { timeout, onSettled });
+    const frame = result(await answer);
+    report('result');
+    return frame;
+  } catch (error) {
+    report(error instanceof MidcltError ? error.code : 'error');
+    throw error;
+  }
+}
+
+async function ping(
+  request: Request,
+  { slot }: Context,
+  { connection, callTimeout }: CommandOptions,
+): Promise<FinalFrame> {
+  const pong = connection.call('core.ping', NO_PARAMS, {
+    timeout: milliseconds(request.timeout, callTimeout),
+    onSettled: () => {
+      slot.release();
+    },
+  });
+  return result(await pong);
+}
+
+function stop({ stop: stopDaemon, log }: CommandOptions): Promise<FinalFrame> {
+  if (!stopDaemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+  log('info', 'stop requested');
+  // After this turn: the answer is on its way before the daemon starts to go.
+  setImmediate(stopDaemon);
+  return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));
+}
+
+function result(text: Json): ResultFrame {
+  return { type: MessageType.RESULT, result: text };
+}
+
+function milliseconds(timeout: Timeout, fallback: number | null): number | null {
+  const seconds = timeout === undefined ? fallback : timeout;
+  return seconds === null ? null : seconds * 1000;
+}

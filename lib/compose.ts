@@ -1,0 +1,88 @@
+/** Wires the stream to the middleware. The daemon and calls without one are built from this alike. */
+import type { Socket } from 'node:net';
+import { createVerbs } from './commands.js';
+import type { Log } from './logger.js';
+import { Connection } from './middleware/connection.js';
+import { Jobs } from './middleware/jobs.js';
+import type { Credential } from './middleware/login.js';
+import { DEFAULT_CALL_TIMEOUT, RESERVED_CONCURRENCY } from './protocol.js';
+import type { Incoming } from './stream/codec.js';
+import { Scheduler } from './stream/scheduler.js';
+import { Session } from './stream/session.js';
+import type { Target } from './uri.js';
+
+/** Seconds a request may wait to be sent, if its own timeout is not longer. */
+const PATIENCE = 120;
+
+export interface CoreOptions {
+  readonly target: Target;
+  readonly credential: Credential | null;
+  readonly concurrency: number;
+  /** Seconds for calls that name no timeout. */
+  readonly callTimeout: number;
+  /** Seconds; see {@link SessionOptions.linger}. */
+  readonly linger: number;
+  readonly log: Log;
+  /** What the `stop` request asks for. */
+  readonly stop?: () => void;
+  /** A request has come in; one has been answered or given up. */
+  readonly onRequest: () => void;
+  readonly onAnswered: () => void;
+}
+
+export interface Core {
+  readonly connection: Connection;
+  readonly jobs: Jobs;
+  /** A session over an accepted connection. */
+  session(socket: Socket): Session;
+}
+
+export function compose(options: CoreOptions): Core {
+  const { target, credential, concurrency, callTimeout, log } = options;
+  const connection = new Connection(target, credential, log);
+  const jobs = new Jobs(connection, log);
+  const verbs = createVerbs({
+    connection,
+    jobs,
+    log,
+    concurrency,
+    callTimeout,
+    ...stopOf(options),
+  });
+  const lanes = {
+    call: new Scheduler(concurrency),
+    reserved: new Scheduler(RESERVED_CONCURRENCY),
+  };
+  const patience = (incoming: Incoming) => patienceOf(incoming, callTimeout);
+  return {
+    connection,
+    jobs,
+    session: (socket) =>
+      new Session(socket, {
+        verbs,
+        lanes,
+        patience,
+        linger: options.linger * 1000,
+        onRequest: options.onRequest,
+        onAnswered: options.onAnswered,
+      }),
+  };
+}
+
+function stopOf({ stop }: CoreOptions): { stop?: () => void } {
+  return stop ? { stop } : {};
+}
+
+/** Milliseconds a request may wait to be sent: the larger of its timeout and two minutes. */
+function patienceOf({ request }: Incoming, callTimeout: number): number | null {
+  if (!request) return null;
+  const timeout = request.command === 'ping' ? request.timeout : request.kwargs.timeout;
+  if (timeout === null) return null;
+  return Math.max(timeout ?? callTimeout, PATIENCE) * 1000;
+}
+
+/** `CALL_TIMEOUT` of the environment in seconds, where it is a positive number. */
+export function callTimeoutOf(env: NodeJS.ProcessEnv): number {
+  const seconds = Number(env.CALL_TIMEOUT ?? '');
+  return seconds > 0 ? seconds : DEFAULT_CALL_TIMEOUT;
+}

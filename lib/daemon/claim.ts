@@ -1,0 +1,190 @@
+/**
+ * Exactly one owner of a socket path.
+ *
+ * Node has no flock, and a check followed by an unlink is a race. What holds:
+ *  - The socket is bound at a private name and published by `link()`, which fails if the path is
+ *    taken. So nobody ever replaces a daemon, and the socket is 0600 from its first instant.
+ *  - A stale socket is one that refuses connections. The right to remove it is an `O_EXCL` file
+ *    named for that very inode: of many starters one gets it, and looks again before it unlinks.
+ *  - What is removed at the end is removed only if it is still one's own.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { MidcltError, systemReason } from '../errors.js';
+import { checkSocketPath, type DaemonPaths } from '../paths.js';
+import { readPid, removeFile, writeFileDurably } from './files.js';
+
+/** Times a starter looks again when the path changes under it. */
+const ATTEMPTS = 150;
+const RETRY_DELAY = 20;
+/** Milliseconds after which the right to remove a socket has lapsed: its holder died with it. */
+const RIGHT_LAPSES = 2000;
+/** Connections that may wait to be accepted; the system caps it at `somaxconn`. */
+const BACKLOG = 4096;
+
+type Occupant = 'nobody' | 'alive' | 'stale';
+
+export class Claim {
+  private own: { dev: number; ino: number } | null = null;
+
+  constructor(private readonly paths: DaemonPaths) {
+    checkSocketPath(paths.socket);
+  }
+
+  /** Throws a `RUNNING` error if a daemon answers at the path. Removes nothing. */
+  async refuseIfRunning(): Promise<void> {
+    if ((await occupantOf(this.paths.socket)) === 'alive') throw this.running();
+  }
+
+  /**
+   * Listens at the path, after the pid file is written. Rejects with a `RUNNING` error if
+   * another daemon is there, before or meanwhile.
+   */
+  async listen(server: net.Server): Promise<void> {
+    const { socket, pid } = this.paths;
+    const bound = path.join(path.dirname(socket), `.${randomBytes(5).toString('hex')}`);
+    await bind(server, bound);
+    try {
+      this.own = identity(bound);
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const occupant = await occupantOf(socket);
+        if (occupant === 'alive') throw this.running();
+        if (occupant === 'stale') {
+          if (!removeStale(socket)) await delay(RETRY_DELAY);
+          continue;
+        }
+        writeFileDurably(pid, String(process.pid));
+        if (!tryLink(bound, socket)) continue;
+        // Another starter may have written its pid between our writing and our link.
+        if (readPid(pid) !== process.pid) writeFileDurably(pid, String(process.pid));
+        sweepRights(socket);
+        return;
+      }
+      throw new MidcltError('FILES', `The socket ${socket} keeps changing; try again`);
+    } catch (error) {
+      this.own = null;
+      throw error;
+    } finally {
+      removeFile(bound);
+    }
+  }
+
+  /** Removes the socket and the pid file, each only if it is still this process's. */
+  release(): void {
+    const { socket, pid } = this.paths;
+    const found = identity(socket);
+    if (this.own && found?.ino === this.own.ino && found.dev === this.own.dev) removeFile(socket);
+    if (readPid(pid) === process.pid) removeFile(pid);
+    this.own = null;
+  }
+
+  private running(): MidcltError {
+    const pid = readPid(this.paths.pid);
+    const who = pid === null ? '' : ` (pid ${pid})`;
+    return new MidcltError(
+      'RUNNING',
+      `A daemon is already running${who} at ${this.paths.socket}. Stop it with 'midclt daemon-stop'`,
+    );
+  }
+}
+
+function bind(server: net.Server, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const mask = process.umask(0o177);
+    server.once('error', (error) => {
+      reject(
+        new MidcltError('FILES', `Cannot listen in ${path.dirname(name)}: ${systemReason(error)}`),
+      );
+    });
+    server.listen({ path: name, backlog: BACKLOG }, resolve);
+    process.umask(mask); // listen() on a path binds before it returns
+  });
+}
+
+/** Only a refused connection proves that nobody is there; anything else leaves the file alone. */
+function occupantOf(socket: string): Promise<Occupant> {
+  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
+  if (!stats) return Promise.resolve('nobody');
+  if (!stats.isSocket()) {
+    return Promise.reject(
+      new MidcltError('FILES', `${socket} is there and is no socket; remove it to start a daemon`),
+    );
+  }
+  return new Promise((resolve, reject) => {
+    const probe = net.connect(socket);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve('alive');
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') resolve('stale');
+      else if (error.code === 'ENOENT') resolve('nobody');
+      else if (error.code === 'EAGAIN')
+        resolve('alive'); // its backlog is full
+      else
+        reject(new MidcltError('FILES', `Cannot tell who owns ${socket}: ${systemReason(error)}`));
+    });
+  });
+}
+
+/** False if another starter is at it. */
+function removeStale(socket: string): boolean {
+  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
+  if (!stats) return true;
+  const right = rightName(socket, stats);
+  try {
+    fs.closeSync(fs.openSync(right, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      const taken = fs.lstatSync(right, { throwIfNoEntry: false });
+      if (taken && Date.now() - taken.mtimeMs > RIGHT_LAPSES) removeFile(right);
+      return false;
+    }
+    throw new MidcltError(
+      'FILES',
+      `Cannot remove the stale socket ${socket}: ${systemReason(error)}`,
+    );
+  }
+  const again = fs.lstatSync(socket, { throwIfNoEntry: false });
+  if (again && rightName(socket, again) === right) removeFile(socket);
+  return true;
+}
+
+/** Rights are named for one inode at one time and are never given back: their sockets are gone. */
+function rightName(socket: string, stats: fs.Stats): string {
+  return `${socket}.${stats.ino}-${Math.trunc(stats.ctimeMs * 1000)}`;
+}
+
+/** Removes the rights of sockets that no longer exist, once the path is ours. */
+function sweepRights(socket: string): void {
+  const directory = path.dirname(socket);
+  const prefix = `${path.basename(socket)}.`;
+  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
+  const current = stats ? path.basename(rightName(socket, stats)) : '';
+  for (const name of fs.readdirSync(directory)) {
+    if (name.startsWith(prefix) && name !== current) removeFile(path.join(directory, name));
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new MidcltError('FILES', `Cannot publish the socket ${to}: ${systemReason(error)}`);
+  }
+}
+
+function identity(file: string): { dev: number; ino: number } | null {
+  const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  return stats ? { dev: stats.dev, ino: stats.ino } : null;
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}

@@ -1,0 +1,78 @@
+/** The daemon's phase: accepting → draining → stopped. Owns the holds and the idle clock. */
+
+export type Phase = 'accepting' | 'draining' | 'stopped';
+
+export class Lifecycle {
+  /** Resolves with the reason when the daemon is to finish what it has and go. */
+  readonly draining: Promise<string>;
+  /** Resolves when it is to go at once, whatever is in flight. */
+  readonly aborted: Promise<string>;
+
+  private current: Phase = 'accepting';
+  /** Requests received and not answered. */
+  private holds = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private startDrain!: (reason: string) => void;
+  private abort!: (reason: string) => void;
+
+  /** `lifetime`: seconds without a hold after which the daemon goes; 0 or less is never. */
+  constructor(private readonly lifetime: number) {
+    this.draining = new Promise((resolve) => (this.startDrain = resolve));
+    this.aborted = new Promise((resolve) => (this.abort = resolve));
+  }
+
+  get phase(): Phase {
+    return this.current;
+  }
+
+  /** Begins the idle clock; before, nothing runs out. */
+  start(): void {
+    this.wind();
+  }
+
+  hold(): void {
+    this.holds++;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  release(): void {
+    this.holds--;
+    if (this.holds === 0) this.wind();
+  }
+
+  /** The first call drains; a signal that comes while draining aborts. */
+  drain(reason: string): void {
+    if (this.current !== 'accepting') return;
+    this.current = 'draining';
+    clearTimeout(this.timer);
+    this.startDrain(reason);
+  }
+
+  /** Takes SIGTERM and SIGINT: once to drain, again to go at once. Returns what undoes it. */
+  takeSignals(source: NodeJS.Process): () => void {
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (this.current === 'accepting') this.drain(signal);
+      else this.abort(signal);
+    };
+    source.on('SIGTERM', onSignal);
+    source.on('SIGINT', onSignal);
+    return () => {
+      source.off('SIGTERM', onSignal);
+      source.off('SIGINT', onSignal);
+    };
+  }
+
+  stopped(): void {
+    this.current = 'stopped';
+    clearTimeout(this.timer);
+  }
+
+  private wind(): void {
+    if (this.lifetime <= 0 || this.current !== 'accepting') return;
+    const milliseconds = Math.min(this.lifetime * 1000, 2 ** 31 - 1);
+    this.timer = setTimeout(() => {
+      this.drain(`idle for ${this.lifetime} s`);
+    }, milliseconds);
+  }
+}

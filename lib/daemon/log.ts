@@ -1,0 +1,62 @@
+/** The daemon's log: NDJSON, one event a line, in a file of its own (0600) or on stderr. */
+import fs from 'node:fs';
+import path from 'node:path';
+import ndjson from 'ndjson';
+import { systemReason } from '../errors.js';
+import type { Level, Log } from '../logger.js';
+import { absolute } from './files.js';
+
+export interface DaemonLog {
+  readonly log: Log;
+  /** Where it goes; null is stderr. */
+  readonly file: string | null;
+  /** Resolves when everything logged is written. */
+  close(): Promise<void>;
+}
+
+const LEVELS: Record<Level, number> = { debug: 0, info: 1, warning: 2, error: 3 };
+
+/**
+ * Opens `file`, or stderr where `file` is `-` or can't be written; the latter is said on stderr
+ * and in the log.
+ */
+export function openLog(
+  file: string,
+  stderr: NodeJS.WritableStream,
+  least: Level = 'info',
+): DaemonLog {
+  const target = file === '-' ? null : absolute(file);
+  let descriptor: number | null = null;
+  let failure: string | null = null;
+  if (target !== null) {
+    try {
+      fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
+      descriptor = fs.openSync(target, 'a', 0o600);
+    } catch (error) {
+      failure = systemReason(error);
+      stderr.write(`Cannot write the log file ${target}: ${failure}. Logging to stderr.\n`);
+    }
+  }
+  const lines = ndjson.stringify();
+  const sink: NodeJS.WritableStream =
+    descriptor === null ? stderr : fs.createWriteStream('', { fd: descriptor, flags: 'a' });
+  lines.pipe(sink, { end: descriptor !== null });
+  // A full disk must not take the daemon with it.
+  sink.on('error', () => lines.unpipe(sink).resume());
+  const log: Log = (level, event, fields) => {
+    if (LEVELS[level] < LEVELS[least] || lines.writableEnded) return;
+    lines.write({ time: new Date().toISOString(), level, event, pid: process.pid, ...fields });
+  };
+  if (failure !== null) log('warning', 'log file not writable', { file, error: failure });
+  return {
+    log,
+    file: descriptor === null ? null : target,
+    close: () =>
+      new Promise((resolve) => {
+        const last = descriptor === null ? lines : sink;
+        last.once(descriptor === null ? 'end' : 'close', resolve);
+        last.once('error', resolve);
+        lines.end();
+      }),
+  };
+}

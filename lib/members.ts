@@ -1,0 +1,167 @@
+/**
+ * Finds the text of one member in a JSON document without building any value of it.
+ *
+ * For texts that a Python peer has written (the middleware's messages, a daemon's frames): the
+ * structure is followed, the rest believed. A text that has no such structure gives null.
+ */
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  CR,
+  LF,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from './ascii.js';
+import { skipSpace, unquote } from './json.js';
+import type { Json } from './protocol.js';
+
+export type Members = ReadonlyMap<string, Json>;
+
+/** The members of an object, each as the bytes that stand there; of duplicate keys the last. */
+export function membersOf(text: Buffer | undefined | null): Members | null {
+  if (!text) return null;
+  const found = new Map<string, Json>();
+  let pos = skipSpace(text, 0);
+  if (text[pos] !== OPEN_BRACE) return null;
+  pos = skipSpace(text, pos + 1);
+  if (text[pos] === CLOSE_BRACE) return isEnd(text, pos + 1) ? found : null;
+  for (;;) {
+    pos = skipSpace(text, pos);
+    if (text[pos] !== QUOTE) return null;
+    const keyEnd = skipString(text, pos);
+    const colon = skipSpace(text, keyEnd);
+    if (text[colon] !== COLON) return null;
+    const start = skipSpace(text, colon + 1);
+    const end = skipValue(text, start);
+    if (end === start) return null;
+    const key = keyOf(text.subarray(pos, keyEnd));
+    if (key === null) return null;
+    found.set(key, text.subarray(start, end));
+    pos = skipSpace(text, end);
+    if (text[pos] === CLOSE_BRACE) return isEnd(text, pos + 1) ? found : null;
+    if (text[pos] !== COMMA) return null;
+    pos++;
+  }
+}
+
+/** The elements of an array, each as the bytes that stand there. */
+export function elementsOf(text: Buffer | undefined | null): Json[] | null {
+  if (!text) return null;
+  const found: Json[] = [];
+  let pos = skipSpace(text, 0);
+  if (text[pos] !== OPEN_BRACKET) return null;
+  pos = skipSpace(text, pos + 1);
+  if (text[pos] === CLOSE_BRACKET) return isEnd(text, pos + 1) ? found : null;
+  for (;;) {
+    const start = skipSpace(text, pos);
+    const end = skipValue(text, start);
+    if (end === start) return null;
+    found.push(text.subarray(start, end));
+    pos = skipSpace(text, end);
+    if (text[pos] === CLOSE_BRACKET) return isEnd(text, pos + 1) ? found : null;
+    if (text[pos] !== COMMA) return null;
+    pos++;
+  }
+}
+
+/** The value of a JSON string, or null for anything else. */
+export function stringOf(text: Json | undefined | null): string | null {
+  if (text?.[0] !== QUOTE) return null;
+  return keyOf(text);
+}
+
+/** The value of an integer that a double holds exactly, or null for anything else. */
+export function integerOf(text: Json | undefined | null): number | null {
+  if (!text || text.length > 16) return null;
+  const word = text.toString('latin1');
+  const value = Number(word);
+  return /^-?\d+$/.test(word) && Number.isSafeInteger(value) ? value : null;
+}
+
+export function isNull(text: Json | undefined | null): boolean {
+  return !text || text.equals(NULL);
+}
+
+export const NULL: Json = Buffer.from('null');
+
+/** A JSON string of ASCII alone, as Python's `json.dumps` writes it. Lone surrogates survive. */
+export function quote(value: string): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** The same value on one line: newlines may stand between tokens only, where a blank does as well. */
+export function onOneLine(text: Json): Json {
+  if (text.indexOf(LF) === -1 && text.indexOf(CR) === -1) return text;
+  const copy = Buffer.from(text);
+  for (let i = 0; i < copy.length; i++) {
+    if (copy[i] === LF || copy[i] === CR) copy[i] = SPACE;
+  }
+  return copy;
+}
+
+function keyOf(text: Json): string | null {
+  try {
+    return unquote(text);
+  } catch {
+    return null;
+  }
+}
+
+function isEnd(text: Buffer, pos: number): boolean {
+  return skipSpace(text, pos) === text.length;
+}
+
+/** The end of the value that starts at `start`, or `start` where there is none. */
+function skipValue(text: Buffer, start: number): number {
+  const c = text[start];
+  if (c === QUOTE) return skipString(text, start);
+  if (c === OPEN_BRACE || c === OPEN_BRACKET) return skipContainer(text, start);
+  let pos = start;
+  for (;;) {
+    const next = text[pos];
+    if (next === undefined || next <= SPACE || next === COMMA) return pos;
+    if (next === CLOSE_BRACE || next === CLOSE_BRACKET) return pos;
+    pos++;
+  }
+}
+
+/** Counts brackets instead of recursing: the depth of a peer's text has no limit. */
+function skipContainer(text: Buffer, start: number): number {
+  let depth = 0;
+  let pos = start;
+  while (pos < text.length) {
+    const c = text[pos];
+    if (c === QUOTE) {
+      const end = skipString(text, pos);
+      if (end === pos) return start;
+      pos = end;
+      continue;
+    }
+    if (c === OPEN_BRACE || c === OPEN_BRACKET) depth++;
+    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
+    pos++;
+    if (depth === 0) return pos;
+  }
+  return start;
+}
+
+/** The end of the string that starts at `start`, or `start` if it never ends. */
+function skipString(text: Buffer, start: number): number {
+  let from = start + 1;
+  for (;;) {
+    const quoteAt = text.indexOf(QUOTE, from);
+    if (quoteAt === -1) return start;
+    let backslashes = 0;
+    while (text[quoteAt - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quoteAt + 1;
+    from = quoteAt + 1;
+  }
+}

@@ -1,0 +1,67 @@
+/** The middleware's errors, of a call or of a job, as ours. Texts as the Python client shows them. */
+import { MidcltError } from '../errors.js';
+import { elementsOf, integerOf, isNull, membersOf, stringOf, type Members } from '../members.js';
+import type { Json } from '../protocol.js';
+import { errnoName } from './errno.js';
+
+const INVALID_PARAMS = -32602;
+const CALL_ERROR = -32001;
+
+/** A JSON-RPC `error` member. */
+export function callFailure(error: Json): MidcltError {
+  const members = membersOf(error);
+  const data = membersOf(members?.get('data'));
+  const message = stringOf(members?.get('message')) ?? 'Unknown error';
+  const code = integerOf(members?.get('code'));
+  if (code === INVALID_PARAMS) {
+    const lines = validationLines(data?.get('extra'));
+    if (lines !== null) return new MidcltError('CALL', lines);
+  }
+  const reason = code === CALL_ERROR ? stringOf(data?.get('reason')) : null;
+  return new MidcltError('CALL', reason ?? message, {
+    trace: orNull(data?.get('trace')),
+    extra: orNull(data?.get('extra')),
+  });
+}
+
+/** The `fields` of a `core.get_jobs` event whose `state` is final and not SUCCESS. */
+export function jobFailure(id: number, state: string, fields: Members): MidcltError {
+  const info = membersOf(fields.get('exc_info'));
+  const error = stringOf(fields.get('error'));
+  if (!info) {
+    const word = state === 'ABORTED' ? 'was aborted' : `did not succeed (state=${state})`;
+    return new MidcltError('CALL', error ?? `Job ${id} ${word}`);
+  }
+  if (stringOf(info.get('type')) === 'VALIDATION') {
+    const lines = validationLines(info.get('extra'));
+    if (lines !== null) return new MidcltError('CALL', lines);
+  }
+  const text = error || stringOf(info.get('repr')) || `Job ${id} failed`;
+  return new MidcltError('CALL', text, {
+    trace: jobTrace(info, fields.get('exception')),
+    extra: orNull(info.get('extra')),
+  });
+}
+
+/** A job's exception in the shape of a call's `trace`. */
+function jobTrace(info: Members, exception: Json | undefined): Json | null {
+  if (isNull(exception)) return null;
+  const member = (text: Json | undefined) => text?.toString() ?? 'null';
+  return Buffer.from(
+    `{"class": ${member(info.get('type'))}, "formatted": ${member(exception)}, "repr": ${member(info.get('repr'))}}`,
+  );
+}
+
+/** One line for each `[attribute, message, errno]`; null where `extra` is no list of those. */
+function validationLines(extra: Json | undefined): string | null {
+  const lines = elementsOf(extra)?.map((entry) => {
+    const [attribute, message, errno] = elementsOf(entry) ?? [];
+    const name = errnoName(integerOf(errno) ?? 0);
+    return `[${name}] ${stringOf(attribute) || 'ALL'}: ${stringOf(message) ?? ''}`;
+  });
+  return lines && lines.length > 0 ? lines.join('\n') : null;
+}
+
+function orNull(text: Json | undefined): Json | null {
+  return text === undefined || isNull(text) ? null : text;
+}

@@ -1,0 +1,70 @@
+/** `ws:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
+import net from 'node:net';
+import { WebSocket } from 'ws';
+import { MidcltError, systemReason } from '../errors.js';
+import type { Target } from '../uri.js';
+
+/** Python's client gives a handshake this long, too. */
+const HANDSHAKE_TIMEOUT = 30_000;
+/** nginx in front of the middleware cuts a connection that is silent for 60 s (25.04, 25.10). */
+const PING_INTERVAL = 20_000;
+/** The largest message taken. The server sets no limit of its own. */
+const MAX_MESSAGE = 1024 * 1024 * 1024;
+
+/** Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the reason. */
+export function openWebSocket(target: Target): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const { socketPath } = target;
+    const socket = new WebSocket(target.url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE,
+      handshakeTimeout: HANDSHAKE_TIMEOUT,
+      ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
+    });
+    const fail = (error: Error) => {
+      reject(connectError(target, error));
+    };
+    socket.once('error', fail);
+    socket.once('unexpected-response', (_request, response) => {
+      fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));
+      socket.terminate();
+    });
+    socket.once('open', () => {
+      socket.off('error', fail);
+      keepAlive(socket);
+      resolve(socket);
+    });
+  });
+}
+
+/** Pings; without a pong until the next ping is due the connection is dead and ended as such. */
+function keepAlive(socket: WebSocket): void {
+  let answered = true;
+  const timer = setInterval(() => {
+    if (!answered) {
+      socket.terminate();
+      return;
+    }
+    answered = false;
+    socket.ping();
+  }, PING_INTERVAL);
+  timer.unref();
+  socket.on('pong', () => {
+    answered = true;
+  });
+  socket.on('close', () => {
+    clearInterval(timer);
+  });
+}
+
+function connectError(target: Target, error: Error): MidcltError {
+  const { code } = error as NodeJS.ErrnoException;
+  const hint =
+    code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
+  // Several addresses tried: Node reports them as one error with an empty message.
+  const cause = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  const reason = systemReason(cause);
+  return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,112 @@
+/** One line of the Unix socket, as a request; all of it is checked before any of it is sent on. */
+import { isUtf8 } from 'node:buffer';
+import { OPEN_BRACKET } from './ascii.js';
+import { MidcltError } from './errors.js';
+import { checkObject, JsonError } from './json.js';
+import { isNull, membersOf, NULL, onOneLine, stringOf } from './members.js';
+import { MAX_REQUEST_LINE, type Json, type Request, type Timeout } from './protocol.js';
+
+const NO_PARAMS: Json = Buffer.from('[]');
+
+/** Throws a `REQUEST` error that says what is wrong with the line. */
+export function parseRequest(line: Buffer): Request {
+  if (line.length > MAX_REQUEST_LINE) {
+    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} bytes`, 'ValueError');
+  }
+  if (!isUtf8(line)) throw malformed('Request is not valid UTF-8', 'UnicodeDecodeError');
+  const members = checked(line);
+  const command = stringOf(members.get('command'));
+  if (command === null)
+    throw malformed("Request has no 'command'; it must be a string", 'KeyError');
+  const kwargs = kwargsOf(members.get('kwargs'));
+  return {
+    command,
+    id: members.get('id') ?? null,
+    method: methodOf(members.get('method')),
+    params: paramsOf(members.get('params')),
+    kwargs,
+    timeout: timeoutOf(members.get('timeout'), 'timeout'),
+    close: flagOf(members.get('close'), 'close'),
+    keep: flagOf(members.get('keep'), 'keep'),
+  };
+}
+
+/**
+ * The `id` of a line that is no valid request otherwise, so that its error frame can carry it.
+ * Null where the line is not even an object.
+ */
+export function idOfRejected(line: Buffer): Json | null {
+  if (line.length > MAX_REQUEST_LINE) return null;
+  try {
+    return checkObject(line)?.get('id') ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function checked(line: Buffer): Map<string, Json> {
+  try {
+    const members = checkObject(line);
+    if (members) return members;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw malformed(`Request is not valid JSON: ${error.message}`, error.name);
+  }
+  throw malformed('Request is not a JSON object', 'TypeError');
+}
+
+function methodOf(text: Json | undefined): string | null {
+  if (isNull(text)) return null;
+  const method = stringOf(text);
+  if (method === null) throw malformed("'method' must be a string", 'TypeError');
+  return method;
+}
+
+function paramsOf(text: Json | undefined): Json {
+  if (!text || text.equals(NULL)) return NO_PARAMS;
+  if (text[0] !== OPEN_BRACKET) throw malformed("'params' must be an array", 'TypeError');
+  return onOneLine(text);
+}
+
+function kwargsOf(text: Json | undefined): Request['kwargs'] {
+  if (!text || text.equals(NULL)) return { timeout: undefined, job: false };
+  const members = membersOf(text);
+  if (!members) throw malformed("'kwargs' must be an object", 'TypeError');
+  for (const key of members.keys()) {
+    if (key !== 'timeout' && key !== 'job') {
+      throw malformed(
+        `Unknown member of 'kwargs': '${key.slice(0, 50)}' (known: timeout, job)`,
+        'TypeError',
+      );
+    }
+  }
+  return {
+    timeout: timeoutOf(members.get('timeout'), 'kwargs.timeout'),
+    job: flagOf(members.get('job'), 'kwargs.job'),
+  };
+}
+
+function timeoutOf(text: Json | undefined, name: string): Timeout {
+  if (!text) return undefined;
+  if (text.equals(NULL)) return null;
+  const word = text.toString('latin1');
+  const seconds = /^[-0-9]/.test(word) ? Number(word) : word === 'Infinity' ? Infinity : NaN;
+  if (!(seconds > 0)) {
+    throw malformed(
+      `'${name}' must be a positive number of seconds, or null for none`,
+      'TypeError',
+    );
+  }
+  return seconds === Infinity ? null : seconds;
+}
+
+function flagOf(text: Json | undefined, name: string): boolean {
+  const word = isNull(text) ? 'false' : text?.toString('latin1');
+  if (word !== 'true' && word !== 'false')
+    throw malformed(`'${name}' must be true or false`, 'TypeError');
+  return word === 'true';
+}
+
+function malformed(message: string, errorType: string): MidcltError {
+  return new MidcltError('REQUEST', message, { errorType });
+}

@@ -1,0 +1,183 @@
+/**
+ * One connection on the Unix socket. This is the only file that states the order of the stages:
+ *
+ *     socket → line limit → split2 → parse → serialize → forward → stringify → socket
+ */
+import type { Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
+import { MidcltError } from '../errors.js';
+import { LineLimit, Parse, splitLines, Stringify, type Incoming } from './codec.js';
+import { forward, type Stage, type Verbs } from './forward.js';
+import { NO_SLOT, type Scheduler, type Slot } from './scheduler.js';
+import { Serialize } from './serialize.js';
+
+export interface SessionOptions {
+  readonly verbs: Verbs;
+  /** The lanes a verb may wait in; see {@link Verb.lane}. */
+  readonly lanes: { readonly call: Scheduler; readonly reserved: Scheduler };
+  /** Milliseconds a request may wait for its slot, or null for as long as it takes. */
+  readonly patience: (incoming: Incoming) => number | null;
+  /** Milliseconds without input after which a connection with nothing left to answer is ended. */
+  readonly linger: number;
+  /** Called when a request has come in and when it has been answered or given up. */
+  readonly onRequest: () => void;
+  readonly onAnswered: () => void;
+}
+
+export class Session {
+  /** Resolves when the connection is gone, with the error that ended it or null. */
+  readonly closed: Promise<Error | null>;
+
+  private readonly gone = new AbortController();
+  private readonly lines = new LineLimit();
+  private readonly serialize: Serialize;
+  private readonly frames: Stage;
+  /** Requests received and not answered. */
+  private open = 0;
+  private inputEnded = false;
+  private keep = false;
+  private draining = false;
+  private ending = false;
+  private onIdle: (() => void) | null = null;
+  private lingering: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: SessionOptions,
+  ) {
+    const { signal } = this.gone;
+    this.serialize = new Serialize(
+      (incoming) => this.admit(incoming),
+      (incoming) => {
+        this.answered(incoming);
+      },
+    );
+    this.frames = forward(options.verbs, signal);
+    // An `end` with requests still to answer is a half-close, or a client that is gone.
+    socket.on('end', () => {
+      this.inputEnded = true;
+      void this.probe();
+    });
+    this.closed = new Promise((resolve) => {
+      pipeline(
+        socket,
+        this.lines,
+        splitLines(),
+        new Parse(),
+        this.count(),
+        this.serialize,
+        this.frames,
+        new Stringify(),
+        socket,
+        (error) => {
+          this.gone.abort();
+          clearTimeout(this.lingering);
+          for (; this.open > 0; this.open--) options.onAnswered();
+          resolve(error ?? null);
+        },
+      );
+    });
+  }
+
+  /**
+   * Takes no further request. Resolves when what was received is answered and written; then the
+   * connection has ended, unless the client asked to keep it: it sees the daemon's end by its EOF.
+   */
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.serialize.drain();
+    if (this.open > 0) {
+      await Promise.race([this.closed, new Promise<void>((resolve) => (this.onIdle = resolve))]);
+    }
+    if (this.keep) await this.flushed();
+    else {
+      this.end();
+      await this.closed;
+    }
+  }
+
+  /** Ends the connection at once, whatever is in flight. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Between parse and serialize: a request counts from here, also while it waits its turn. */
+  private count(): Transform {
+    return new Transform({
+      objectMode: true,
+      highWaterMark: 1,
+      transform: (incoming: Incoming, _encoding, done) => {
+        this.open++;
+        clearTimeout(this.lingering);
+        this.options.onRequest();
+        done(null, incoming);
+      },
+    });
+  }
+
+  private async admit(incoming: Incoming): Promise<Slot> {
+    const { verbs, lanes, patience } = this.options;
+    const lane = (incoming.request && verbs.get(incoming.request.command)?.lane) ?? 'none';
+    if (lane === 'none') return NO_SLOT;
+    const slot = await lanes[lane].acquire(this.gone.signal, patience(incoming));
+    if (await this.probe()) return slot;
+    slot.release();
+    throw new MidcltError('CLOSED', 'The client went away; the request was not sent');
+  }
+
+  private answered({ request }: Incoming): void {
+    if (this.open === 0) return; // the connection went while this was being answered
+    this.open--;
+    this.options.onAnswered();
+    if (request) this.keep = request.keep;
+    if (this.open === 0) this.onIdle?.();
+    if (request?.close) this.end();
+    else if (this.open === 0 && !this.keep && !this.draining) this.startLinger();
+  }
+
+  /** `nc -U` waits until the other side closes: after the last answer, give it a moment, then do. */
+  private startLinger(): void {
+    this.lingering = setTimeout(() => {
+      if (this.open > 0) return;
+      if (this.lines.inLine) this.startLinger();
+      else this.end();
+    }, this.options.linger);
+  }
+
+  /**
+   * Ends the connection once all frames are written, however slowly they are read: the stages
+   * after forward end one by one, the ones before it get nothing more to do.
+   */
+  private end(): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.serialize.stop();
+    this.socket.once('finish', () => {
+      this.socket.destroy();
+    });
+    this.frames.push(null);
+  }
+
+  /** Resolves when all frames pushed so far are with the system, or the connection is gone. */
+  private async flushed(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.socket.writable) {
+      await new Promise((resolve) => this.socket.write(Buffer.alloc(0), resolve));
+    }
+  }
+
+  /**
+   * Is the client still there? After its EOF nothing else tells a half-close from a client that
+   * is gone: a write of zero bytes fails with EPIPE only on the latter.
+   */
+  private probe(): Promise<boolean> {
+    const { socket } = this;
+    if (socket.destroyed) return Promise.resolve(false);
+    if (!this.inputEnded || !socket.writable) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      socket.write(Buffer.alloc(0), (error) => {
+        resolve(!error);
+      });
+    });
+  }
+}

@@ -1,0 +1,137 @@
+/** A sandbox and a daemon on it: the surroundings of most end-to-end tests. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
+import type { Test } from 'tap';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox/index.js';
+import { makeHome, midclt, spawnMidclt, until, type Finished, type RunOptions } from './midclt.js';
+
+export interface Surroundings {
+  readonly home: string;
+  readonly uri: string;
+  readonly sandbox: Sandbox;
+}
+
+export interface RunningDaemon extends Surroundings {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly socket: string;
+  readonly pidFile: string;
+  readonly logFile: string;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves when the daemon's process is gone. */
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** `midclt -u URI -d …` with these arguments. */
+  readonly d: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Finished>;
+}
+
+/** A sandbox on a Unix socket in a home of its own. */
+export async function surroundings(
+  t: Test,
+  options: Partial<SandboxOptions> = {},
+): Promise<Surroundings> {
+  const home = makeHome(t);
+  const sandbox = await startSandbox({ unix: `${home}/mw.sock`, ...options });
+  t.teardown(() => sandbox.close());
+  return { home, sandbox, uri: `ws+unix://${home}/mw.sock` };
+}
+
+/** A daemon on that sandbox (or a new one), accepting connections. */
+export async function startDaemon(
+  t: Test,
+  options: {
+    around?: Surroundings;
+    /** Global options, before the subcommand. */
+    globals?: readonly string[];
+    args?: readonly string[];
+    env?: NodeJS.ProcessEnv;
+    uri?: string;
+    username?: string;
+  } = {},
+): Promise<RunningDaemon> {
+  const around = options.around ?? (await surroundings(t));
+  const { home } = around;
+  const uri = options.uri ?? around.uri;
+  const child = spawnMidclt(
+    ['-u', uri, ...(options.globals ?? []), 'daemon', ...(options.args ?? [])],
+    { home, ...(options.env ? { env: options.env } : {}) },
+  );
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.on('exit', (code, signal) => {
+      resolve({ code, signal });
+    });
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  await until('the daemon to accept connections', () => {
+    if (child.exitCode !== null) throw new Error(`the daemon ended: ${stderr}`);
+    return stdout.includes('Accepting connections');
+  });
+  const name = options.username === undefined ? uri : `${uri}:${options.username}`;
+  const identifier = createHash('sha256').update(name).digest('hex').slice(0, 12);
+  const stem = `${home}/.midclt/daemon-${identifier}`;
+  const user = options.username === undefined ? [] : ['-U', options.username];
+  return {
+    ...around,
+    uri,
+    child,
+    socket: `${stem}.sock`,
+    pidFile: `${stem}.pid`,
+    logFile: `${home}/.midclt/logs/daemon-${identifier}.log`,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    exited,
+    d: (args, more = {}) => midclt(['-u', uri, ...user, '-d', ...args], { home, ...more }),
+  };
+}
+
+export interface Exchange {
+  readonly lines: string[];
+  /** Each line as JSON.parse reads it. */
+  readonly frames: Record<string, unknown>[];
+  /** Milliseconds until the daemon closed the connection. */
+  readonly took: number;
+}
+
+/**
+ * Connects to a daemon's socket, writes `text`, and reads until the daemon closes; ends its own
+ * side after writing if `halfClose` says so.
+ */
+export function exchange(
+  socket: string,
+  text: string | Buffer,
+  { halfClose = false }: { halfClose?: boolean } = {},
+): Promise<Exchange> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const connection = net.connect({ path: socket, allowHalfOpen: true });
+    const chunks: Buffer[] = [];
+    connection.on('error', reject);
+    connection.on('data', (chunk) => chunks.push(chunk));
+    connection.on('end', () => {
+      connection.end();
+      const lines = Buffer.concat(chunks).toString().split('\n').filter(Boolean);
+      const frames = lines.map((line) => parseLoosely(line));
+      resolve({ lines, frames, took: performance.now() - started });
+    });
+    connection.write(text);
+    if (halfClose) connection.end();
+  });
+}
+
+function parseLoosely(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return { unparsed: line };
+  }
+}
+
+/** The descriptors a process has open; Linux only. */
+export function descriptors(pid: number): number {
+  return fs.readdirSync(`/proc/${pid}/fd`).length;
+}

@@ -1,0 +1,96 @@
+/** Runs the built binary as a user would, in a home of its own. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Test } from 'tap';
+
+export const BINARY = path.resolve(__dirname, '../../dist/bin/midclt.js');
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly home: string;
+  readonly input?: string | Buffer;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
+/** A short path: a Unix socket's must fit into 107 bytes. Removed when the test ends. */
+export function makeHome(t: Test): string {
+  const home = fs.mkdtempSync('/tmp/m-');
+  t.teardown(() => {
+    fs.rmSync(home, { recursive: true, force: true });
+  });
+  return home;
+}
+
+/** The environment of a child: nothing of the test runner's own, which slows Node's start. */
+export function environment(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', ...extra };
+}
+
+export function spawnMidclt(
+  args: readonly string[],
+  options: RunOptions,
+): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [BINARY, ...args], {
+    env: environment(options.home, options.env),
+    cwd: options.cwd ?? options.home,
+  });
+}
+
+export function midclt(args: readonly string[], options: RunOptions): Promise<Finished> {
+  return finished(spawnMidclt(args, options), options.input);
+}
+
+/** Runs a shell command line with `$SOCK`-like variables in `env`. */
+export function shell(command: string, options: RunOptions): Promise<Finished> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    env: environment(options.home, options.env),
+    cwd: options.cwd ?? options.home,
+  });
+  return finished(child, options.input);
+}
+
+export function finished(
+  child: ChildProcessWithoutNullStreams,
+  input: string | Buffer = '',
+): Promise<Finished> {
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      resolve({
+        code,
+        signal,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      });
+    });
+  });
+}
+
+/** Polls until `check` gives something other than undefined, null or false. */
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  patience = 10_000,
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
