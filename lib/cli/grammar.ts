@@ -1,0 +1,216 @@
+/**
+ * The words of the command line, as data: commands, their options, and how an option's text becomes
+ * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
+ */
+
+export type CommandName = 'call' | 'ping' | 'subscribe' | 'daemon' | 'daemon-stop' | 'sandbox';
+
+/** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
+export class Refused extends Error {}
+
+export interface Option {
+  /** What minimist gets to see. Never starts with `no-`, which minimist takes for a negation. */
+  readonly key: string;
+  /** As typed, in the order in which messages name them. */
+  readonly names: readonly string[];
+  /** Turns the text into its canonical form or throws {@link Refused}; null: a flag, without value. */
+  readonly read: ((text: string) => string) | null;
+  /** Its value must not appear in a message. */
+  readonly secret?: true;
+  /**
+   * Not an option of the original program: it never makes a prefix ambiguous that scripts use for
+   * one of the original's (`daemon --li 5`).
+   */
+  readonly added?: true;
+}
+
+export interface Command {
+  readonly options: readonly Option[];
+  /** The name of its positional in messages, null when it takes none. */
+  readonly positional: string | null;
+  /** How many positionals it takes at most. */
+  readonly most: number;
+}
+
+/**
+ * Text as Python's `repr` writes a string. "Printable" is judged by this Node's Unicode tables, so
+ * characters newer than a Python's own tables may come out as themselves where it escapes them.
+ */
+export function repr(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const inside = text.replace(/[\\'"]|[^ -~]/gu, (char) => {
+    if (char === '\\' || char === quote) return '\\' + char;
+    if (char === "'" || char === '"') return char;
+    return NAMED[char] ?? (/[\p{C}\p{Z}]/u.test(char) ? escaped(char) : char);
+  });
+  return quote + inside + quote;
+}
+
+const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+function escaped(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
+  const hex = code.toString(16);
+  if (code < 0x100) return '\\x' + hex.padStart(2, '0');
+  return code < 0x10000 ? '\\u' + hex.padStart(4, '0') : '\\U' + hex.padStart(8, '0');
+}
+
+const text = (value: string): string => value;
+
+/** Python's `int()`. A number too big to count in is as good as the biggest one that is not. */
+function int(value: string): string {
+  if (!/^\s*[+-]?\d+(?:_\d+)*\s*$/.test(value)) {
+    throw new Refused(`invalid int value: ${repr(value)}`);
+  }
+  const number = Number(value.replaceAll('_', ''));
+  const limit = Number.MAX_SAFE_INTEGER;
+  return String(Math.max(-limit, Math.min(limit, number)));
+}
+
+function notNegative(value: string): string {
+  if (Number(value) < 0) throw new Refused(`must not be negative: ${value}`);
+  return value;
+}
+
+const seconds = (value: string): string => notNegative(int(value));
+
+function fraction(value: string): string {
+  const number = Number(value);
+  if (!/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(value) || !Number.isFinite(number)) {
+    throw new Refused(`invalid float value: ${repr(value)}`);
+  }
+  return notNegative(String(number));
+}
+
+function atLeastOne(value: string): string {
+  const number = int(value);
+  if (Number(number) < 1) throw new Refused(`must be at least 1: ${number}`);
+  return number;
+}
+
+function port(value: string): string {
+  const number = int(value);
+  if (Number(number) < 0 || Number(number) > 65535) {
+    throw new Refused(`must be between 0 and 65535: ${number}`);
+  }
+  return number;
+}
+
+function jobPrint(value: string): string {
+  return choice(value, ['progressbar', 'description']);
+}
+
+/** One of a few words, else argparse's message about it. */
+export function choice<T extends string>(value: string, choices: readonly T[]): T {
+  const chosen = choices.find((each) => each === value);
+  if (chosen !== undefined) return chosen;
+  throw new Refused(`invalid choice: ${repr(value)} (choose from ${choices.map(repr).join(', ')})`);
+}
+
+const HELP: Option = { key: 'help', names: ['-h', '--help'], read: null };
+
+/** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
+export const GLOBAL: Command = {
+  options: [
+    HELP,
+    { key: 'uri', names: ['-u', '--uri'], read: text },
+    { key: 'username', names: ['-U', '--username'], read: text },
+    { key: 'password', names: ['-P', '--password'], read: text, secret: true },
+    { key: 'api-key', names: ['-K', '--api-key'], read: text, secret: true },
+    { key: 'timeout', names: ['-t', '--timeout'], read: seconds },
+    { key: 'use-daemon', names: ['-d', '--use-daemon'], read: null },
+    { key: 'insecure', names: ['--insecure'], read: null },
+    { key: 'plain', names: ['--plain'], read: null },
+    { key: 'channel-binding-off', names: ['--no-channel-binding'], read: null },
+    { key: 'version', names: ['--version'], read: null, added: true },
+  ],
+  positional: null,
+  most: 0,
+};
+
+/** In the order in which "invalid choice" lists them. */
+export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, Command>([
+  [
+    'call',
+    {
+      options: [
+        HELP,
+        { key: 'quiet', names: ['-q', '--quiet'], read: null },
+        { key: 'job', names: ['-j', '--job'], read: null },
+        { key: 'job-print', names: ['-jp', '--job-print'], read: jobPrint },
+      ],
+      positional: 'method',
+      most: Infinity,
+    },
+  ],
+  ['ping', { options: [HELP], positional: null, most: 0 }],
+  [
+    'subscribe',
+    {
+      options: [
+        HELP,
+        { key: 'number', names: ['-n', '--number'], read: int },
+        { key: 'timeout', names: ['-t', '--timeout'], read: seconds },
+      ],
+      positional: 'event',
+      most: 1,
+    },
+  ],
+  [
+    'daemon',
+    {
+      options: [
+        HELP,
+        { key: 'lifetime', names: ['--lifetime'], read: int },
+        { key: 'log-file', names: ['--log-file'], read: text },
+        { key: 'concurrency', names: ['--concurrency'], read: atLeastOne, added: true },
+        { key: 'linger', names: ['--linger'], read: fraction, added: true },
+      ],
+      positional: null,
+      most: 0,
+    },
+  ],
+  ['daemon-stop', { options: [HELP], positional: null, most: 0 }],
+  [
+    'sandbox',
+    {
+      options: [
+        HELP,
+        { key: 'unix', names: ['--unix'], read: text, added: true },
+        { key: 'ws', names: ['--ws'], read: port, added: true },
+      ],
+      positional: null,
+      most: 0,
+    },
+  ],
+]);
+
+/**
+ * The options that a word beginning with `-` can stand for (several: it is ambiguous), the value
+ * that is part of the same word, and what stands before its `=`.
+ */
+export function candidates(word: string, command: Command) {
+  const equals = word.indexOf('=');
+  const prefix = equals < 0 ? word : word.slice(0, equals);
+  const value = equals < 0 ? null : word.slice(equals + 1);
+
+  const whole = exact(word, command);
+  if (whole) return { options: [whole], explicit: null, prefix };
+  const named = exact(prefix, command);
+  if (named) return { options: [named], explicit: value, prefix };
+  if (!word.startsWith('--')) {
+    const letter = exact(word.slice(0, 2), command);
+    return { options: letter ? [letter] : [], explicit: word.slice(2), prefix };
+  }
+  const longer = command.options.filter((each) => longName(each).startsWith(prefix));
+  const original = longer.filter((each) => !each.added);
+  return { options: original.length > 0 ? original : longer, explicit: value, prefix };
+}
+
+export function exact(name: string, command: Command): Option | undefined {
+  return command.options.find((each) => each.names.includes(name));
+}
+
+export function longName(option: Option): string {
+  return option.names.at(-1) ?? '';
+}

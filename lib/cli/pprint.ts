@@ -1,0 +1,268 @@
+/**
+ * A JSON value as Python 3.11's `pprint` shows it: keys sorted, at most 80 columns where that can be,
+ * each too long container with one item a line, each too long string in several pieces.
+ *
+ * Differences: `{"$date": …}` and its like stay plain dictionaries, and which characters are
+ * printable is decided by this Node's Unicode tables.
+ */
+
+import { repr } from './grammar.js';
+
+const WIDTH = 80;
+const DEPTH = 500;
+/** Python reads no longer integers. */
+const DIGITS = 4300;
+
+/** `size` is the length, in code points, of the whole value on one line. */
+type Value =
+  | { kind: 'atom'; size: number; text: string }
+  | { kind: 'string'; size: number; value: string }
+  | { kind: 'list'; size: number; items: Value[] }
+  | { kind: 'dict'; size: number; entries: { key: string; value: Value }[] };
+
+/** The lines, without a newline at the end; text that is no JSON, or nested too deep, as it is. */
+export function pprint(json: string): string {
+  const parser = new Parser(json);
+  try {
+    const value = parser.whole();
+    const out: string[] = [];
+    format(value, 0, 0, true, out);
+    return out.join('');
+  } catch (error) {
+    if (error instanceof Malformed) return json;
+    throw error;
+  }
+}
+
+class Malformed extends Error {}
+
+/** JSON as Python reads it. Numbers are told by their text: they may be too big for ours. */
+class Parser {
+  private at = 0;
+
+  constructor(private readonly json: string) {}
+
+  whole(): Value {
+    const value = this.value(0);
+    this.blank();
+    if (this.at !== this.json.length) throw new Malformed();
+    return value;
+  }
+
+  private value(depth: number): Value {
+    this.blank();
+    switch (this.json[this.at]) {
+      case '{':
+        return this.dict(depth);
+      case '[':
+        return this.list(depth);
+      case '"': {
+        const value = this.string();
+        return { kind: 'string', size: length(repr(value)), value };
+      }
+      default:
+        return this.atom();
+    }
+  }
+
+  private dict(depth: number): Value {
+    const members = new Map<string, Value>(); // the last of equal keys stays
+    this.members(depth, '}', () => {
+      this.blank();
+      const key = this.string();
+      if (!this.skip(':')) throw new Malformed();
+      members.set(key, this.value(depth + 1));
+    });
+    const entries = [...members]
+      .sort(([left], [right]) => compare(left, right))
+      .map(([key, value]) => ({ key: repr(key), value }));
+    const sizes = entries.map(({ key, value }) => length(key) + 2 + value.size);
+    return { kind: 'dict', size: inBrackets(sizes), entries };
+  }
+
+  private list(depth: number): Value {
+    const items: Value[] = [];
+    this.members(depth, ']', () => items.push(this.value(depth + 1)));
+    return { kind: 'list', size: inBrackets(items.map((item) => item.size)), items };
+  }
+
+  private members(depth: number, end: string, member: () => void): void {
+    if (depth === DEPTH) throw new Malformed();
+    this.at += 1;
+    if (this.skip(end)) return;
+    do member();
+    while (this.skip(','));
+    if (!this.skip(end)) throw new Malformed();
+  }
+
+  private string(): string {
+    const start = this.at;
+    if (this.json[start] !== '"') throw new Malformed();
+    let end = start + 1;
+    for (; this.json[end] !== '"'; end += this.json[end] === '\\' ? 2 : 1) {
+      if (end >= this.json.length) throw new Malformed();
+    }
+    this.at = end + 1;
+    try {
+      return JSON.parse(this.json.slice(start, this.at)) as string;
+    } catch {
+      throw new Malformed();
+    }
+  }
+
+  private atom(): Value {
+    const [token, integer = '', more] = this.token(
+      /null|true|false|NaN|-?Infinity|-?(0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y,
+    );
+    const word = WORDS[token];
+    if (integer.length > DIGITS && more === '') throw new Malformed();
+    const text = word ?? (more === '' ? (token === '-0' ? '0' : token) : float(Number(token)));
+    return { kind: 'atom', size: text.length, text };
+  }
+
+  private token(pattern: RegExp): RegExpExecArray {
+    pattern.lastIndex = this.at;
+    const match = pattern.exec(this.json);
+    if (match === null) throw new Malformed();
+    this.at = pattern.lastIndex;
+    return match;
+  }
+
+  private skip(char: string): boolean {
+    this.blank();
+    if (this.json[this.at] !== char) return false;
+    this.at += 1;
+    return true;
+  }
+
+  private blank(): void {
+    const blank = /[ \t\n\r]*/y;
+    blank.lastIndex = this.at;
+    blank.exec(this.json);
+    this.at = blank.lastIndex;
+  }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  null: 'None',
+  true: 'True',
+  false: 'False',
+  NaN: 'nan',
+  Infinity: 'inf',
+  '-Infinity': '-inf',
+};
+
+/** A float as Python's `repr` writes it: the same shortest digits, other rules for the exponent. */
+function float(number: number): string {
+  if (!Number.isFinite(number)) return number < 0 ? '-inf' : 'inf';
+  if (Object.is(number, -0)) return '-0.0';
+  const [mantissa = '', power = ''] = number.toExponential().split('e');
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= 16) {
+    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  }
+  const text = String(number); // JavaScript writes these without an exponent, too
+  return text.includes('.') ? text : `${text}.0`;
+}
+
+/** By code points. Plain comparison goes by UTF-16 units: astral characters before U+E000. */
+function compare(left: string, right: string): number {
+  const [ours, theirs] = [Array.from(left), Array.from(right)];
+  const at = ours.findIndex((char, index) => char !== theirs[index]);
+  if (at < 0) return ours.length - theirs.length;
+  return (ours[at]?.codePointAt(0) ?? 0) - (theirs[at]?.codePointAt(0) ?? -1);
+}
+
+/** In code points. */
+function length(text: string): number {
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, '?').length;
+}
+
+function inBrackets(sizes: number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 2 + 2 * Math.max(0, sizes.length - 1));
+}
+
+/**
+ * Writes a value that begins in column `indent`. `allowance` is what its last line must leave free
+ * for the brackets (or the comma) that follow. A string that stands alone gets parentheses.
+ */
+function format(value: Value, indent: number, allowance: number, alone: boolean, out: string[]) {
+  // What is in a value that fits fits, too: nothing more is said about the column to it.
+  const fits = value.size <= WIDTH - indent - allowance;
+  const next = fits ? ', ' : ',\n' + ' '.repeat(indent + 1);
+  const inner = (item: Value, key: number, last: boolean): void => {
+    if (fits) format(item, indent, allowance, false, out);
+    else format(item, indent + 1 + key, last ? allowance + 1 : 1, false, out);
+  };
+  switch (value.kind) {
+    case 'atom':
+      out.push(value.text);
+      return;
+    case 'string': {
+      const margin = alone ? 1 : 0;
+      const pieces = fits
+        ? [repr(value.value)]
+        : split(value.value, WIDTH - indent - margin, allowance + margin);
+      const text = pieces.join('\n' + ' '.repeat(indent + margin));
+      out.push(alone && pieces.length > 1 ? `(${text})` : text);
+      return;
+    }
+    case 'list':
+      out.push('[');
+      value.items.forEach((item, index) => {
+        if (index > 0) out.push(next);
+        inner(item, 0, index === value.items.length - 1);
+      });
+      out.push(']');
+      return;
+    case 'dict':
+      out.push('{');
+      value.entries.forEach(({ key, value: item }, index) => {
+        out.push(index > 0 ? next : '', key, ': ');
+        inner(item, length(key) + 2, index === value.entries.length - 1);
+      });
+      out.push('}');
+  }
+}
+
+/**
+ * The quoted pieces of a long string: one a line of it, and a line that is too long after the last
+ * word that fits. The last piece leaves `allowance` columns free.
+ */
+function split(text: string, width: number, allowance: number): string[] {
+  const lines = text.match(LINES);
+  if (lines === null) return [repr('')];
+  const pieces: string[] = [];
+  lines.forEach((line, row) => {
+    const lastLine = row === lines.length - 1;
+    const quoted = repr(line);
+    if (length(quoted) <= (lastLine ? width - allowance : width)) {
+      pieces.push(quoted);
+      return;
+    }
+    let piece = '';
+    const words = line.match(WORDS_AND_BLANKS) ?? [];
+    words.forEach((word, column) => {
+      const lastWord = lastLine && column === words.length - 1;
+      const longer = piece + word;
+      if (length(repr(longer)) > (lastWord ? width - allowance : width)) {
+        if (piece !== '') pieces.push(repr(piece));
+        piece = word;
+      } else {
+        piece = longer;
+      }
+    });
+    if (piece !== '') pieces.push(repr(piece));
+  });
+  return pieces;
+}
+
+/* eslint-disable no-control-regex -- Python counts these among its line ends and blanks */
+
+/** Lines with their ends, as `str.splitlines` finds them. */
+const LINES =
+  /[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]*(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029])|[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+$/g;
+
+/** Words with the blanks behind them, by `str.isspace`. */
+const WORDS_AND_BLANKS =
+  /[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
