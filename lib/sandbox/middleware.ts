@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ReconnectTokens, ROOT } from './accounts.js';
+import { authMethods } from './auth-methods.js';
+import { coreMethods } from './core-methods.js';
+import { Events } from './events.js';
+import { Jobs } from './jobs.js';
+import type { Method } from './methods.js';
+import { RateLimiter, type RateLimit } from './ratelimit.js';
+import {
+  Session,
+  credentialsData,
+  newCredentials,
+  type Credentials,
+  type Wire,
+} from './session.js';
+import { Recorder } from './stats.js';
+import { systemMethods } from './system-methods.js';
+import { testJobMethods } from './test-jobs.js';
+import { testMethods } from './test-methods.js';
+import { datetime, dict, int } from './values.js';
+
+export interface MiddlewareOptions {
+  readonly failedLoginDelayMs: number;
+  readonly rateLimit: RateLimit | false;
+  readonly version: string;
+}
+
+/** The simulated server behind its listeners: sessions, jobs, events, methods. */
+export class Middleware {
+  readonly recorder = new Recorder();
+  readonly events = new Events();
+  readonly tokens = new ReconnectTokens();
+  readonly limiter: RateLimiter;
+  readonly started = Date.now();
+  readonly jobs = new Jobs((kind, job) => {
+    this.events.publish(
+      kind,
+      'core.get_jobs',
+      () => ({ id: int(job.id), fields: job.fields() }),
+      (session) => job.isVisibleTo(session),
+    );
+  });
+  private readonly sessions = new Set<Session>();
+  private readonly methods = new Map<string, Method>(
+    [coreMethods, authMethods, systemMethods, testMethods, testJobMethods].flatMap((table) =>
+      Object.entries(table),
+    ),
+  );
+
+  constructor(readonly options: MiddlewareOptions) {
+    this.limiter = new RateLimiter(options.rateLimit);
+  }
+
+  method(name: string): Method | undefined {
+    return this.methods.get(name);
+  }
+
+  methodNames(): string[] {
+    return [...this.methods.keys()].sort();
+  }
+
+  /** A connection; over a Unix socket it is root's from the start. `address` is null there. */
+  open(wire: Wire, address: { readonly host: string; readonly port: number } | null): Session {
+    const uid = process.getuid?.() ?? 0;
+    const session = new Session(wire, {
+      text:
+        address === null
+          ? `UNIX socket (pid=${process.pid} uid=${uid} gid=${process.getgid?.() ?? 0})`
+          : `${address.host}:${address.port}`,
+      address: address?.host ?? null,
+      secure: address === null || /^(::ffff:)?127\.|^::1$/.test(address.host),
+    });
+    this.sessions.add(session);
+    this.recorder.stats.connections += 1;
+    this.recorder.stats.open += 1;
+    if (address === null) session.credentials = newCredentials('UNIX_SOCKET', ROOT);
+    return session;
+  }
+
+  /** The connection is gone: its calls stop, its jobs run on without an owner. */
+  closed(session: Session): void {
+    if (!this.sessions.delete(session)) return;
+    this.recorder.stats.open -= 1;
+    this.logout(session);
+    session.end();
+    this.events.drop(session);
+  }
+
+  login(session: Session, credentials: Credentials): void {
+    const isNew = session.credentials === null;
+    session.credentials = credentials;
+    session.expired = false;
+    this.recorder.stats.logins += 1;
+    if (!isNew) return;
+    this.events.publish('added', 'auth.sessions', () => ({
+      fields: dict({
+        id: session.id,
+        origin: session.origin.text,
+        credentials: credentials.type,
+        credentials_data: credentialsData(credentials),
+        created_at: datetime(credentials.loginAt),
+        secure_transport: session.origin.secure,
+      }),
+    }));
+  }
+
+  /** Subscriptions stay, as on the real server; what needs a login no longer reaches them. */
+  logout(session: Session): void {
+    if (session.credentials === null) return;
+    const wasLogin = session.credentials.type !== 'UNIX_SOCKET';
+    session.credentials = null;
+    if (wasLogin)
+      this.events.publish('removed', 'auth.sessions', () => ({ fields: dict({ id: session.id }) }));
+  }
+
+  /** Counts a refused login and lets it wait as long as the real server would. */
+  async loginFailed(signal: AbortSignal): Promise<void> {
+    this.recorder.stats.failedLogins += 1;
+    await delay(this.options.failedLoginDelayMs, undefined, { signal });
+  }
+
+  dropAll(): void {
+    for (const session of this.sessions) session.terminate();
+  }
+}

@@ -1,0 +1,83 @@
+import { listen, type Listener } from './listeners.js';
+import { Middleware } from './middleware.js';
+import { DEFAULT_RATE_LIMIT, type RateLimit } from './ratelimit.js';
+import type { Stats } from './stats.js';
+
+/** Where to listen and how strict to be. At least one of `unix` and `ws` makes sense. */
+export interface SandboxOptions {
+  /** A Unix socket's path; connections over it are root's without a login. */
+  readonly unix?: string | undefined;
+  /** A TCP port for `ws:`; 0 takes any free one. */
+  readonly ws?: number | undefined;
+  /** The address `ws:` is bound to; 127.0.0.1 unless given. */
+  readonly host?: string | undefined;
+  /** What a refused login takes, in ms; 2000 unless given, about as long as the real server. */
+  readonly failedLoginDelayMs?: number | undefined;
+  /** The limit on calls before a login, over TCP; false lifts it. */
+  readonly rateLimit?: RateLimit | false | undefined;
+  /** What system.version says, after `TrueNAS-`. */
+  readonly version?: string | undefined;
+}
+
+/** A running sandbox. */
+export interface Sandbox {
+  readonly unixPath: string | null;
+  /** The port `ws:` listens on. */
+  readonly wsPort: number | null;
+  readonly stats: Stats;
+  /** The last 1000 messages, byte for byte as they came. */
+  readonly received: readonly string[];
+  /** How many requests named a method. */
+  countOf(method: string): number;
+  /** Breaks every connection without a close frame (1006); it goes on listening. */
+  dropAll(): void;
+  /** Handshakes are answered with an HTTP status, such as 502; null accepts them again. */
+  setRefusing(status: number | null): void;
+  /** Ends connections, jobs and listeners, and removes the socket file. */
+  close(): Promise<void>;
+}
+
+/** Starts a simulated middleware. Rejects with the system's error when it can't listen. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const middleware = new Middleware({
+    failedLoginDelayMs: options.failedLoginDelayMs ?? 2000,
+    rateLimit: options.rateLimit ?? DEFAULT_RATE_LIMIT,
+    version: options.version ?? '27.0.0-SANDBOX',
+  });
+  let refusing: number | null = null;
+  const listeners: Listener[] = [];
+  const close = async (): Promise<void> => {
+    middleware.dropAll();
+    middleware.jobs.abortAll();
+    await Promise.all(listeners.map((listener) => listener.close()));
+  };
+  const open = async (address: Parameters<typeof listen>[1]): Promise<Listener> => {
+    const listener = await listen(middleware, address, () => refusing);
+    listeners.push(listener);
+    return listener;
+  };
+  let wsPort: number | null = null;
+  try {
+    if (options.unix !== undefined) await open({ path: options.unix });
+    if (options.ws !== undefined)
+      wsPort = (await open({ host: options.host ?? '127.0.0.1', port: options.ws })).port;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { recorder } = middleware;
+  return {
+    unixPath: options.unix ?? null,
+    wsPort,
+    stats: recorder.stats,
+    received: recorder.received,
+    countOf: (method) => recorder.countOf(method),
+    dropAll: () => {
+      middleware.dropAll();
+    },
+    setRefusing: (status) => {
+      refusing = status;
+    },
+    close,
+  };
+}

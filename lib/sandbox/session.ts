@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import type { Account } from './accounts.js';
+import { NotSerializable, dump } from './pydump.js';
+import { serializationError } from './exceptions.js';
+import { Slots } from './slots.js';
+import { datetime, dict, type PyDict, type PyValue } from './values.js';
+
+/** What a session needs of its WebSocket. */
+export interface Wire {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  /** Gone at once, without a close frame. */
+  terminate(): void;
+}
+
+/** Where a connection comes from. */
+export interface Origin {
+  readonly text: string;
+  /** Null on a Unix socket, which knows no login limits. */
+  readonly address: string | null;
+  /** Nobody could listen: a Unix socket, or this machine. */
+  readonly secure: boolean;
+}
+
+/** Who a session is logged in as, and since when (`loginAt` in ms). */
+export interface Credentials {
+  readonly type: 'UNIX_SOCKET' | 'LOGIN_PASSWORD' | 'TOKEN';
+  readonly account: Account;
+  readonly loginId: string;
+  readonly loginAt: number;
+}
+
+/** One connection: its login, its options, its call slots. */
+export class Session {
+  readonly id = randomUUID();
+  readonly slots = new Slots();
+  readonly options = { legacyJobs: true, privateMethods: false, pyExceptions: false };
+  credentials: Credentials | null = null;
+  /** Noticed when the next message arrives, as on the real server. */
+  expired = false;
+  /** The account whose password was right and whose one-time password is awaited. */
+  secondFactor: Account | null = null;
+  private readonly ending = new AbortController();
+
+  constructor(
+    private readonly wire: Wire,
+    readonly origin: Origin,
+  ) {}
+
+  /** Aborted when the connection is gone: calls stop, jobs do not. */
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  get closed(): boolean {
+    return this.ending.signal.aborted;
+  }
+
+  get isAdmin(): boolean {
+    return this.credentials?.account.admin === true;
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.ending.abort();
+  }
+
+  close(code: number, reason: string): void {
+    this.wire.close(code, reason);
+  }
+
+  terminate(): void {
+    this.wire.terminate();
+  }
+
+  /** `id` undefined means a notification, which gets no answer. */
+  answer(id: PyValue | undefined, member: 'result' | 'error', value: PyValue): void {
+    if (id === undefined) return;
+    this.send(dict({ jsonrpc: '2.0', [member]: value, id }), id);
+  }
+
+  notify(method: string, params: PyDict): void {
+    this.send(dict({ jsonrpc: '2.0', method, params }), null);
+  }
+
+  /** A message that can't be written goes out as an error; an event's has a null id. */
+  private send(message: PyDict, id: PyValue): void {
+    if (this.closed) return;
+    let text: string;
+    try {
+      text = dump(message);
+    } catch (error) {
+      if (!(error instanceof NotSerializable)) throw error;
+      text = dump(dict({ jsonrpc: '2.0', error: serializationError(error.message), id }));
+    }
+    this.wire.send(text);
+  }
+}
+
+export function newCredentials(type: Credentials['type'], account: Account): Credentials {
+  return { type, account, loginId: randomUUID(), loginAt: Date.now() };
+}
+
+/** A login as jobs and session events show it. */
+export function credentialsData({ account, loginId, loginAt }: Credentials): PyDict {
+  return dict({ username: account.name, login_id: loginId, login_at: datetime(loginAt) });
+}
