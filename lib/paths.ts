@@ -1,5 +1,7 @@
 /** Where a daemon's files are: `(uri, username)` → identifier → socket, pid file, log. */
 import { statSync } from 'node:fs';
+// In place of node:crypto, which takes 2 ms to load; the bundler leaves out all but SHA-256.
+import { sha256 } from '@noble/hashes/sha2.js';
 import { MidcltError } from './errors.js';
 
 /** `sun_path` without its final NUL: 108 bytes on Linux, 104 on macOS and the BSDs. */
@@ -11,8 +13,6 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
  */
 export function getDaemonIdentifier(uri: string | null, username: string | null): string {
   if (uri === null || uri === '') return 'local';
-  // A library in place of node:crypto, which takes 2 ms to load; see docs/ARCHITECTURE.md.
-  const { sha256 } = require('@noble/hashes/sha2.js') as typeof import('@noble/hashes/sha2.js');
   const name = username === null || username === '' ? uri : `${uri}:${username}`;
   return Buffer.from(sha256(Buffer.from(name)))
     .toString('hex')
