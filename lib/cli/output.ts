@@ -4,6 +4,7 @@ import { isMidcltError } from '../errors.js';
 import { isNull, membersOf, stringOf } from '../members.js';
 import type { Json } from '../protocol.js';
 import type { ReceivedFrame } from '../client.js';
+import { harmless } from './terminal.js';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -54,17 +55,13 @@ export function sayError(error: unknown): void {
 /** To stderr. What comes from the server must not drive the terminal; a closed stderr is no error. */
 export function say(text: string): void {
   const { isatty } = require('node:tty') as typeof import('node:tty');
-  const harmless = isatty(STDERR) ? text.replace(CONTROL, '') : text;
+  const shown = isatty(STDERR) ? harmless(text, '\t\n') : text;
   try {
-    writeAll(STDERR, Buffer.from(harmless));
+    writeAll(STDERR, Buffer.from(shown));
   } catch {
     // nobody listens
   }
 }
-
-/** C0 but tab and newline, DEL, C1, and escape sequences as a whole. */
-// eslint-disable-next-line no-control-regex
-const CONTROL = /\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 function short(text: Json): string {
   return text.length > 20 ? '' : text.toString('latin1');

@@ -1,7 +1,8 @@
 /**
  * What `call -j` shows on stderr while a job runs: a bar, or a line for each new description.
- * Either is loaded with every such call, so this file stays small and imports nothing.
+ * Either is loaded with every such call, so this file stays small.
  */
+import { harmless } from './terminal.js';
 
 export interface ProgressOutput {
   readonly isTTY: boolean;
@@ -112,23 +113,6 @@ export class DescriptionLines implements ProgressView {
     // the last description stands as it is
   }
 }
-
-/* eslint-disable no-control-regex -- control characters are what this is about */
-
-/**
- * Text of the server without what a terminal would act on: whole escape sequences first, then every
- * C0 and C1 control character and DEL that is left of broken ones. No sequence's body may hold a
- * control character, so no part of a hostile text is looked at again and again.
- */
-function harmless(text: string): string {
-  const control = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]/g; // CSI: colours, the cursor
-  const string = /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c)/g; // titles, links
-  const short = /\x1b[ -/]*[0-~]/g;
-  const rest = /[\x00-\x1f\x7f-\x9f]/g;
-  return text.replace(control, '').replace(string, '').replace(short, '').replace(rest, '');
-}
-
-/* eslint-enable no-control-regex */
 
 /** The first code points. A wide character counts as one: too rare here for a table of widths. */
 function cut(text: string, width: number): string {

@@ -85,8 +85,8 @@ function defaultPath(): string {
 }
 
 function complaint(error: unknown, unix: string | undefined, ws: number | null): string {
-  const { code = '', message, port } = error as NodeJS.ErrnoException & { port?: number };
-  const place = port === undefined ? (unix ?? `port ${ws ?? 0}`) : `port ${port}`;
+  const { code = '', message, port = -1 } = error as NodeJS.ErrnoException & { port?: number };
+  const place = port < 0 ? (unix ?? `port ${ws ?? 0}`) : `port ${port}`;
   return `can't listen on ${place}: ${REASONS[code] ?? message}`;
 }
 

@@ -1,6 +1,5 @@
 /** The daemon's log: NDJSON, one event a line, in a file of its own (0600) or on stderr. */
 import fs from 'node:fs';
-import path from 'node:path';
 import ndjson from 'ndjson';
 import { systemReason } from '../errors.js';
 import type { Level, Log } from '../logger.js';
@@ -30,7 +29,6 @@ export function openLog(
   let failure: string | null = null;
   if (target !== null) {
     try {
-      fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
       descriptor = fs.openSync(target, 'a', 0o600);
     } catch (error) {
       failure = systemReason(error);

@@ -1,4 +1,5 @@
 /** Runs a daemon in this process, from login to the last file removed. */
+import path from 'node:path';
 import { compose, type Core } from '../compose.js';
 import type { Level } from '../logger.js';
 import type { Credential } from '../middleware/login.js';
@@ -39,6 +40,7 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   ensurePrivateDirectory(paths.directory);
   const claim = new Claim(paths);
   await claim.refuseIfRunning();
+  if (options.logFile === null) ensurePrivateDirectory(path.dirname(paths.log));
   const daemonLog = openLog(options.logFile ?? paths.log, options.stderr, options.logLevel);
   const { log } = daemonLog;
   const lifecycle = new Lifecycle(options.lifetime);
