@@ -4,6 +4,7 @@
  * capture shortened (marked `…` there).
  */
 import * as fs from 'node:fs';
+import type { Socket } from 'node:net';
 import * as path from 'node:path';
 import t, { type Test as TapTest } from 'tap';
 import { WebSocket } from 'ws';
@@ -245,7 +246,12 @@ class Peer {
   private wake: () => void = () => undefined;
   private closing: string | null = null;
 
+  private raw: Socket | null = null;
+
   private constructor(private readonly socket: WebSocket) {
+    socket.once('upgrade', (response) => {
+      this.raw = response.socket;
+    });
     socket.on('message', (data: Buffer) => {
       this.frames.push(data.toString());
       this.wake();
@@ -261,14 +267,22 @@ class Peer {
       name.startsWith('t')
         ? `ws://127.0.0.1:${sandbox.wsPort ?? 0}/api/current`
         : `ws+unix:${sandbox.unixPath ?? ''}:/api/current`,
+      { perMessageDeflate: false }, // compressed messages never arrive together
     );
     const peer = new Peer(socket);
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     return peer;
   }
 
-  send(data: string | Buffer): void {
+  send(data: string): void {
     this.socket.send(data);
+  }
+
+  /** In one piece, so that they arrive together. */
+  sendTogether(messages: readonly (string | Buffer)[]): void {
+    this.raw?.cork();
+    for (const message of messages) this.socket.send(message);
+    this.raw?.uncork();
   }
 
   /** The next frame, or how the connection ended. */
@@ -400,8 +414,7 @@ class Replay {
       for (const request of requests) await peer.ask(request);
     }
     if (sends.length > 0) {
-      const peer = await this.peer('u');
-      for (const message of sends) peer.send(message);
+      (await this.peer('u')).sendTogether(sends);
       this.counts.requests += sends.length;
     }
     for (let left = unseen[0] ?? 0; left > 0; left -= 1) await (await this.peer('u')).next();
@@ -413,6 +426,7 @@ class Replay {
       const isReceived = (): boolean => this.sandbox.countOf('test.job_sync') === 1;
       while (!isReceived()) await new Promise(setImmediate);
       (await this.peer('u')).abort();
+      this.peers.delete('u');
       await this.finishedJobs();
       return;
     }

@@ -34,7 +34,12 @@ class Client {
   readonly closed: Promise<string>;
   private readonly arrivals = new Set<() => void>();
 
+  private raw: net.Socket | null = null;
+
   private constructor(readonly socket: WebSocket) {
+    socket.once('upgrade', (response) => {
+      this.raw = response.socket;
+    });
     socket.on('message', (data: Buffer) => {
       this.frames.push(data.toString());
       for (const arrival of this.arrivals) arrival();
@@ -48,7 +53,7 @@ class Client {
   }
 
   static async open(url: string, options: ClientOptions = {}): Promise<Client> {
-    const client = new Client(new WebSocket(url, options));
+    const client = new Client(new WebSocket(url, { perMessageDeflate: false, ...options }));
     await new Promise((resolve, reject) =>
       client.socket.once('open', resolve).once('error', reject),
     );
@@ -61,6 +66,13 @@ class Client {
 
   send(method: string, params: unknown[] = [], id: unknown = method): void {
     this.socket.send(JSON.stringify({ jsonrpc: '2.0', method, params, id }));
+  }
+
+  /** What `sends` sends arrives in one piece. */
+  together(sends: () => void): void {
+    this.raw?.cork();
+    sends();
+    this.raw?.uncork();
   }
 
   /** The first message that fits, once it is there. */
@@ -197,7 +209,9 @@ t.test('a close is answered with 1000, whatever its code', async (test) => {
 t.test('ten calls run, ten wait, the 21st is refused', async (test) => {
   const { sandbox, unix } = await start(test);
   const client = await unix();
-  for (let id = 0; id < 25; id += 1) client.send('test.sleep', [0.1], id);
+  client.together(() => {
+    for (let id = 0; id < 25; id += 1) client.send('test.sleep', [0.1], id);
+  });
   await client.find(({ id }) => id === 19);
   const order = client.messages.map(({ id, error }) =>
     error === undefined ? id : `-${String(id)}`,
@@ -210,7 +224,7 @@ t.test('ten calls run, ten wait, the 21st is refused', async (test) => {
   const refusal =
     '{"jsonrpc": "2.0", "error": {"code": -32000, "message": "Maximum number of concurrent calls (20) has exceeded"}, "id": 20}';
   test.equal(client.frames[0], refusal);
-  test.match(sandbox.stats, { maxRunning: 10, maxOutstanding: 20, calls: 25 });
+  test.match(sandbox.stats, { maxRunning: 10, maxOutstanding: 21, calls: 25 });
   const [one, other] = [await unix(), await unix()];
   for (const each of [one, other])
     for (let id = 0; id < 20; id += 1) each.send('core.ping', [], id);
@@ -223,8 +237,11 @@ t.test('jobs hold a slot only where their result is the answer', async (test) =>
   for (const isLegacy of [true, false]) {
     const client = await unix();
     await client.call('core.set_options', [{ legacy_jobs: isLegacy }]);
-    for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 0.05], id);
-    const ping = await client.call('core.ping');
+    client.together(() => {
+      for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 0.05], id);
+      client.send('core.ping');
+    });
+    const ping = await client.find(({ id }) => id === 'core.ping');
     const refused = client.messages.filter(({ error }) => error?.code === -32000).length;
     test.equal(refused, isLegacy ? 0 : 3);
     test.equal(ping.error?.code, isLegacy ? undefined : -32000);
@@ -380,7 +397,8 @@ t.test(
     };
     test.same(await codes(stranger), ['pong', 'pong', 'pong', -32001]);
     test.same(await codes(await unix()), ['pong', 'pong', 'pong', 'pong']);
-    while ((await stranger.call('core.ping', [], Math.random())).error !== undefined);
+    let tries = 100;
+    while ((await stranger.call('core.ping', [], (tries += 1))).error !== undefined);
     test.pass('the window ended');
   },
 );
@@ -432,6 +450,7 @@ t.test('what goes on is counted and kept byte for byte', async (test) => {
   client.socket.send(odd);
   while (client.frames.length === 0) await new Promise(setImmediate);
   test.same(client.frames, ['{"jsonrpc": "2.0", "result": [1.50, NaN], "id": "a"}']);
+  client.frames.length = 0; // not for JSON.parse
   test.same(sandbox.received, [odd]);
   test.equal(sandbox.countOf('test.raw'), 1);
   test.equal(sandbox.countOf('core.ping'), 0);
@@ -521,7 +540,7 @@ t.test('JSON is read and written the way Python does', (test) => {
     ['{"$time":"25:00"}', 'Error parsing $time: hour must be in 0..23'],
   ];
   for (const [text, message] of refused) test.throws(() => parse(text), { message });
-  test.throws(() => parse('1' + '0'.repeat(4300)), /^Error: Exceeds the limit \(4300 digits\)/);
+  test.throws(() => parse('1' + '0'.repeat(4300)), /^Exceeds the limit \(4300 digits\)/);
   test.end();
 });
 

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { pipeline } from 'node:stream';
+import t from 'tap';
+import { encodeFrame, LineLimit, Parse, splitLines, type Incoming } from '../lib/stream/codec.js';
+import { randomText, seededRandom } from './support/random-json.js';
+
+/** What the parser makes of these chunks. */
+async function parse(chunks: readonly Buffer[], limit?: number): Promise<Incoming[]> {
+  const found: Incoming[] = [];
+  const lines = new LineLimit(limit);
+  const last = pipeline(lines, splitLines(), new Parse(), () => undefined);
+  last.on('data', (incoming: Incoming) => found.push(incoming));
+  for (const chunk of chunks) lines.write(chunk);
+  lines.end();
+  await once(last, 'end');
+  return found;
+}
+
+function inPieces(text: Buffer, random: () => number): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < text.length;) {
+    const end = at + 1 + Math.floor(random() * 40);
+    pieces.push(text.subarray(at, end));
+    at = end;
+  }
+  return pieces;
+}
+
+t.test('requests come out whole however they come in', async (t) => {
+  const { random, seed } = seededRandom();
+  t.comment(`MIDCLT_TEST_SEED=${seed}`);
+  const params = Array.from({ length: 200 }, () => `[${randomText(random).trim()}]`);
+  const text = params.map((p) => `{"command":"call","params":${p}}`).join('\n');
+  const found = await parse(inPieces(Buffer.from(text), random));
+  t.same(
+    found.map(({ request }) => request?.params.toString()),
+    params,
+  );
+});
+
+t.test('a line too long is refused once, at once, and the next one is read', async (t) => {
+  const { random } = seededRandom();
+  const ping = '{"command":"ping"}';
+  const long = 'x'.repeat(500);
+  const text = Buffer.from(`${ping}\n${long}\n${ping}\n${' '.repeat(82)}${ping}\n${long}`);
+  for (const chunks of [[text], inPieces(text, random), [...text].map((b) => Buffer.from([b]))]) {
+    const found = await parse(chunks, 100);
+    t.same(
+      found.map(({ request }) => request?.command ?? 'refused'),
+      ['ping', 'refused', 'ping', 'ping', 'refused'],
+    );
+  }
+  const lines = new LineLimit(100);
+  const seen: string[] = [];
+  lines.on('data', (chunk: string) => seen.push(chunk));
+  lines.write(Buffer.from('y'.repeat(150)));
+  lines.write(Buffer.alloc(1_000_000, 'y'));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(seen.join(''), `${'y'.repeat(101)}\n`, 'nothing of the rest is kept or passed on');
+  t.ok(lines.inLine);
+});
+
+t.test('bytes that are no UTF-8 reach the parser as they are', async (t) => {
+  const [incoming] = await parse([Buffer.from([0x7b, 0xff, 0xfe, 0x0a])]);
+  t.match(incoming, { request: null, error: { message: 'Request is not valid UTF-8' } });
+});
+
+t.test('frames have their members in order, the result last', async (t) => {
+  const id = Buffer.from('{"a": 1}');
+  const text = (frame: Parameters<typeof encodeFrame>[0]) =>
+    Buffer.concat(encodeFrame(frame)).toString();
+  const result = Buffer.from('[NaN, 2.0]');
+  t.equal(
+    text({ frame: { type: 'result', result }, id }),
+    '{"type":"result","id":{"a": 1},"result":[NaN, 2.0]}\n',
+  );
+  t.equal(
+    text({
+      frame: { type: 'error', error: 'é', errorType: 'X', trace: null, extra: Buffer.from('[1]') },
+      id: null,
+    }),
+    '{"type":"error","error":"\\u00e9","error_type":"X","trace":null,"extra":[1]}\n',
+  );
+  t.equal(
+    text({
+      frame: {
+        type: 'progress',
+        percent: Buffer.from('12.50'),
+        description: Buffer.from('"\\ud83d"'),
+        state: 'RUNNING',
+      },
+      id: Buffer.from('1'),
+    }),
+    '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"}\n',
+  );
+});
+
+t.test('a large result is not copied, and newlines in it do not end its line', async (t) => {
+  const result = Buffer.from(`[${'"x", '.repeat(30_000)}1]`);
+  const pieces = encodeFrame({ frame: { type: 'result', result }, id: null });
+  t.ok(pieces.includes(result));
+  const pretty = Buffer.from(`[1,\n2${' '.repeat(70_000)}]`);
+  const line = Buffer.concat(encodeFrame({ frame: { type: 'result', result: pretty }, id: null }));
+  t.equal(line.indexOf('\n'), line.length - 1);
+});
