@@ -127,7 +127,9 @@ export class Job {
     this.spec.changed(this);
   }
 
+  /** Tells the subscribers and the jobs that wait for this one, if anything changed. */
   setProgress(percent: PyValue, description?: string, extra: PyValue = null): void {
+    if (this.state === 'ABORTED' || this.state === 'FAILED') return; // a body that didn't notice
     const before = this.progress;
     const after = {
       percent,

@@ -40,6 +40,7 @@ export async function listen(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: true,
+    allowSynchronousEvents: false, // a call that is over at once gives its slot back before the next is read
     maxPayload: MAX_MESSAGE_BYTES,
     WebSocket: SandboxSocket,
   });

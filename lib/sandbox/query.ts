@@ -44,7 +44,8 @@ function matches(row: PyDict, filters: PyValue): boolean {
     const [name, operator, value = null] = filter;
     if (name === 'OR' && Array.isArray(operator))
       return operator.some((branch) => matches(row, Array.isArray(branch) ? single(branch) : []));
-    const test = typeof operator === 'string' ? OPERATORS[operator] : undefined;
+    const isKnown = typeof operator === 'string' && Object.hasOwn(OPERATORS, operator);
+    const test = isKnown ? OPERATORS[operator] : undefined;
     if (typeof name !== 'string' || filter.length !== 3 || test === undefined)
       throw new CallError(`Invalid filter ${dump(filter)}`, EINVAL);
     return test(member(row, name), value);

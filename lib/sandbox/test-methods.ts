@@ -26,7 +26,11 @@ import {
   type PyValue,
 } from './values.js';
 
-const EVENT_KINDS = { ADDED: 'added', CHANGED: 'changed', REMOVED: 'removed' } as const;
+const EVENT_KINDS: ReadonlyMap<string, 'added' | 'changed' | 'removed'> = new Map([
+  ['ADDED', 'added'],
+  ['CHANGED', 'changed'],
+  ['REMOVED', 'removed'],
+]);
 
 /** `test.*` methods that answer at once: whatever a client has to cope with. */
 export const testMethods: MethodTable = {
@@ -186,8 +190,7 @@ function validated({ args }: Call): PyValue {
 
 function emit({ middleware, args }: Call): PyValue {
   const [kind, fields = null, id = null, extra = null, count = 1n] = args;
-  const event = EVENT_KINDS[text(kind) as keyof typeof EVENT_KINDS] as
-    (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS] | undefined;
+  const event = EVENT_KINDS.get(text(kind));
   if (event === undefined) throw new CallError(`Unknown event type ${text(kind)}`, EINVAL);
   const times = numberOf(count) ?? 1;
   for (let i = 0; i < times; i += 1)
