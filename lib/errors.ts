@@ -71,14 +71,25 @@ export function errorFrame(thrown: unknown): ErrorFrame {
   return { type: MessageType.ERROR, error: message, errorType, trace, extra };
 }
 
-/** A system error in words: `EACCES: permission denied`, without the call and path that Node repeats. */
+/** A system error in words: `permission denied (EACCES)`, without the call and path that Node repeats. */
 export function systemReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  const text = message
-    .replace(/^[A-Z0-9]+: /, '')
-    .replace(
-      /,? (?:open|mkdir|lstat|stat|bind|listen|connect|link|rename|unlink|chmod|scandir|copyfile|fsync|write)\b.*$/,
-      '',
-    );
-  return code !== undefined && text !== '' && text !== code ? `${text} (${code})` : (code ?? text);
+  // `EACCES: permission denied, open '/x'`, or `connect ECONNREFUSED 127.0.0.1:1`
+  const [, words = message] = /^[A-Z][A-Z0-9]+: (.*?)(?:, \w+(?: .*)?)?$/.exec(message) ?? [];
+  if (code === undefined) return words;
+  return words.includes(code) ? (WORDS[code] ?? code) : `${words} (${code})`;
 }
+
+/** For errors of sockets, whose messages have no words. */
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused (ECONNREFUSED)',
+  ECONNRESET: 'connection reset (ECONNRESET)',
+  EACCES: 'permission denied (EACCES)',
+  EADDRINUSE: 'already in use (EADDRINUSE)',
+  ENOENT: 'no such file (ENOENT)',
+  ENOTFOUND: 'no such host (ENOTFOUND)',
+  EAI_AGAIN: 'the host name cannot be looked up now (EAI_AGAIN)',
+  ETIMEDOUT: 'no answer (ETIMEDOUT)',
+  EHOSTUNREACH: 'no route to the host (EHOSTUNREACH)',
+  ENETUNREACH: 'no route to the network (ENETUNREACH)',
+};

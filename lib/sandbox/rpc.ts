@@ -14,6 +14,7 @@ import type { Middleware } from './middleware.js';
 import { bind } from './parameters.js';
 import { PyJsonError, PyJsonNesting, parse } from './pyjson.js';
 import type { Session } from './session.js';
+import type { RecordedCall } from './stats.js';
 import { dict, int, type PyDict, type PyValue } from './values.js';
 
 /** The longest message in characters: before a login, after it, and for two methods that carry files. */
@@ -108,7 +109,7 @@ function envelopeComplaint(message: PyDict): string | null {
 
 async function serve(middleware: Middleware, session: Session, request: Request): Promise<void> {
   const { id, method: name } = request;
-  const answered = middleware.recorder.call(name);
+  const recorded = middleware.recorder.call(name);
   try {
     if (session.expired) middleware.logout(session);
     const method = middleware.method(name);
@@ -126,7 +127,7 @@ async function serve(middleware: Middleware, session: Session, request: Request)
     const ran = middleware.recorder.run(name);
     try {
       if (!session.closed)
-        session.answer(id, 'result', await run(middleware, session, request, method));
+        session.answer(id, 'result', await run(middleware, session, request, method, recorded));
     } catch (error) {
       session.answer(id, 'error', rpcError(asPyException(error)));
     } finally {
@@ -134,7 +135,7 @@ async function serve(middleware: Middleware, session: Session, request: Request)
       session.slots.release();
     }
   } finally {
-    answered();
+    recorded.answered();
   }
 }
 
@@ -143,12 +144,14 @@ async function run(
   session: Session,
   request: Request,
   method: Method,
+  recorded: RecordedCall,
 ): Promise<PyValue> {
   await authorize(middleware, session, request.method, method);
   const args = method.params === null ? request.params : bind(method.params, request.params);
   const call: Call = { middleware, session, args, signal: session.signal };
   if ('run' in method) return method.run(call);
   const job = startJob(call, request, method);
+  recorded.lasts(job.finished);
   if (session.options.legacyJobs) return int(job.id);
   await job.finished; // the slot stays taken, as on the real server
   return outcome(job);

@@ -19,8 +19,17 @@ export interface Stats {
   readonly maxOutstanding: number;
   /** The same, but only those that had a slot. */
   readonly maxRunning: number;
+  /** Calls not yet answered and, after their answer, the jobs they started: at most at once. */
+  readonly maxBusy: number;
   /** Text messages received. */
   readonly messages: number;
+}
+
+export interface RecordedCall {
+  /** The call started a job that ends with this promise. */
+  lasts(until: Promise<void>): void;
+  /** The call is answered. Once. */
+  answered(): void;
 }
 
 /** Counts what goes on and keeps the last {@link KEPT} messages. */
@@ -33,11 +42,13 @@ export class Recorder {
     calls: 0,
     maxOutstanding: 0,
     maxRunning: 0,
+    maxBusy: 0,
     messages: 0,
   };
   readonly received: string[] = [];
   private readonly counts = new Map<string, number>();
   private outstanding = 0;
+  private busy = 0;
   private running = 0;
 
   message(text: string): void {
@@ -46,15 +57,26 @@ export class Recorder {
     if (this.received.length > KEPT) this.received.shift();
   }
 
-  /** A call came in; what is returned is called once when it is answered. */
-  call(method: string): () => void {
+  /** A call came in. */
+  call(method: string): RecordedCall {
     this.stats.calls += 1;
     this.counts.set(method, this.countOf(method) + 1);
-    if (HOUSEKEEPING.has(method)) return () => undefined;
+    if (HOUSEKEEPING.has(method)) return { lasts: () => undefined, answered: () => undefined };
     this.outstanding += 1;
+    this.busy += 1;
     this.stats.maxOutstanding = Math.max(this.stats.maxOutstanding, this.outstanding);
-    return () => {
-      this.outstanding -= 1;
+    this.stats.maxBusy = Math.max(this.stats.maxBusy, this.busy);
+    let end = Promise.resolve();
+    return {
+      lasts: (until) => {
+        end = until;
+      },
+      answered: () => {
+        this.outstanding -= 1;
+        void end.then(() => {
+          this.busy -= 1;
+        });
+      },
     };
   }
 

@@ -26,7 +26,6 @@ t.test('50 clients at once each get their own answers', async (t) => {
   );
   t.equal(daemon.sandbox.countOf('test.echo'), 50 * rounds);
   t.ok(daemon.sandbox.stats.maxOutstanding <= 8, 'eight at a time, no more');
-  t.ok(daemon.sandbox.stats.maxOutstanding > 1, 'and more than one');
 });
 
 t.test('50 processes at once over one login', async (t) => {
@@ -86,7 +85,7 @@ t.test('F17: with eight slots a long call delays nobody, and neither do jobs', a
   const started = performance.now();
   for (let i = 0; i < 100; i++) {
     const { frames } = await exchange(daemon.socket, call('core.ping', [], { close: true }));
-    if (frames[0]?.result !== 'pong') t.fail('no pong', frames[0]);
+    if (frames[0]?.result !== 'pong') t.fail('no pong');
   }
   t.ok(performance.now() - started < 3000, 'a hundred calls while the long one runs');
   t.match((await slow).frames, [{ result: 5 }]);
@@ -122,7 +121,8 @@ t.test('F27: clients never see the limit of the server', async (t) => {
     frames.filter((frame) => frame.type !== 'result'),
     [],
   );
-  t.ok(daemon.sandbox.stats.maxOutstanding <= 10, 'eight calls and two pings');
+  const { maxOutstanding } = daemon.sandbox.stats;
+  t.ok(maxOutstanding >= 8 && maxOutstanding <= 10, `eight calls and two pings: ${maxOutstanding}`);
 });
 
 t.test('F16: a queued request of a client that is gone is never sent', async (t) => {
