@@ -10,7 +10,6 @@ import {
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  CR,
   LF,
   OPEN_BRACE,
   OPEN_BRACKET,
@@ -99,11 +98,9 @@ export function quote(value: string): string {
 
 /** The same value on one line: newlines may stand between tokens only, where a blank does as well. */
 export function onOneLine(text: Json): Json {
-  if (text.indexOf(LF) === -1 && text.indexOf(CR) === -1) return text;
+  if (text.indexOf(LF) === -1) return text;
   const copy = Buffer.from(text);
-  for (let i = 0; i < copy.length; i++) {
-    if (copy[i] === LF || copy[i] === CR) copy[i] = SPACE;
-  }
+  for (let at = copy.indexOf(LF); at !== -1; at = copy.indexOf(LF, at + 1)) copy[at] = SPACE;
   return copy;
 }
 

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from './ascii.js';
 import { MidcltError } from './errors.js';
 import { checkObject, JsonError } from './json.js';
-import { isNull, membersOf, NULL, onOneLine, stringOf } from './members.js';
+import { isNull, membersOf, NULL, stringOf } from './members.js';
 import { MAX_REQUEST_LINE, type Json, type Request, type Timeout } from './protocol.js';
 
 const NO_PARAMS: Json = Buffer.from('[]');
@@ -65,7 +65,7 @@ function methodOf(text: Json | undefined): string | null {
 function paramsOf(text: Json | undefined): Json {
   if (!text || text.equals(NULL)) return NO_PARAMS;
   if (text[0] !== OPEN_BRACKET) throw malformed("'params' must be an array", 'TypeError');
-  return onOneLine(text);
+  return text;
 }
 
 function kwargsOf(text: Json | undefined): Request['kwargs'] {

@@ -77,5 +77,7 @@ t.test('quotes in ASCII as Python does', async (t) => {
 });
 
 t.test('puts a value on one line', async (t) => {
-  t.equal(onOneLine(bytes('[1,\r\n 2]')).toString(), '[1,   2]');
+  t.equal(onOneLine(bytes('[1,\r\n\n 2]')).toString(), '[1,\r   2]');
+  const line = bytes('[1, 2]');
+  t.equal(onOneLine(line), line, 'without a copy where it is one already');
 });

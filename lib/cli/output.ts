@@ -1,6 +1,6 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import fs from 'node:fs';
-import { isMidcltError } from '../errors.js';
+import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import { isNull, membersOf, stringOf } from '../members.js';
 import type { Json } from '../protocol.js';
 import type { ReceivedFrame } from '../client.js';
@@ -48,8 +48,7 @@ export function sayLine(line: string): void {
 
 /** An error of ours, or a stranger's, in one line. */
 export function sayError(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  sayLine(`Error: ${isMidcltError(error) ? message : `unexpected: ${message}`}`);
+  sayLine(`Error: ${isMidcltError(error) ? error.message : `unexpected: ${systemReason(error)}`}`);
 }
 
 /** To stderr. What comes from the server must not drive the terminal; a closed stderr is no error. */
@@ -76,7 +75,9 @@ function writeAll(descriptor: number, data: Buffer): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') throw new BrokenPipe();
-      if (code !== 'EAGAIN') throw error;
+      if (code !== 'EAGAIN') {
+        throw new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`);
+      }
       // Somebody made the pipe non-blocking, and it is full.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_DELAY);
     }

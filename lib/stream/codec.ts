@@ -112,7 +112,7 @@ export class Stringify extends Transform {
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
 export function encodeFrame({ frame, id }: Outgoing): Buffer[] {
-  const head = `{"type":"${frame.type}"${id ? `,"id":${onOneLine(id).toString()}` : ''}`;
+  const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}`;
   switch (frame.type) {
     case MessageType.RESULT: {
       const pieces = [Buffer.from(`${head},"result":`), onOneLine(frame.result), END];

@@ -38,7 +38,8 @@ export function spawnMidclt(
   args: readonly string[],
   options: RunOptions,
 ): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [BINARY, ...args], {
+  // tap puts its own hooks into every Node child by NODE_OPTIONS; a user's has none.
+  return spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, BINARY, ...args], {
     env: environment(options.home, options.env),
     cwd: options.cwd ?? options.home,
   });
@@ -50,7 +51,7 @@ export function midclt(args: readonly string[], options: RunOptions): Promise<Fi
 
 /** Runs a shell command line with `$SOCK`-like variables in `env`. */
 export function shell(command: string, options: RunOptions): Promise<Finished> {
-  const child = spawn('/bin/sh', ['-c', command], {
+  const child = spawn('/bin/sh', ['-c', `unset NODE_OPTIONS; ${command}`], {
     env: environment(options.home, options.env),
     cwd: options.cwd ?? options.home,
   });

@@ -1,18 +1,9 @@
 /** Talks to a daemon's socket line by line, and looks at what reached the sandbox. */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import type { Test } from 'tap';
 import type { Sandbox } from '../../lib/sandbox/index.js';
-import {
-  BINARY,
-  environment,
-  finished,
-  shell,
-  until,
-  type Finished,
-  type RunOptions,
-} from './midclt.js';
+import { BINARY, shell, until, type Finished } from './midclt.js';
 
 export type Frame = Record<string, unknown>;
 
@@ -133,23 +124,13 @@ function topMember(text: string, name: string): string {
   return `no ${name}: ${text}`;
 }
 
-/**
- * Runs the built binary without the hooks tap puts into every Node child's NODE_OPTIONS: they make
- * its start several times slower, which counts where a test runs it dozens of times.
- */
-export function plainMidclt(args: readonly string[], options: RunOptions): Promise<Finished> {
-  const command = ['-u', 'NODE_OPTIONS', process.execPath, BINARY, ...args];
-  const { home, env, cwd = home, input } = options;
-  return finished(spawn('env', command, { env: environment(home, env), cwd }), input);
-}
-
-/** Runs a command line in which `midclt` is `midclt -u URI -d`, without tap's hooks. */
+/** Runs a command line in which `midclt` is `midclt -u URI -d`. */
 export function shellWithMidclt(
   command: string,
   { home, uri }: { home: string; uri: string },
   input = '',
 ): Promise<Finished> {
-  const run = `unset NODE_OPTIONS; midclt() { "$NODE" "$BINARY" -u "$URI" -d "$@"; }; ${command}`;
+  const run = `midclt() { "$NODE" "$BINARY" -u "$URI" -d "$@"; }; ${command}`;
   return shell(run, { home, env: { NODE: process.execPath, BINARY, URI: uri }, input });
 }
 
