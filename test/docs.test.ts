@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { startDaemon } from './support/daemon.js';
-import { BINARY, shell } from './support/midclt.js';
+import { BINARY, missing, shell } from './support/midclt.js';
 
 interface Example {
   readonly command: string;
@@ -37,6 +37,11 @@ async function runAll(t: Test, document: string, least: number): Promise<void> {
   const examples = examplesOf(document);
   t.ok(examples.length >= least, `${examples.length} examples`);
   for (const { command, output } of examples) {
+    const lacking = missing(...['nc', 'socat'].filter((tool) => command.includes(` ${tool} `)));
+    if (lacking) {
+      t.skip(`${command}: ${lacking}`);
+      continue;
+    }
     const run = await shell(`{ ${command}\n} 2>&1`, {
       home: daemon.home,
       env: { PATH: `${bin}:${process.env.PATH ?? ''}`, U: daemon.uri, SOCK: daemon.socket },

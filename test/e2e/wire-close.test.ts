@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
 import { exchange, startDaemon, type RunningDaemon } from '../support/daemon.js';
-import { shell, until } from '../support/midclt.js';
+import { shell, until, missing } from '../support/midclt.js';
 import { call, converse, PING } from '../support/wire.js';
 
 /** Far beyond the linger, far below a test's patience. */
@@ -142,13 +142,13 @@ t.test('a half-close during a job does not end it', async (t) => {
   t.strictSame(frames.at(-1), { type: 'result', result: 'whole' });
 });
 
-t.test('printf … | nc -U SOCK ends by itself', async (t) => {
+t.test('printf … | nc -U SOCK ends by itself', { skip: missing('nc') }, async (t) => {
   const run = await sh(`printf '{"command":"ping"}\\n' | nc -U "$SOCK"`);
   t.match(run, { code: 0, stderr: '' });
   t.match(run.stdout, /^\{"type": ?"result", ?"result": ?"pong"\}\n$/);
 });
 
-t.test('nc -U that keeps its input open ends by itself too', async (t) => {
+t.test('nc -U that keeps its input open ends by itself too', { skip: missing('nc') }, async (t) => {
   const child = spawn('nc', ['-U', daemon.socket], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill());
   let out = '';
@@ -161,7 +161,7 @@ t.test('nc -U that keeps its input open ends by itself too', async (t) => {
   t.match(out, /^\{"type": ?"result"/);
 });
 
-t.test('nc -N -U gets every answer, in order', async (t) => {
+t.test('nc -N -U gets every answer, in order', { skip: missing('nc') }, async (t) => {
   const run = await sh(
     'nc -N -U "$SOCK"',
     call('test.sleep', '[2]', undefined, { id: 1 }) + '{"command":"ping","id":2}\n',
@@ -171,13 +171,17 @@ t.test('nc -N -U gets every answer, in order', async (t) => {
   t.strictSame(ids, ['1', '2']);
 });
 
-t.test('socat -t 86400 gets every answer from a file, in order', async (t) => {
-  const text = [1, 2, 3, 4].map((id) =>
-    call(id % 2 ? 'test.sleep' : 'core.ping', id % 2 ? '[1]' : '[]', undefined, { id }),
-  );
-  fs.writeFileSync(`${daemon.home}/requests`, text.join('').trimEnd());
-  const run = await sh('socat -t 86400 - "UNIX:$SOCK" < requests');
-  t.match(run, { code: 0, stderr: '' });
-  const ids = [...run.stdout.matchAll(/"id": ?(\d)/g)].map((match) => match[1]);
-  t.strictSame(ids, ['1', '2', '3', '4']);
-});
+t.test(
+  'socat -t 86400 gets every answer from a file, in order',
+  { skip: missing('socat') },
+  async (t) => {
+    const text = [1, 2, 3, 4].map((id) =>
+      call(id % 2 ? 'test.sleep' : 'core.ping', id % 2 ? '[1]' : '[]', undefined, { id }),
+    );
+    fs.writeFileSync(`${daemon.home}/requests`, text.join('').trimEnd());
+    const run = await sh('socat -t 86400 - "UNIX:$SOCK" < requests');
+    t.match(run, { code: 0, stderr: '' });
+    const ids = [...run.stdout.matchAll(/"id": ?(\d)/g)].map((match) => match[1]);
+    t.strictSame(ids, ['1', '2', '3', '4']);
+  },
+);

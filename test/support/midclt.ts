@@ -1,10 +1,21 @@
 /** Runs the built binary as a user would, in a home of its own. */
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Test } from 'tap';
 
 export const BINARY = path.resolve(__dirname, '../../dist/bin/midclt.js');
+
+/**
+ * For `skip`: why a test that needs these programs cannot run here, or false. In CI they are
+ * there or the test fails.
+ */
+export function missing(...tools: readonly string[]): string | false {
+  if (process.env.CI) return false;
+  const found = (tool: string) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
+  const lacking = tools.filter((tool) => !found(tool));
+  return lacking.length > 0 && `${lacking.join(', ')} not installed`;
+}
 
 export interface Finished {
   readonly code: number | null;
