@@ -7,6 +7,7 @@ import { Jobs } from './middleware/jobs.js';
 import type { Credential } from './middleware/login.js';
 import { DEFAULT_CALL_TIMEOUT, RESERVED_CONCURRENCY } from './protocol.js';
 import type { Incoming } from './stream/codec.js';
+import { LocalSession } from './stream/local.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
 import type { Target } from './uri.js';
@@ -20,11 +21,14 @@ export interface CoreOptions {
   readonly concurrency: number;
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;
-  /** Seconds; see {@link SessionOptions.linger}. */
-  readonly linger: number;
   readonly log: Log;
   /** What the `stop` request asks for. */
   readonly stop?: () => void;
+}
+
+export interface SocketOptions {
+  /** Seconds without input after which a connection with nothing left to answer is ended. */
+  readonly linger: number;
   /** A request has come in; one has been answered or given up. */
   readonly onRequest: () => void;
   readonly onAnswered: () => void;
@@ -34,7 +38,9 @@ export interface Core {
   readonly connection: Connection;
   readonly jobs: Jobs;
   /** A session over an accepted connection. */
-  session(socket: Socket): Session;
+  session(socket: Socket, options: SocketOptions): Session;
+  /** A session within this process. */
+  local(): LocalSession;
 }
 
 export function compose(options: CoreOptions): Core {
@@ -52,19 +58,19 @@ export function compose(options: CoreOptions): Core {
   const lanes = {
     call: new Scheduler(concurrency),
     reserved: new Scheduler(RESERVED_CONCURRENCY),
+    patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
   };
-  const patience = (incoming: Incoming) => patienceOf(incoming, callTimeout);
   return {
     connection,
     jobs,
-    session: (socket) =>
+    local: () => new LocalSession(verbs, lanes),
+    session: (socket, { linger, onRequest, onAnswered }) =>
       new Session(socket, {
         verbs,
         lanes,
-        patience,
-        linger: options.linger * 1000,
-        onRequest: options.onRequest,
-        onAnswered: options.onAnswered,
+        linger: linger * 1000,
+        onRequest,
+        onAnswered,
       }),
   };
 }

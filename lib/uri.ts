@@ -14,13 +14,15 @@ export interface Target {
   /** What the WebSocket handshake is addressed to. */
   readonly url: string;
   readonly wire: 'jsonrpc' | 'legacy';
+  /** Whether the server's certificate is to be verified, for `wss`. */
+  readonly verify: boolean;
 }
 
 /**
  * Throws a `REQUEST` error for anything that is no URI of a middleware. `ws+unix:///PATH` may
  * carry the path of the handshake after a colon: `ws+unix:///PATH:/websocket`.
  */
-export function parseTarget(uri: string): Target {
+export function parseTarget(uri: string, { insecure = false } = {}): Target {
   if (uri.startsWith(UNIX_PREFIX)) return unixTarget(uri);
   let url: URL;
   try {
@@ -41,6 +43,7 @@ export function parseTarget(uri: string): Target {
     socketPath: null,
     url: url.href,
     wire: wireOf(url.pathname),
+    verify: !insecure,
   };
 }
 
@@ -56,6 +59,7 @@ function unixTarget(uri: string): Target {
     socketPath,
     url: `ws://localhost${pathname}`,
     wire: wireOf(pathname),
+    verify: false,
   };
 }
 

@@ -1,21 +1,17 @@
 /** `midclt daemon`: a daemon in the foreground. */
 import { callTimeoutOf } from '../compose.js';
 import { runDaemonProcess } from '../daemon/run.js';
-import { MidcltError } from '../errors.js';
-import type { Credential } from '../middleware/login.js';
-import { DEFAULT_URI, parseTarget } from '../uri.js';
 import type { Arguments } from './argv.js';
+import { upstreamOf } from './upstream.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
-  const target = parseTarget(args.uri ?? DEFAULT_URI);
-  if (target.scheme === 'wss') throw unsupported('wss:// URIs are');
-  if (target.wire === 'legacy') throw unsupported('The legacy /websocket wire is');
-  if (args.apiKey !== null) throw unsupported('API keys (-K) are');
+  const { target, credential } = upstreamOf(args);
   await runDaemonProcess({
+    target,
     uri: args.uri,
     username: args.username,
-    credential: credentialOf(args),
+    credential,
     lifetime: args.lifetime,
     logFile: args.logFile,
     logLevel: 'info',
@@ -33,14 +29,4 @@ export async function daemonCommand(args: Arguments): Promise<number> {
     },
   });
   return 0;
-}
-
-function credentialOf({ username, password }: Arguments): Credential | null {
-  if (username === null || username === '') return null;
-  if (password === null || password === '') throw unsupported('The password prompt is');
-  return { kind: 'password', username, password };
-}
-
-function unsupported(what: string): MidcltError {
-  return new MidcltError('UNSUPPORTED', `${what} not supported yet`);
 }

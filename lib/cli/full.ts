@@ -3,5 +3,6 @@
  * that `midclt -d call` never reads ws, ndjson, through2 or anything of the daemon.
  */
 export { daemonCommand } from './daemon.js';
+export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
 export { runSandbox } from './sandbox.js';

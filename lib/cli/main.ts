@@ -2,7 +2,8 @@
 import { isMidcltError } from '../errors.js';
 import { parseArgv, type Arguments } from './argv.js';
 import { BrokenPipe, sayError, sayLine } from './output.js';
-import { callViaDaemon, pingViaDaemon, stopDaemon } from './via-daemon.js';
+import { runCall, runPing } from './call.js';
+import { daemonExchange, stopDaemon } from './via-daemon.js';
 
 const SUCCESS = 0;
 const FAILURE = 1;
@@ -37,11 +38,9 @@ async function run(args: Arguments): Promise<number> {
       process.stdout.write(full().helpText(null));
       return SUCCESS;
     case 'call':
-      if (args.useDaemon) return callViaDaemon(args);
-      return notYet("Calls without a daemon are not supported yet; use 'midclt -d call'");
+      return args.useDaemon ? runCall(args, daemonExchange(args)) : full().callDirectly(args);
     case 'ping':
-      if (args.useDaemon) return pingViaDaemon(args);
-      return notYet("ping without a daemon is not supported yet; use 'midclt -d ping'");
+      return args.useDaemon ? runPing(args, daemonExchange(args)) : full().pingDirectly(args);
     case 'subscribe':
       return notYet('subscribe is not supported yet');
     case 'daemon':

@@ -1,9 +1,8 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import fs from 'node:fs';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
-import { isNull, membersOf, stringOf } from '../members.js';
-import type { Json } from '../protocol.js';
-import type { ReceivedFrame } from '../client.js';
+import { membersOf, stringOf } from '../members.js';
+import type { ErrorFrame, Json } from '../protocol.js';
 import { harmless } from './terminal.js';
 
 const STDOUT = 1;
@@ -13,28 +12,17 @@ const RETRY_DELAY = 5;
 /** Thrown when the reader of stdout has gone, as in `| head -1`: nothing to say about it. */
 export class BrokenPipe extends Error {}
 
-/** Prints a result: a string bare, booleans as Python's, all else as the server sent it. */
-export function printResult(result: Json): void {
-  const newline = Buffer.from('\n');
-  writeAll(STDOUT, Buffer.concat([render(result), newline]));
-}
-
-function render(result: Json): Buffer {
-  const text = stringOf(result);
-  if (text !== null) return Buffer.from(text); // a lone surrogate becomes U+FFFD here
-  const word = result.length <= 5 ? result.toString('latin1') : '';
-  if (word === 'true') return Buffer.from('True');
-  if (word === 'false') return Buffer.from('False');
-  return result;
+/** To stdout, all of it before it returns. Throws {@link BrokenPipe}, or a `FILES` error. */
+export function writeOut(data: Buffer): void {
+  writeAll(STDOUT, data);
 }
 
 /** Prints an error frame: the text, then the server's traceback, then `extra`, as far as there are any. */
-export function printErrorFrame({ members }: ReceivedFrame): void {
-  const trace = membersOf(members.get('trace'));
-  const extra = members.get('extra');
-  let text = `${stringOf(members.get('error')) ?? 'Unknown error'}\n`;
-  if (trace) text += `${stringOf(trace.get('formatted')) ?? ''}\n`;
-  if (extra && !isNull(extra) && !/^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) {
+export function printErrorFrame({ error, trace, extra }: ErrorFrame): void {
+  let text = `${error}\n`;
+  const formatted = stringOf(membersOf(trace)?.get('formatted'));
+  if (formatted !== null) text += `${formatted}\n`;
+  if (extra && !/^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) {
     const { pprint } = require('./pprint.js') as typeof import('./pprint.js');
     text += `${pprint(extra.toString())}\n`;
   }
@@ -66,7 +54,7 @@ function short(text: Json): string {
   return text.length > 20 ? '' : text.toString('latin1');
 }
 
-/** Writes all of it before it returns, also to a pipe that is slow. Throws {@link BrokenPipe}. */
+/** Writes all of it before it returns, also to a pipe that is slow. */
 function writeAll(descriptor: number, data: Buffer): void {
   let written = 0;
   while (written < data.length) {

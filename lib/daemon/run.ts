@@ -4,7 +4,7 @@ import { compose, type Core } from '../compose.js';
 import type { Level } from '../logger.js';
 import type { Credential } from '../middleware/login.js';
 import { daemonPaths } from '../paths.js';
-import { DEFAULT_URI, parseTarget } from '../uri.js';
+import type { Target } from '../uri.js';
 import { Claim } from './claim.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
@@ -12,7 +12,8 @@ import { openLog, type DaemonLog } from './log.js';
 import { DaemonServer } from './server.js';
 
 export interface DaemonOptions {
-  /** Null is the local middleware. */
+  readonly target: Target;
+  /** As the user gave it, for the names of the files; null is the local middleware. */
   readonly uri: string | null;
   readonly username: string | null;
   readonly credential: Credential | null;
@@ -35,7 +36,6 @@ export interface DaemonOptions {
  * (`FILES`, `RUNNING`, `CONNECT`, `LOGIN`) or had to end because the middleware went (`LOST`).
  */
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
-  const target = parseTarget(options.uri ?? DEFAULT_URI);
   const paths = daemonPaths(options.uri, options.username);
   ensurePrivateDirectory(paths.directory);
   const claim = new Claim(paths);
@@ -46,23 +46,25 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetSignals = lifecycle.takeSignals(process);
   const core = compose({
-    target,
+    target: options.target,
     credential: options.credential,
     concurrency: options.concurrency,
     callTimeout: options.callTimeout,
-    linger: options.linger,
     log,
     stop: () => {
       lifecycle.drain('stop request');
     },
+  });
+  const sockets = {
+    linger: options.linger,
     onRequest: () => {
       lifecycle.hold();
     },
     onAnswered: () => {
       lifecycle.release();
     },
-  });
-  const server = new DaemonServer((socket) => core.session(socket), log);
+  };
+  const server = new DaemonServer((socket) => core.session(socket, sockets), log);
   try {
     await Promise.race([core.connection.open(), interrupted(lifecycle)]);
     if (lifecycle.phase === 'accepting') {

@@ -1,4 +1,4 @@
-/** `ws:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
+/** `ws:`, `wss:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
 import net from 'node:net';
 import { WebSocket } from 'ws';
 import { MidcltError, systemReason } from '../errors.js';
@@ -19,6 +19,7 @@ export function openWebSocket(target: Target): Promise<WebSocket> {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE,
       handshakeTimeout: HANDSHAKE_TIMEOUT,
+      rejectUnauthorized: target.verify,
       ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
     });
     const fail = (error: Error) => {
@@ -59,6 +60,15 @@ function keepAlive(socket: WebSocket): void {
 
 function connectError(target: Target, error: Error): MidcltError {
   const { code } = error as NodeJS.ErrnoException;
+  if (target.scheme === 'wss' && isVerification(code)) {
+    return new MidcltError(
+      'CONNECT',
+      `SSL certificate verification failed for ${target.uri}: ${error.message} (${code ?? ''}). ` +
+        "Either trust the server's certificate (NODE_EXTRA_CA_CERTS=FILE, or the system's store with " +
+        'NODE_OPTIONS=--use-openssl-ca), or pass --insecure to skip verification (not for production)',
+      { cause: error },
+    );
+  }
   const hint =
     code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
   // Several addresses tried: Node reports them as one error with an empty message.
@@ -67,4 +77,9 @@ function connectError(target: Target, error: Error): MidcltError {
   return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
     cause: error,
   });
+}
+
+/** The codes of a certificate that is not trusted, not valid now, or another host's. */
+function isVerification(code: string | undefined): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
 }

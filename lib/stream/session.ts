@@ -8,15 +8,13 @@ import { pipeline, Transform } from 'node:stream';
 import { MidcltError } from '../errors.js';
 import { LineLimit, Parse, splitLines, Stringify, type Incoming } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';
-import { NO_SLOT, type Scheduler, type Slot } from './scheduler.js';
+import { admit, type Lanes } from './lanes.js';
+import { NO_SLOT, type Slot } from './scheduler.js';
 import { Serialize } from './serialize.js';
 
 export interface SessionOptions {
   readonly verbs: Verbs;
-  /** The lanes a verb may wait in; see {@link Verb.lane}. */
-  readonly lanes: { readonly call: Scheduler; readonly reserved: Scheduler };
-  /** Milliseconds a request may wait for its slot, or null for as long as it takes. */
-  readonly patience: (incoming: Incoming) => number | null;
+  readonly lanes: Lanes;
   /** Milliseconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
   /** Called when a request has come in and when it has been answered or given up. */
@@ -116,10 +114,9 @@ export class Session {
   }
 
   private async admit(incoming: Incoming): Promise<Slot> {
-    const { verbs, lanes, patience } = this.options;
-    const lane = (incoming.request && verbs.get(incoming.request.command)?.lane) ?? 'none';
-    if (lane === 'none') return NO_SLOT;
-    const slot = await lanes[lane].acquire(this.gone.signal, patience(incoming));
+    const { verbs, lanes } = this.options;
+    const slot = await admit(incoming, verbs, lanes, this.gone.signal);
+    if (slot === NO_SLOT) return slot;
     if (await this.probe()) return slot;
     slot.release();
     throw new MidcltError('CLOSED', 'The client went away; the request was not sent');

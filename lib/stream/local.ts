@@ -1,0 +1,48 @@
+/**
+ * A session without a socket, for calls made in this process: requests and frames as objects
+ * through the same stages,
+ *
+ *     serialize → forward
+ */
+import type { FinalFrame, ProgressFrame, Request } from '../protocol.js';
+import { MessageType } from '../protocol.js';
+import type { Incoming, Outgoing } from './codec.js';
+import { forward, type Stage, type Verbs } from './forward.js';
+import { admit, type Lanes } from './lanes.js';
+import { Serialize } from './serialize.js';
+
+export class LocalSession {
+  private readonly gone = new AbortController();
+  private readonly serialize: Serialize;
+  private readonly frames: Stage;
+  private onFrame: (out: Outgoing) => void = () => undefined;
+
+  constructor(verbs: Verbs, lanes: Lanes) {
+    const { signal } = this.gone;
+    this.serialize = new Serialize(
+      (incoming) => admit(incoming, verbs, lanes, signal),
+      () => undefined,
+    );
+    this.frames = forward(verbs, signal);
+    this.serialize.pipe(this.frames);
+    this.frames.on('data', (out: Outgoing) => {
+      this.onFrame(out);
+    });
+  }
+
+  /** Resolves with the final frame. One request at a time: wait for it before the next. */
+  ask(request: Request, onProgress: (frame: ProgressFrame) => void): Promise<FinalFrame> {
+    return new Promise((resolve) => {
+      this.onFrame = ({ frame }) => {
+        if (frame.type === MessageType.PROGRESS) onProgress(frame);
+        else resolve(frame);
+      };
+      this.serialize.write({ request, id: request.id } satisfies Incoming);
+    });
+  }
+
+  /** Nobody waits for an answer any more. */
+  close(): void {
+    this.gone.abort();
+  }
+}
