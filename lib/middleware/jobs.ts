@@ -2,23 +2,15 @@
  * Follows jobs by the events of `core.get_jobs`: job id → who watches it.
  *
  * The connection stays in `legacy_jobs` mode: a job method answers its call with the job's id at
- * once. An integer is that id only if an event, which always comes before the answer, names our
- * request among the job's `message_ids`; a plain method may well return a number.
+ * once. An integer is that id only if the job names our request among its `message_ids`, in an
+ * event, which always comes before the answer, or in a look-up: transient jobs send no events.
  */
 import { MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
-import {
-  elementsOf,
-  integerOf,
-  isNull,
-  membersOf,
-  NULL,
-  stringOf,
-  type Members,
-} from '../members.js';
-import { MessageType, type Json, type ProgressFrame } from '../protocol.js';
+import { elementsOf, integerOf, membersOf, stringOf } from '../members.js';
+import type { Json, ProgressFrame } from '../protocol.js';
 import type { Connection } from './connection.js';
-import { jobFailure } from './failure.js';
+import { JobWatch } from './job-watch.js';
 
 export interface JobOptions {
   /** Milliseconds from sending to the job's id; the job itself may take as long as it takes. */
@@ -32,26 +24,13 @@ export interface JobOptions {
   readonly signal: AbortSignal | null;
 }
 
-interface Watch {
-  /** The id of the request that started or joined the job. */
-  readonly requestId: string;
-  readonly onProgress: (frame: ProgressFrame) => void;
-  jobId: number | null;
-  /** The progress shown last; the server repeats itself. */
-  shown: string;
-  /** Set by the job's final event, which may come before anyone waits for it. */
-  outcome: Outcome | null;
-  onOutcome: ((outcome: Outcome) => void) | null;
-}
-
-type Outcome = { readonly result: Json } | { readonly error: MidcltError };
-
 const COLLECTION = 'core.get_jobs';
-const FINAL = new Set(['SUCCESS', 'FAILED', 'ABORTED']);
+/** Milliseconds for the calls made here for their own sake. */
+const PATIENCE = 60_000;
 
 export class Jobs {
   /** Everyone who watches a job or waits to learn its id. */
-  private readonly watches = new Set<Watch>();
+  private readonly watches = new Set<JobWatch>();
   private subscription: Promise<Json> | null = null;
 
   constructor(
@@ -65,8 +44,8 @@ export class Jobs {
       const why = error?.message ?? 'The connection was closed';
       for (const watch of [...this.watches]) {
         if (watch.jobId === null) continue; // its call is still pending and fails by itself
-        const text = `${why}; job ${watch.jobId} goes on at the server, its outcome is unknown`;
-        finish(watch, { error: new MidcltError('LOST', text) });
+        const text = `${why}; job ${watch.inPlaceOf ?? watch.jobId} goes on at the server, its outcome is unknown`;
+        watch.fail(new MidcltError('LOST', text));
       }
     });
   }
@@ -81,23 +60,20 @@ export class Jobs {
    * method's own when it is none. Rejects as {@link Connection.call}, or with the job's failure.
    */
   async call(method: string, params: Json, options: JobOptions): Promise<Json> {
+    const stage = { answered: false, over: false, accepted: false };
+    const accept = () => {
+      if (!stage.accepted) options.onAccepted();
+      stage.accepted = true;
+    };
     try {
       await this.subscribe();
     } catch (error) {
-      options.onAccepted();
+      accept();
       options.onSettled();
       throw error;
     }
-    const watch: Watch = {
-      requestId: this.connection.newId(),
-      onProgress: options.onProgress,
-      jobId: null,
-      shown: '',
-      outcome: null,
-      onOutcome: null,
-    };
-    // A call given up is over only when its late answer has come.
-    const stage = { answered: false, over: false };
+    const watch = new JobWatch(this.connection.newId(), options.onProgress);
+    let followed: JobWatch | null = null;
     this.watches.add(watch);
     try {
       const answer = await this.connection.call(method, params, {
@@ -105,24 +81,99 @@ export class Jobs {
         id: watch.requestId,
         onSettled: () => {
           stage.answered = true;
-          options.onAccepted();
-          if (stage.over) options.onSettled();
+          // A call given up by its timeout is over only now, when its late answer has come.
+          if (stage.over) {
+            accept();
+            options.onSettled();
+          }
         },
       });
-      if (watch.jobId === null || integerOf(answer) !== watch.jobId) return answer;
-      this.log('info', 'job started', { method, job: watch.jobId });
-      return await outcomeOf(watch, options.signal);
+      const jobId = integerOf(answer);
+      if (jobId === null || (watch.jobId !== null && watch.jobId !== jobId)) return answer;
+      // With the slot still held: a look-up is two calls, and the server counts them.
+      const named = watch.jobId === jobId;
+      followed = named ? watch : await this.lookUp(jobId, method, watch, options.onProgress);
+      if (!followed) return answer;
+      accept();
+      this.log('info', 'job started', { method, job: jobId });
+      return await followed.ended(options.signal);
     } finally {
       this.watches.delete(watch);
+      if (followed) this.watches.delete(followed);
       stage.over = true;
-      if (stage.answered) options.onSettled();
+      if (stage.answered) {
+        accept();
+        options.onSettled();
+      }
+    }
+  }
+
+  /**
+   * Is the integer a method answered the id of a job of ours that sends no events? Resolves with
+   * what to follow for its outcome: the watch itself, if the job has ended, else a proxy that
+   * follows `core.job_wait`, a job that sends events in the other's place. Null if it is no job.
+   */
+  private async lookUp(
+    jobId: number,
+    method: string,
+    watch: JobWatch,
+    onProgress: (frame: ProgressFrame) => void,
+  ): Promise<JobWatch | null> {
+    const filter = Buffer.from(`[[["id", "=", ${jobId}]], {"extra": {"raw_result": true}}]`);
+    const seen: { ours: boolean; latest: ProgressFrame | null } = { ours: false, latest: null };
+    const proxy = new JobWatch(this.connection.newId(), (frame) => {
+      seen.latest = frame;
+      if (seen.ours) onProgress(frame);
+    });
+    this.watches.add(proxy);
+    let followed = false;
+    try {
+      // Together: a transient job is forgotten the moment it ends.
+      const [found, waiting] = await Promise.allSettled([
+        this.connection.call('core.get_jobs', filter, { timeout: PATIENCE }),
+        this.connection.call('core.job_wait', Buffer.from(`[${jobId}]`), {
+          timeout: PATIENCE,
+          id: proxy.requestId,
+        }),
+      ]);
+      if (found.status === 'rejected') throw found.reason;
+      const fields = membersOf(elementsOf(found.value)?.[0]);
+      seen.ours = fields ? watch.isNamedBy(fields) : await this.isJob(method);
+      if (!seen.ours) return null;
+      watch.jobId = jobId;
+      if (fields) watch.report(jobId, fields);
+      followed = waiting.status === 'fulfilled' && proxy.jobId !== null && !watch.hasEnded;
+      if (!followed) {
+        const text = `Job ${jobId} ended; the server keeps no result of it`;
+        watch.fail(new MidcltError('CALL', text)); // unless it has its outcome
+        return watch;
+      }
+      if (seen.latest) onProgress(seen.latest);
+      proxy.inPlaceOf = jobId;
+      return proxy;
+    } finally {
+      if (!followed) this.watches.delete(proxy);
+    }
+  }
+
+  /** Does the server list the method as a job? False where it does not say. */
+  private async isJob(method: string): Promise<boolean> {
+    const service = Buffer.from(JSON.stringify([method.slice(0, method.lastIndexOf('.'))]));
+    try {
+      const methods = await this.connection.call('core.get_methods', service, {
+        timeout: PATIENCE,
+      });
+      const entry = membersOf(membersOf(methods)?.get(method));
+      return entry?.get('job')?.toString() === 'true';
+    } catch {
+      return false;
     }
   }
 
   /** Once for the connection, when the first job comes: the events of all jobs are a lot of traffic. */
   private async subscribe(): Promise<void> {
     const params = Buffer.from(`["${COLLECTION}"]`);
-    this.subscription ??= this.connection.call('core.subscribe', params, { timeout: 60_000 });
+    this.subscription ??= this.connection.call('core.subscribe', params, { timeout: PATIENCE });
     try {
       await this.subscription;
     } catch (error) {
@@ -137,75 +188,10 @@ export class Jobs {
     const fields = membersOf(event?.get('fields'));
     const jobId = integerOf(fields?.get('id'));
     if (!fields || jobId === null) return;
-    let ids: Set<string> | null = null;
     for (const watch of this.watches) {
-      if (watch.jobId === null) {
-        ids ??= requestIds(fields);
-        if (!ids.has(watch.requestId)) continue;
-        watch.jobId = jobId;
-      }
-      if (watch.jobId === jobId) this.report(watch, jobId, fields);
+      // A job that callers are merged into names each of them as they come.
+      if (watch.jobId === null && watch.isNamedBy(fields)) watch.jobId = jobId;
+      if (watch.jobId === jobId) watch.report(jobId, fields);
     }
   }
-
-  private report(watch: Watch, jobId: number, fields: Members): void {
-    if (watch.outcome) return; // SUCCESS comes twice
-    const state = stringOf(fields.get('state')) ?? '';
-    const progress = membersOf(fields.get('progress'));
-    const percent = progress?.get('percent') ?? NULL;
-    const description = progress?.get('description') ?? NULL;
-    const shown = `${state}\n${percent.toString()}\n${description.toString()}`;
-    if (shown !== watch.shown) {
-      watch.shown = shown;
-      watch.onProgress({ type: MessageType.PROGRESS, percent, description, state });
-    }
-    if (FINAL.has(state)) finish(watch, outcome(jobId, state, fields));
-  }
-}
-
-function outcome(jobId: number, state: string, fields: Members): Outcome {
-  if (state !== 'SUCCESS') return { error: jobFailure(jobId, state, fields) };
-  const encodingError = fields.get('result_encoding_error');
-  if (!isNull(encodingError)) {
-    const why = stringOf(encodingError) ?? encodingError?.toString() ?? '';
-    const text = `Job ${jobId} succeeded, but the server could not encode its result: ${why}`;
-    return { error: new MidcltError('CALL', text) };
-  }
-  return { result: fields.get('result') ?? NULL };
-}
-
-function finish(watch: Watch, result: Outcome): void {
-  watch.outcome = result;
-  watch.onOutcome?.(result);
-}
-
-function outcomeOf(watch: Watch, signal: AbortSignal | null): Promise<Json> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      reject(new MidcltError('CLOSED', 'The client went away; the job goes on'));
-    };
-    const settle = (found: Outcome) => {
-      signal?.removeEventListener('abort', onAbort);
-      if ('result' in found) resolve(found.result);
-      else reject(found.error);
-    };
-    if (watch.outcome) {
-      settle(watch.outcome);
-    } else if (signal?.aborted) {
-      onAbort();
-    } else {
-      watch.onOutcome = settle;
-      signal?.addEventListener('abort', onAbort);
-    }
-  });
-}
-
-/** The request ids a job answers that can be ours: strings. Merged callers are added as they come. */
-function requestIds(fields: Members): Set<string> {
-  const ids = new Set<string>();
-  for (const id of elementsOf(fields.get('message_ids')) ?? []) {
-    const text = stringOf(id);
-    if (text !== null) ids.add(text);
-  }
-  return ids;
 }

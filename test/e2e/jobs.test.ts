@@ -63,14 +63,35 @@ t.test('a job that is over at once answers its result', async (t) => {
   t.strictSame(results, Array(20).fill({ type: 'result', result: 12 }));
 });
 
-t.test(
-  'a transient job, which sends no events, answers its result',
-  { todo: 'looked up by id in a later version' },
-  async (t) => {
-    const { frames } = await ask(job('test.job_transient', '[3, 0.2, null, "kept"]'));
-    t.strictSame(frames.at(-1), { type: 'result', result: 'kept' });
-  },
-);
+t.test('a transient job, which sends no events, answers its result', async (t) => {
+  const { frames } = await ask(job('test.job_transient', '[3, 0.2, null, "kept"]'));
+  t.strictSame(frames.at(-1), { type: 'result', result: 'kept' });
+});
+
+t.test('a transient job has its progress and its failure too', async (t) => {
+  const { frames } = await ask(job('test.job_transient', '[3, 0.1, "callerror"]'));
+  t.match(frames.at(-1), { type: 'error', error: '[EIO] job failed on purpose' });
+  const descriptions = frames.filter((frame) => frame.type === 'progress');
+  t.ok(descriptions.some(({ description }) => /^step /.test(String(description))));
+});
+
+t.test('a transient job that is gone already ends in an error that says so', async (t) => {
+  const { frames } = await ask(job('test.job_transient', '[0, 0]'));
+  t.equal(frames.length, 1);
+  t.match(frames[0], { type: 'error', error: /^Job \d+ ended; the server keeps no result of it$/ });
+});
+
+t.test('a look-up asks for the result without its secrets masked', async (t) => {
+  await ask(job('test.job_transient', '[1, 0.05]'));
+  const lookUps = daemon.sandbox.received.filter((text) =>
+    text.includes('"core.get_jobs", "params"'),
+  );
+  t.ok(lookUps.length > 0);
+  t.same(
+    lookUps.filter((text) => !text.includes('"raw_result": true')),
+    [],
+  );
+});
 
 t.test('without job: true a job method answers its job id at once', async (t) => {
   const { frames, took } = await ask(call('test.job', '[3, 1]'));

@@ -1,0 +1,95 @@
+/** One caller that follows one job: what it was shown last, and how the job ended. */
+import { MidcltError } from '../errors.js';
+import { elementsOf, isNull, membersOf, NULL, stringOf, type Members } from '../members.js';
+import { MessageType, type Json, type ProgressFrame } from '../protocol.js';
+import { jobFailure } from './failure.js';
+
+type Outcome = { readonly result: Json } | { readonly error: MidcltError };
+
+const FINAL = new Set(['SUCCESS', 'FAILED', 'ABORTED']);
+
+export class JobWatch {
+  /** Known once an event or a look-up has named it. */
+  jobId: number | null = null;
+  /** The job that the one watched stands for, if it only waits for another. */
+  inPlaceOf: number | null = null;
+
+  /** The server repeats itself, and sends the final event twice. */
+  private shown = '';
+  /** Set by the final event, which may come before anyone waits for it. */
+  private outcome: Outcome | null = null;
+  private onOutcome: ((outcome: Outcome) => void) | null = null;
+
+  constructor(
+    /** The id of the request that started or joined the job. */
+    readonly requestId: string,
+    private readonly onProgress: (frame: ProgressFrame) => void,
+  ) {}
+
+  get hasEnded(): boolean {
+    return this.outcome !== null;
+  }
+
+  /** Does this job answer our request? */
+  isNamedBy(fields: Members): boolean {
+    const ids = elementsOf(fields.get('message_ids')) ?? [];
+    return ids.some((id) => stringOf(id) === this.requestId);
+  }
+
+  /** Takes the fields of the job as they are now. `id` is the job's, for the text of an error. */
+  report(id: number, fields: Members): void {
+    if (this.outcome) return;
+    const state = stringOf(fields.get('state')) ?? '';
+    const progress = membersOf(fields.get('progress'));
+    const percent = progress?.get('percent') ?? NULL;
+    const description = progress?.get('description') ?? NULL;
+    const shown = `${state}\n${percent.toString()}\n${description.toString()}`;
+    if (shown !== this.shown) {
+      this.shown = shown;
+      this.onProgress({ type: MessageType.PROGRESS, percent, description, state });
+    }
+    if (FINAL.has(state)) this.finish(outcomeOf(id, state, fields));
+  }
+
+  fail(error: MidcltError): void {
+    this.finish({ error });
+  }
+
+  /** The job's result; rejects with its failure, or with `CLOSED` when `signal` aborts. */
+  ended(signal: AbortSignal | null): Promise<Json> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        reject(new MidcltError('CLOSED', 'The client went away; the job goes on'));
+      };
+      const settle = (outcome: Outcome) => {
+        signal?.removeEventListener('abort', onAbort);
+        if ('result' in outcome) resolve(outcome.result);
+        else reject(outcome.error);
+      };
+      if (this.outcome) {
+        settle(this.outcome);
+      } else if (signal?.aborted) {
+        onAbort();
+      } else {
+        this.onOutcome = settle;
+        signal?.addEventListener('abort', onAbort);
+      }
+    });
+  }
+
+  private finish(outcome: Outcome): void {
+    this.outcome ??= outcome;
+    this.onOutcome?.(this.outcome);
+  }
+}
+
+function outcomeOf(jobId: number, state: string, fields: Members): Outcome {
+  if (state !== 'SUCCESS') return { error: jobFailure(jobId, state, fields) };
+  const encodingError = fields.get('result_encoding_error');
+  if (!isNull(encodingError)) {
+    const why = stringOf(encodingError) ?? encodingError?.toString() ?? '';
+    const text = `Job ${jobId} succeeded, but the server could not encode its result: ${why}`;
+    return { error: new MidcltError('CALL', text) };
+  }
+  return { result: fields.get('result') ?? NULL };
+}
