@@ -4,6 +4,7 @@ import { createVerbs } from './commands.js';
 import type { Log } from './logger.js';
 import { Connection } from './middleware/connection.js';
 import { Jobs } from './middleware/jobs.js';
+import { Subscriptions } from './middleware/subscriptions.js';
 import type { Credential } from './middleware/login.js';
 import { DEFAULT_CALL_TIMEOUT, RESERVED_CONCURRENCY } from './protocol.js';
 import type { Incoming } from './stream/codec.js';
@@ -37,6 +38,7 @@ export interface SocketOptions {
 export interface Core {
   readonly connection: Connection;
   readonly jobs: Jobs;
+  readonly subscriptions: Subscriptions;
   /** A session over an accepted connection. */
   session(socket: Socket, options: SocketOptions): Session;
   /** A session within this process. */
@@ -63,6 +65,7 @@ export function compose(options: CoreOptions): Core {
   return {
     connection,
     jobs,
+    subscriptions: new Subscriptions(connection),
     local: () => new LocalSession(verbs, lanes),
     session: (socket, { linger, onRequest, onAnswered }) =>
       new Session(socket, {

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'SHUTDOWN' // the daemon is going
   | 'NO_DAEMON' // nothing listens on the socket
   | 'RUNNING' // another daemon does
+  | 'BROKEN_PIPE' // nobody reads the output any more
   | 'FILES' // a path that can't be made, read, written or trusted
   | 'UNSUPPORTED'; // not in this version
 

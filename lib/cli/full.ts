@@ -5,4 +5,5 @@
 export { daemonCommand } from './daemon.js';
 export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
+export { subscribeCommand } from './subscribe.js';
 export { runSandbox } from './sandbox.js';

@@ -1,7 +1,7 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
 import { isMidcltError } from '../errors.js';
 import { parseArgv, type Arguments } from './argv.js';
-import { BrokenPipe, sayError, sayLine } from './output.js';
+import { sayError, sayLine } from './output.js';
 import { runCall, runPing } from './call.js';
 import { daemonExchange, stopDaemon } from './via-daemon.js';
 
@@ -25,9 +25,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       try {
         return await run(parsed.args);
       } catch (error) {
-        if (error instanceof BrokenPipe) return FAILURE;
-        sayError(error);
-        return isMidcltError(error) && error.code === 'UNSUPPORTED' ? USAGE : FAILURE;
+        const code = isMidcltError(error) ? error.code : null;
+        if (code !== 'BROKEN_PIPE') sayError(error);
+        return code === 'UNSUPPORTED' ? USAGE : FAILURE;
       }
   }
 }
@@ -42,7 +42,7 @@ async function run(args: Arguments): Promise<number> {
     case 'ping':
       return args.useDaemon ? runPing(args, daemonExchange(args)) : full().pingDirectly(args);
     case 'subscribe':
-      return notYet('subscribe is not supported yet');
+      return full().subscribeCommand(args);
     case 'daemon':
       return full().daemonCommand(args);
     case 'daemon-stop':
@@ -50,11 +50,6 @@ async function run(args: Arguments): Promise<number> {
     case 'sandbox':
       return full().runSandbox(args);
   }
-}
-
-function notYet(message: string): number {
-  sayLine(`Error: ${message}`);
-  return USAGE;
 }
 
 /** Everything but the daemon path; see lib/cli/full.ts. */

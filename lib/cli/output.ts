@@ -9,10 +9,10 @@ const STDOUT = 1;
 const STDERR = 2;
 const RETRY_DELAY = 5;
 
-/** Thrown when the reader of stdout has gone, as in `| head -1`: nothing to say about it. */
-export class BrokenPipe extends Error {}
-
-/** To stdout, all of it before it returns. Throws {@link BrokenPipe}, or a `FILES` error. */
+/**
+ * To stdout, all of it before it returns. Throws a `BROKEN_PIPE` error when the reader has gone,
+ * as in `| head -1` (there is nothing to say about that), or a `FILES` error.
+ */
 export function writeOut(data: Buffer): void {
   writeAll(STDOUT, data);
 }
@@ -62,7 +62,7 @@ function writeAll(descriptor: number, data: Buffer): void {
       written += fs.writeSync(descriptor, data, written);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE') throw new BrokenPipe();
+      if (code === 'EPIPE') throw new MidcltError('BROKEN_PIPE', 'Nobody reads the output');
       if (code !== 'EAGAIN') {
         throw new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`);
       }

@@ -53,7 +53,7 @@ function jobTrace(info: Members, exception: Json | undefined): Json | null {
 }
 
 /** One line for each `[attribute, message, errno]`; null where `extra` is no list of those. */
-function validationLines(extra: Json | undefined): string | null {
+export function validationLines(extra: Json | undefined): string | null {
   const lines = elementsOf(extra)?.map((entry) => {
     const [attribute, message, errno] = elementsOf(entry) ?? [];
     const name = errnoName(integerOf(errno) ?? 0);
