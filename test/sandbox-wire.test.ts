@@ -240,7 +240,7 @@ const WHOLLY_LATER: Readonly<Record<string, string>> = {
   'q_legacy.txt': 'the legacy /websocket comes later',
 };
 
-/** One connection of a capture. The first letter of its name tells the transport: `t` is TCP. */
+/** One connection of a capture. The first letter of its name tells the transport: `t` is TCP, with TLS where the sandbox has it. */
 class Peer {
   private readonly frames: string[] = [];
   private wake: () => void = () => undefined;
@@ -263,11 +263,14 @@ class Peer {
   }
 
   static async open(sandbox: Sandbox, name: string): Promise<Peer> {
-    const socket = new WebSocket(
-      name.startsWith('t')
+    const tcp =
+      sandbox.wssPort === null
         ? `ws://127.0.0.1:${sandbox.wsPort ?? 0}/api/current`
-        : `ws+unix:${sandbox.unixPath ?? ''}:/api/current`,
-      { perMessageDeflate: false }, // compressed messages never arrive together
+        : `wss://127.0.0.1:${sandbox.wssPort}/api/current`;
+    const socket = new WebSocket(
+      name.startsWith('t') ? tcp : `ws+unix:${sandbox.unixPath ?? ''}:/api/current`,
+      // Compressed messages never arrive together.
+      { perMessageDeflate: false, ca: sandbox.certificate ?? undefined },
     );
     const peer = new Peer(socket);
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
@@ -482,11 +485,16 @@ class Replay {
   }
 }
 
-async function replay(test: TapTest, file: string, plan: FileReplay): Promise<Replay['counts']> {
+async function replay(
+  test: TapTest,
+  file: string,
+  plan: FileReplay,
+  transport: 'ws' | 'wss',
+): Promise<Replay['counts']> {
   const directory = fs.mkdtempSync('/tmp/m-');
   const sandbox = await startSandbox({
     unix: path.join(directory, 's'),
-    ws: 0,
+    [transport]: 0,
     failedLoginDelayMs: 0,
     rateLimit: { calls: 20, windowMs: 60_000, delayMs: 10 },
   });
@@ -537,10 +545,14 @@ for (const [file, plan] of Object.entries(REPLAYS)) {
   const isReplayed = Object.values(plan.sections).some((section) => section.not === undefined);
   if (!isReplayed || file in WHOLLY_LATER) continue;
   t.test(`the sandbox answers as recorded in ${file}`, async (test) => {
-    const { requests, answers } = await replay(test, file, plan);
+    const { requests, answers } = await replay(test, file, plan, 'ws');
     test.ok(answers > 0, `${requests} requests, ${answers} answers`);
     totals.requests += requests;
     totals.answers += answers;
+  });
+  if (!linesOf(file).some(({ text }) => /^t\d?>/.test(text))) continue;
+  t.test(`TLS makes no difference to what is recorded in ${file}`, async (test) => {
+    test.ok((await replay(test, file, plan, 'wss')).answers > 0);
   });
 }
 

@@ -5,7 +5,6 @@ import * as net from 'node:net';
 import * as path from 'node:path';
 import t, { type Test as TapTest } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
-import { runSandbox } from '../lib/cli/sandbox.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../lib/sandbox/index.js';
 import { dump } from '../lib/sandbox/pydump.js';
 import { parse } from '../lib/sandbox/pyjson.js';
@@ -560,60 +559,4 @@ t.test('a dead sandbox leaves a socket that the next takes, a live one keeps it'
   await test.rejects(startSandbox({ unix }), { code: 'EADDRINUSE' });
   test.equal(fs.readFileSync(unix, 'utf8'), 'precious');
   await test.rejects(startSandbox({ unix: `/tmp/${'x'.repeat(200)}` }), { code: 'ENAMETOOLONG' });
-});
-
-/** Runs the command until `stop` is called; what it wrote is in `written`. */
-function command(args: Parameters<typeof runSandbox>[0]) {
-  const stop = new AbortController();
-  const written = { stdout: '', stderr: '' };
-  const sink = (name: keyof typeof written) => ({
-    write: (text: string) => {
-      written[name] += text;
-      return true;
-    },
-  });
-  const io = { stdout: sink('stdout'), stderr: sink('stderr'), stop: stop.signal };
-  const code = runSandbox(args, io);
-  return { code, written, stop };
-}
-
-t.test('the command says where it listens, and removes its socket when it ends', async (test) => {
-  const unix = path.join(temporary(test), 's');
-  const { code, written, stop } = command({ unix, ws: 0 });
-  while (written.stdout === '') await new Promise(setImmediate);
-  const lines = written.stdout.split('\n');
-  test.equal(
-    lines[0],
-    `Sandbox (a simulation, not a TrueNAS) listening. Use: midclt -u ws+unix://${unix} -d call system.info`,
-  );
-  test.match(lines[1], /-u ws:\/\/127\.0\.0\.1:\d+\/api\/current -U admin -P admin-pw/);
-  test.match(lines[2], /^Users: admin/);
-  const second = command({ unix, ws: null });
-  test.equal(await second.code, 1);
-  test.same(second.written, {
-    stdout: '',
-    stderr: `midclt sandbox: can't listen on ${unix}: already in use\n`,
-  });
-  stop.abort();
-  test.equal(await code, 0);
-  test.notOk(fs.existsSync(unix));
-});
-
-t.test('the command ends on a signal, too', async (test) => {
-  const unix = path.join(temporary(test), 's');
-  const { code, written } = command({ unix, ws: null });
-  while (written.stdout === '') await new Promise(setImmediate);
-  process.emit('SIGTERM', 'SIGTERM');
-  test.equal(await code, 0);
-  test.notOk(fs.existsSync(unix));
-});
-
-t.test('a port that is taken is named', async (test) => {
-  const holder = net.createServer();
-  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
-  test.teardown(() => holder.close());
-  const { port } = holder.address() as net.AddressInfo;
-  const { code, written } = command({ unix: null, ws: port });
-  test.equal(await code, 1);
-  test.equal(written.stderr, `midclt sandbox: can't listen on port ${port}: already in use\n`);
 });

@@ -56,6 +56,8 @@ export interface Arguments {
   /** sandbox */
   unix: string | null;
   ws: number | null;
+  wss: number | null;
+  certificate: string | null;
 }
 
 export type Parsed =
@@ -275,5 +277,7 @@ function collect(name: CommandName | null, { options, positionals }: Collected):
     linger: number('linger') ?? 1,
     unix: text('unix'),
     ws: number('ws'),
+    wss: number('wss'),
+    certificate: text('certificate'),
   };
 }

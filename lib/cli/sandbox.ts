@@ -1,12 +1,16 @@
+import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
 import { startSandbox, type Sandbox } from '../sandbox/index.js';
 
-/** Where to listen: a Unix socket's path, a TCP port for `ws:` (0: any free one), or both. Neither means a default path. */
+/** Where to listen: a Unix socket's path, TCP ports for `ws:` and `wss:` (0: any free one). Nowhere means a default path. */
 export interface SandboxArguments {
   readonly unix: string | null;
   readonly ws: number | null;
+  readonly wss: number | null;
+  /** The file that gets the certificate of `wss:`. */
+  readonly certificate: string | null;
 }
 
 /** What the command works with; tests bring their own. `stop` ends it as a signal does. */
@@ -16,6 +20,8 @@ export interface SandboxIo {
   readonly stop?: AbortSignal;
 }
 
+const LOGIN = '-U admin -P admin-pw';
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -24,15 +30,26 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   ENOENT: 'no such directory',
   ENOTDIR: 'not in a directory',
+  EISDIR: 'is a directory',
   EADDRNOTAVAIL: 'not an address of this machine',
 };
 
-/** Runs a sandbox until SIGINT or SIGTERM. The exit code: 0, or 1 when it could not listen. */
+/**
+ * Runs a sandbox until SIGINT or SIGTERM. The exit code: 0, 1 when it could not listen or write
+ * the certificate, 2 when there is no certificate to write.
+ */
 export async function runSandbox(
   args: SandboxArguments,
   io: SandboxIo = { stdout: process.stdout, stderr: process.stderr },
 ): Promise<number> {
-  const unix = args.unix ?? (args.ws === null ? defaultPath() : undefined);
+  const say = (complaint: string): void => void io.stderr.write(`midclt sandbox: ${complaint}\n`);
+  if (args.certificate !== null && args.wss === null) {
+    say('error: argument --certificate: only with --wss');
+    return 2;
+  }
+  const isTcp = args.ws !== null || args.wss !== null;
+  const unix = args.unix ?? (isTcp ? undefined : defaultPath());
+  const file = args.certificate === null ? null : path.resolve(args.certificate);
   const ended = endOf(io.stop); // before listening: a signal meanwhile still removes the socket file
   try {
     let sandbox: Sandbox;
@@ -40,13 +57,21 @@ export async function runSandbox(
       sandbox = await startSandbox({
         unix: unix === undefined ? undefined : path.resolve(unix),
         ws: args.ws ?? undefined,
+        wss: args.wss ?? undefined,
       });
     } catch (error) {
-      io.stderr.write(`midclt sandbox: ${complaint(error, unix, args.ws)}\n`);
+      const port = args.ws ?? args.wss ?? 0;
+      say(`can't listen on ${placeOf(error) ?? unix ?? `port ${port}`}: ${reasonOf(error)}`);
       return 1;
     }
     try {
-      io.stdout.write(announcement(sandbox));
+      try {
+        if (file !== null) fs.writeFileSync(file, sandbox.certificate ?? '', { mode: 0o644 });
+      } catch (error) {
+        say(`can't write ${file}: ${reasonOf(error)}`);
+        return 1;
+      }
+      io.stdout.write(announcement(sandbox, file));
       await ended.promise;
     } finally {
       await sandbox.close();
@@ -58,15 +83,22 @@ export async function runSandbox(
 }
 
 /** The first line says that it listens; a script may wait for it. */
-function announcement({ unixPath, wsPort }: Sandbox): string {
-  const uris = [
-    ...(unixPath === null ? [] : [`ws+unix://${unixPath}`]),
-    ...(wsPort === null ? [] : [`ws://127.0.0.1:${wsPort}/api/current`]),
-  ];
-  const lines = uris.map(
-    (uri) => `Sandbox (a simulation, not a TrueNAS) listening. Use: ${usage(uri)}`,
+function announcement({ unixPath, wsPort, wssPort }: Sandbox, certificate: string | null): string {
+  const commands: string[] = [];
+  if (unixPath !== null) commands.push(usage(`-u ws+unix://${unixPath}`));
+  if (wsPort !== null) commands.push(usage(`-u ws://127.0.0.1:${wsPort}/api/current ${LOGIN}`));
+  if (wssPort !== null) {
+    const options = `-u wss://127.0.0.1:${wssPort}/api/current ${LOGIN}`;
+    commands.push(
+      certificate === null
+        ? usage(`--insecure ${options}`)
+        : `NODE_EXTRA_CA_CERTS=${quoted(certificate)} ${usage(options)}`,
+    );
+  }
+  const lines = commands.map(
+    (command) => `Sandbox (a simulation, not a TrueNAS) listening. Use: ${command}`,
   );
-  if (wsPort !== null)
+  if (wsPort !== null || wssPort !== null)
     lines.push(
       'Users: admin (password admin-pw), reader (reader-pw, sees only its own jobs), ' +
         'otp (otp-pw, then 123456), noapi (noapi-pw, denied), expired (expired-pw, expired)',
@@ -74,9 +106,13 @@ function announcement({ unixPath, wsPort }: Sandbox): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function usage(uri: string): string {
-  const login = uri.startsWith('ws:') ? ' -U admin -P admin-pw' : '';
-  return `midclt -u ${uri}${login} -d call system.info`;
+function usage(options: string): string {
+  return `midclt ${options} -d call system.info`;
+}
+
+/** For a shell. */
+function quoted(file: string): string {
+  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }
 
 /** One a user, so that two users of a machine don't meet. */
@@ -84,10 +120,15 @@ function defaultPath(): string {
   return path.join(os.tmpdir(), `midclt-sandbox-${process.getuid?.() ?? 0}.sock`);
 }
 
-function complaint(error: unknown, unix: string | undefined, ws: number | null): string {
-  const { code = '', message, port = -1 } = error as NodeJS.ErrnoException & { port?: number };
-  const place = port < 0 ? (unix ?? `port ${ws ?? 0}`) : `port ${port}`;
-  return `can't listen on ${place}: ${REASONS[code] ?? message}`;
+/** The port that could not be listened on, if it was one. */
+function placeOf(error: unknown): string | null {
+  const { port = -1 } = error as { port?: number };
+  return port < 0 ? null : `port ${port}`;
+}
+
+function reasonOf(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? message;
 }
 
 /** Resolves on a signal or when `stop` is aborted. */

@@ -1,9 +1,10 @@
 import * as fs from 'node:fs';
 import * as http from 'node:http';
+import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { Middleware } from './middleware.js';
+import type { Middleware, Peer } from './middleware.js';
 import { receive } from './rpc.js';
 
 /** API versions there is a path for, beside `current`. */
@@ -15,8 +16,16 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 1;
 /** The longest path of a Unix socket in bytes (Linux); a longer one would be cut silently. */
 const MAX_SOCKET_PATH = 107;
 
-/** Where to listen: a Unix socket's path, or TCP (port 0: any free one). */
-export type Address = { readonly path: string } | { readonly host: string; readonly port: number };
+/** A certificate and its private key, both PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where to listen: a Unix socket's path, or TCP (port 0: any free one), with TLS if there is a certificate. */
+export type Address =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number; readonly certificate?: Certificate };
 
 /** A listening HTTP server with WebSockets at `/api/current` and `/api/vNN.NN.N`. */
 export interface Listener {
@@ -29,13 +38,17 @@ export interface Listener {
 /** Answers handshakes with an HTTP status instead, while it returns one. */
 export type Refusal = () => number | null;
 
-/** Rejects with the system's error (EADDRINUSE, EACCES, …). */
+/** Rejects with the system's error (EADDRINUSE, EACCES, …), or TLS's about the certificate. */
 export async function listen(
   middleware: Middleware,
   address: Address,
   refusal: Refusal,
 ): Promise<Listener> {
-  const server = http.createServer(answer);
+  const certificate = 'path' in address ? undefined : address.certificate;
+  const server =
+    certificate === undefined
+      ? http.createServer(answer)
+      : https.createServer({ cert: certificate.cert, key: certificate.key }, answer);
   const sockets = new WebSocketServer<typeof SandboxSocket>({
     noServer: true,
     clientTracking: false,
@@ -52,12 +65,13 @@ export async function listen(
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const { remoteAddress = '', remotePort = 0 } = request.socket;
-      const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort };
+      const isTls = certificate !== undefined;
+      const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
       serve(middleware, webSocket, peer);
     });
   });
   const connections = new Set<net.Socket>();
-  server.on('connection', (socket) => {
+  server.on('connection', (socket: net.Socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
@@ -77,11 +91,7 @@ export async function listen(
 }
 
 /** One WebSocket's life as a session. */
-function serve(
-  middleware: Middleware,
-  socket: SandboxSocket,
-  peer: { readonly host: string; readonly port: number } | null,
-): void {
+function serve(middleware: Middleware, socket: SandboxSocket, peer: Peer | null): void {
   const wire = {
     send: (text: string) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
@@ -132,6 +142,7 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse): v
 
 function refuse(socket: Duplex, status: number): void {
   const reason = http.STATUS_CODES[status] ?? 'Refused';
+  socket.on('error', () => undefined); // it need not stay to hear this
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
@@ -144,10 +155,11 @@ function isApi(path: string): boolean {
   return version !== undefined && (version === 'current' || VERSIONS.includes(version));
 }
 
-function bound(server: http.Server, address: Address): Promise<void> {
+function bound(server: net.Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(address, () => {
+    const where = 'path' in address ? address : { host: address.host, port: address.port };
+    server.listen(where, () => {
       server.removeListener('error', reject);
       if ('path' in address) fs.chmodSync(address.path, 0o600);
       resolve();

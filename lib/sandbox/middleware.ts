@@ -25,6 +25,13 @@ export interface MiddlewareOptions {
   readonly version: string;
 }
 
+/** The other end of a TCP connection. */
+export interface Peer {
+  readonly host: string;
+  readonly port: number;
+  readonly isTls: boolean;
+}
+
 /** The simulated server behind its listeners: sessions, jobs, events, methods. */
 export class Middleware {
   readonly recorder = new Recorder();
@@ -59,21 +66,21 @@ export class Middleware {
     return [...this.methods.keys()].sort();
   }
 
-  /** A connection; over a Unix socket it is root's from the start. `address` is null there. */
-  open(wire: Wire, address: { readonly host: string; readonly port: number } | null): Session {
+  /** A connection; over a Unix socket it is root's from the start. `peer` is null there. */
+  open(wire: Wire, peer: Peer | null): Session {
     const uid = process.getuid?.() ?? 0;
     const session = new Session(wire, {
       text:
-        address === null
+        peer === null
           ? `UNIX socket (pid=${process.pid} uid=${uid} gid=${process.getgid?.() ?? 0})`
-          : `${address.host}:${address.port}`,
-      address: address?.host ?? null,
-      secure: address === null || /^(::ffff:)?127\.|^::1$/.test(address.host),
+          : `${peer.host}:${peer.port}`,
+      address: peer?.host ?? null,
+      secure: peer === null || peer.isTls || /^(::ffff:)?127\.|^::1$/.test(peer.host),
     });
     this.sessions.add(session);
     this.recorder.stats.connections += 1;
     this.recorder.stats.open += 1;
-    if (address === null) session.credentials = newCredentials('UNIX_SOCKET', ROOT);
+    if (peer === null) session.credentials = newCredentials('UNIX_SOCKET', ROOT);
     return session;
   }
 

@@ -1,15 +1,19 @@
-import { listen, type Listener } from './listeners.js';
+import { listen, type Certificate, type Listener } from './listeners.js';
 import { Middleware } from './middleware.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './ratelimit.js';
 import type { Stats } from './stats.js';
 
-/** Where to listen and how strict to be. At least one of `unix` and `ws` makes sense. */
+/** Where to listen and how strict to be. At least one of `unix`, `ws` and `wss` makes sense. */
 export interface SandboxOptions {
   /** A Unix socket's path; connections over it are root's without a login. */
   readonly unix?: string | undefined;
   /** A TCP port for `ws:`; 0 takes any free one. */
   readonly ws?: number | undefined;
-  /** The address `ws:` is bound to; 127.0.0.1 unless given. */
+  /** A TCP port for `wss:`; 0 takes any free one. */
+  readonly wss?: number | undefined;
+  /** What `wss:` shows; made for this sandbox unless given. */
+  readonly certificate?: Certificate | undefined;
+  /** The address `ws:` and `wss:` are bound to; 127.0.0.1 unless given. */
   readonly host?: string | undefined;
   /** What a refused login takes, in ms; 2000 unless given, about as long as the real server. */
   readonly failedLoginDelayMs?: number | undefined;
@@ -24,6 +28,10 @@ export interface Sandbox {
   readonly unixPath: string | null;
   /** The port `ws:` listens on. */
   readonly wsPort: number | null;
+  /** The port `wss:` listens on. */
+  readonly wssPort: number | null;
+  /** The certificate `wss:` shows, in PEM; who trusts it as an authority accepts it. */
+  readonly certificate: string | null;
   readonly stats: Stats;
   /** The last 1000 messages, byte for byte as they came. */
   readonly received: readonly string[];
@@ -56,11 +64,15 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     listeners.push(listener);
     return listener;
   };
+  const { host = '127.0.0.1', ws, wss } = options;
+  const certificate = wss === undefined ? undefined : (options.certificate ?? makeCertificate());
   let wsPort: number | null = null;
+  let wssPort: number | null = null;
   try {
     if (options.unix !== undefined) await open({ path: options.unix });
-    if (options.ws !== undefined)
-      wsPort = (await open({ host: options.host ?? '127.0.0.1', port: options.ws })).port;
+    if (ws !== undefined) wsPort = (await open({ host, port: ws })).port;
+    if (wss !== undefined && certificate !== undefined)
+      wssPort = (await open({ host, port: wss, certificate })).port;
   } catch (error) {
     await close();
     throw error;
@@ -69,6 +81,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   return {
     unixPath: options.unix ?? null,
     wsPort,
+    wssPort,
+    certificate: certificate?.cert ?? null,
     stats: recorder.stats,
     received: recorder.received,
     countOf: (method) => recorder.countOf(method),
@@ -80,4 +94,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
     close,
   };
+}
+
+/** A library of 130 kB, loaded for `wss:` alone. */
+function makeCertificate(): Certificate {
+  const file = require('./certificate.js') as typeof import('./certificate.js');
+  return file.makeCertificate();
 }

@@ -18,7 +18,7 @@ export interface Origin {
   readonly text: string;
   /** Null on a Unix socket, which knows no login limits. */
   readonly address: string | null;
-  /** Nobody could listen: a Unix socket, or this machine. */
+  /** Nobody could listen: a Unix socket, TLS, or this machine. */
   readonly secure: boolean;
 }
 

@@ -41,6 +41,8 @@ const NOTHING: Arguments = {
   linger: 1,
   unix: null,
   ws: null,
+  wss: null,
+  certificate: null,
 };
 
 const CHOICES = "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'sandbox')";
@@ -225,6 +227,17 @@ const rules: Record<string, [argv: string[], expected: Parsed][]> = {
       ['sandbox', '--ws', '65536'],
       usage('argument --ws: must be between 0 and 65535: 65536', 'sandbox'),
     ],
+    [
+      ['sandbox', '--wss=4433', '--cert', 'F.pem'],
+      run({ name: 'sandbox', wss: 4433, certificate: 'F.pem' }),
+    ],
+    [['sandbox', '--ws', '1', '--wss', '2'], run({ name: 'sandbox', ws: 1, wss: 2 })],
+    [
+      ['sandbox', '--wss', '-1'],
+      usage('argument --wss: must be between 0 and 65535: -1', 'sandbox'),
+    ],
+    [['sandbox', '--w', '1'], usage('ambiguous option: --w could match --ws, --wss', 'sandbox')],
+    [['--wss=1', 'sandbox'], usage('unrecognized arguments: --wss=1')],
   ],
   'a value in a message is quoted as repr does': [
     [
