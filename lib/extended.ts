@@ -25,12 +25,17 @@ export interface ExtendedMember {
 /** The members of an object all of whose keys begin with `$`, the last of duplicates. */
 export type ExtendedMembers = Map<string, ExtendedMember>;
 
-/** Seconds since the epoch that Python's datetime can hold: the years 1 to 9999. */
+/**
+ * Seconds since the epoch that Python's datetime can hold: the years 1 to 9999, less the last
+ * second, to which it adds the milliseconds once more.
+ */
 const FIRST_SECOND = -62135596800;
-const LAST_SECOND = 253402300799;
+const LAST_SECOND = 253402300798;
 
 /** Python's `int()` of a string: blanks around it, a sign, single underscores between digits. */
-const PYTHON_INT = /^\s*[+-]?\d+(?:_\d+)*\s*$/;
+const PYTHON_INT = /^[ \t-\r]*[+-]?\d+(?:_\d+)*[ \t-\r]*$/;
+/** Longer ones `int()` may refuse; no part of a date needs more. */
+const MAX_PART = 100;
 
 /** What the object is in Python, or the reason the middleware would refuse it. */
 export function extendedKind(members: ExtendedMembers): Kind | string {
@@ -76,9 +81,10 @@ function numberOf({ kind, text }: ExtendedMember): number {
 /** `H:M[:S[:microseconds]]` by `int()`, or ISO 8601 with fraction and offset (newer servers). */
 function isTime(value: string | null): boolean {
   if (value === null) return false;
-  const iso = /^(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,6})?)?(?:Z|[+-]\d\d:\d\d(?::\d\d)?)?$/.exec(
-    value,
-  );
+  const iso =
+    /^(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,6})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)?$/.exec(
+      value,
+    );
   const parts = iso ? iso.slice(1, 4).map((part) => part || '0') : value.split(':');
   const limits = [23, 59, 59, 999999];
   if (parts.length > limits.length) return false;
@@ -96,13 +102,13 @@ function isDate(value: string | null): boolean {
 }
 
 function isInt(text: string, from: number, to: number): boolean {
-  if (!PYTHON_INT.test(text)) return false;
+  if (text.length > MAX_PART || !PYTHON_INT.test(text)) return false;
   const value = pythonInt(text);
   return value >= from && value <= to;
 }
 
 function pythonInt(text: string): number {
-  return Number(text.replaceAll('_', ''));
+  return Number(text.replace(/[_ \t-\r]/g, ''));
 }
 
 function isInterface(
@@ -114,7 +120,17 @@ function isInterface(
   const [address = '', prefix, ...rest] = stringOf(member)?.split('/') ?? [];
   const prefixFits =
     prefix === undefined ||
-    (/^\d+$/.test(prefix) && Number(prefix) <= bits) ||
-    (bits === 32 && isIPv4(prefix));
+    (/^\d{1,20}$/.test(prefix) && Number(prefix) <= bits) ||
+    (bits === 32 && isMask(prefix));
   return isAddress(address) && prefixFits && rest.length === 0 ? Kind.SCALAR : `Malformed ${key}`;
+}
+
+/** A netmask, or a hostmask: ones and zeros each in one run. */
+function isMask(text: string): boolean {
+  if (!isIPv4(text)) return false;
+  const binary = text
+    .split('.')
+    .map((part) => Number(part).toString(2).padStart(8, '0'))
+    .join('');
+  return /^(?:1*0*|0*1*)$/.test(binary);
 }

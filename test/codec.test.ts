@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { pipeline } from 'node:stream';
 import t from 'tap';
+import { MAX_REQUEST_LINE } from '../lib/protocol.js';
 import { encodeFrame, LineLimit, Parse, splitLines, type Incoming } from '../lib/stream/codec.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
@@ -38,6 +39,24 @@ t.test('requests come out whole however they come in', async (t) => {
   );
 });
 
+t.test('a line is never cut where its end would be a CR', async (t) => {
+  const ping = '{"command":"ping"}';
+  const padded = (length: number) => `${ping}${' '.repeat(length - ping.length)}`;
+  const limit = MAX_REQUEST_LINE;
+  const lines = [
+    `${padded(limit)}\r nonsense`,
+    `${padded(limit)}\r`,
+    padded(limit),
+    `${padded(limit + 1)}\r`,
+    padded(limit + 1),
+  ];
+  const found = await parse([Buffer.from(`${lines.join('\n')}\n`)]);
+  t.same(
+    found.map(({ request }) => request?.command ?? 'refused'),
+    ['refused', 'ping', 'ping', 'refused', 'refused'],
+  );
+});
+
 t.test('a line too long is refused once, at once, and the next one is read', async (t) => {
   const { random } = seededRandom();
   const ping = '{"command":"ping"}';
@@ -56,7 +75,7 @@ t.test('a line too long is refused once, at once, and the next one is read', asy
   lines.write(Buffer.from('y'.repeat(150)));
   lines.write(Buffer.alloc(1_000_000, 'y'));
   await new Promise((resolve) => setImmediate(resolve));
-  t.equal(seen.join(''), `${'y'.repeat(101)}\n`, 'nothing of the rest is kept or passed on');
+  t.equal(seen.join(''), `${'y'.repeat(102)}\n`, 'nothing of the rest is kept or passed on');
   t.ok(lines.inLine);
 });
 

@@ -3,8 +3,10 @@ import fs from 'node:fs';
 import { MidcltError, systemReason } from '../errors.js';
 import { checkValue, JsonError } from '../json.js';
 import { onOneLine, quote } from '../members.js';
+import { pause } from './pause.js';
 
 const STDIN = 0;
+const CHUNK = 64 * 1024;
 
 /**
  * Each argument that Python's parser takes as JSON is sent as it is spelled, any other as a
@@ -40,9 +42,19 @@ function readStdin(): string {
       'Cannot read from stdin when connected to a terminal. Pipe the input or give the argument itself',
     );
   }
-  try {
-    return fs.readFileSync(STDIN).toString();
-  } catch (error) {
-    throw new MidcltError('FILES', `Cannot read from stdin: ${systemReason(error)}`);
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    try {
+      const read = fs.readSync(STDIN, chunk);
+      if (read === 0) return Buffer.concat(chunks).toString();
+      chunks.push(chunk.subarray(0, read));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EAGAIN') {
+        throw new MidcltError('FILES', `Cannot read from stdin: ${systemReason(error)}`);
+      }
+      pause(); // somebody made the pipe non-blocking, and it is empty
+    }
   }
 }

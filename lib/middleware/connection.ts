@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { asMidcltError, MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol.js';
+import { after } from '../timer.js';
 import type { Target } from '../uri.js';
 import { callFailure } from './failure.js';
 import { decodeMessage, encodeCall } from './jsonrpc.js';
@@ -34,9 +35,6 @@ interface Pending {
   readonly reject: (error: MidcltError) => void;
 }
 
-/** Longer than this setTimeout fires at once; a wait of 24 days is as good as one without end. */
-const MAX_TIMER = 2 ** 31 - 1;
-
 export class Connection {
   /** Resolves when the connection ends after it was ready; with why, or null if it was closed here. */
   readonly ended: Promise<MidcltError | null>;
@@ -48,6 +46,7 @@ export class Connection {
   /** Unique among all clients of the server: an admin's events name other sessions' ids too. */
   private readonly prefix = randomBytes(6).toString('hex');
   private counter = 0;
+  private readonly closing = new AbortController();
   private end!: (error: MidcltError | null) => void;
 
   constructor(
@@ -66,6 +65,12 @@ export class Connection {
 
   get inFlight(): number {
     return this.pending.size;
+  }
+
+  /** The middleware takes small messages only from who is not. A local socket needs no login. */
+  private get isLoggedIn(): boolean {
+    const needsNone = this.target.scheme === 'ws+unix';
+    return needsNone || (this.credential !== null && this.current === 'ready');
   }
 
   onNotification(listener: NotificationListener): void {
@@ -88,7 +93,7 @@ export class Connection {
     const { uri } = this.target;
     let socket: WebSocket;
     try {
-      socket = await openWebSocket(this.target);
+      socket = await openWebSocket(this.target, this.closing.signal);
     } catch (error) {
       this.enter('closed');
       throw error;
@@ -114,6 +119,10 @@ export class Connection {
         throw error;
       }
     }
+    if (this.closing.signal.aborted) {
+      this.close();
+      throw new MidcltError('CLOSED', 'The connection was closed while it was opened');
+    }
     this.enter('ready');
   }
 
@@ -132,25 +141,24 @@ export class Connection {
       }
       let message: Buffer;
       try {
-        message = encodeCall(id, method, params);
+        message = encodeCall(id, method, params, this.isLoggedIn);
       } catch (error) {
         options.onSettled?.();
         reject(asMidcltError(error));
         return;
       }
       const { timeout } = options;
-      const timer =
-        timeout === null || timeout > MAX_TIMER
-          ? undefined
-          : setTimeout(() => {
-              reject(new MidcltError('TIMEOUT', 'Call timeout'));
-            }, timeout);
+      const timer = after(timeout, () => {
+        reject(new MidcltError('TIMEOUT', 'Call timeout'));
+      });
       this.pending.set(id, { method, onSettled: options.onSettled, timer, resolve, reject });
       socket.send(message, { binary: false });
     });
   }
 
+  /** Also while it is being opened, which then rejects. */
   close(): void {
+    this.closing.abort();
     this.socket?.close(1000);
     // A server that does not answer the close is not waited for.
     const { socket } = this;

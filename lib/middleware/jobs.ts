@@ -9,6 +9,7 @@ import { MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import { elementsOf, integerOf, membersOf, stringOf } from '../members.js';
 import type { Json, ProgressFrame } from '../protocol.js';
+import { after } from '../timer.js';
 import type { Connection } from './connection.js';
 import { JobWatch } from './job-watch.js';
 
@@ -66,7 +67,7 @@ export class Jobs {
       stage.accepted = true;
     };
     try {
-      await this.subscribe();
+      await this.subscribe(options.timeout);
     } catch (error) {
       accept();
       options.onSettled();
@@ -171,14 +172,22 @@ export class Jobs {
   }
 
   /** Once for the connection, when the first job comes: the events of all jobs are a lot of traffic. */
-  private async subscribe(): Promise<void> {
+  private async subscribe(timeout: number | null): Promise<void> {
     const params = Buffer.from(`["${COLLECTION}"]`);
     this.subscription ??= this.connection.call('core.subscribe', params, { timeout: PATIENCE });
+    const { subscription } = this;
+    subscription.catch(() => (this.subscription = null));
+    // Others wait for the same answer, each as long as its own call may take.
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<never>((_resolve, reject) => {
+      timer = after(timeout, () => {
+        reject(new MidcltError('TIMEOUT', 'Call timeout'));
+      });
+    });
     try {
-      await this.subscription;
-    } catch (error) {
-      this.subscription = null;
-      throw error;
+      await Promise.race([subscription, patience]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Json } from '../protocol.js';
 
 /** Characters (Python counts code points) the middleware takes in one message; it closes the connection above. */
 const MAX_MESSAGE = 65_536;
+const MAX_ANONYMOUS = 8192;
 const MAX_UPLOAD = 2_097_152;
 const UPLOADS = new Set(['filesystem.file_receive', 'failover.datastore.sql']);
 
@@ -15,10 +16,10 @@ export type Message =
   | { readonly kind: 'unknown' };
 
 /** Throws a `REQUEST` error for a message the middleware would answer by closing the connection. */
-export function encodeCall(id: string, method: string, params: Json): Buffer {
+export function encodeCall(id: string, method: string, params: Json, isLoggedIn: boolean): Buffer {
   const head = `{"jsonrpc": "2.0", "method": ${quote(method)}, "params": `;
   const message = Buffer.concat([Buffer.from(head), params, Buffer.from(`, "id": ${quote(id)}}`)]);
-  const limit = UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;
+  const limit = !isLoggedIn ? MAX_ANONYMOUS : UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;
   if (message.length > limit && characters(message) > limit) {
     throw new MidcltError(
       'REQUEST',

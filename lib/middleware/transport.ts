@@ -11,8 +11,11 @@ const PING_INTERVAL = 20_000;
 /** The largest message taken. The server sets no limit of its own. */
 const MAX_MESSAGE = 1024 * 1024 * 1024;
 
-/** Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the reason. */
-export function openWebSocket(target: Target): Promise<WebSocket> {
+/**
+ * Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the
+ * reason, also when `signal` aborts.
+ */
+export function openWebSocket(target: Target, signal: AbortSignal): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const { socketPath } = target;
     const socket = new WebSocket(target.url, {
@@ -22,7 +25,12 @@ export function openWebSocket(target: Target): Promise<WebSocket> {
       rejectUnauthorized: target.verify,
       ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
     });
+    const abort = () => {
+      socket.terminate();
+    };
+    signal.addEventListener('abort', abort);
     const fail = (error: Error) => {
+      signal.removeEventListener('abort', abort);
       reject(connectError(target, error));
     };
     socket.once('error', fail);
@@ -30,29 +38,35 @@ export function openWebSocket(target: Target): Promise<WebSocket> {
       fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));
       socket.terminate();
     });
+    let stream: net.Socket | null = null;
+    socket.once('upgrade', (response) => {
+      stream = response.socket;
+    });
     socket.once('open', () => {
+      signal.removeEventListener('abort', abort);
       socket.off('error', fail);
-      keepAlive(socket);
+      keepAlive(socket, stream);
       resolve(socket);
     });
   });
 }
 
-/** Pings; without a pong until the next ping is due the connection is dead and ended as such. */
-function keepAlive(socket: WebSocket): void {
-  let answered = true;
+/**
+ * Pings; if nothing has come until the next ping is due the connection is dead and ended as such.
+ * Any byte is a sign of life: the pong itself waits behind a large message on a slow line.
+ */
+function keepAlive(socket: WebSocket, stream: net.Socket | null): void {
+  let seen = -1;
   const timer = setInterval(() => {
-    if (!answered) {
+    const received = stream ? stream.bytesRead : NaN;
+    if (received === seen) {
       socket.terminate();
       return;
     }
-    answered = false;
+    seen = received;
     socket.ping();
   }, PING_INTERVAL);
   timer.unref();
-  socket.on('pong', () => {
-    answered = true;
-  });
   socket.on('close', () => {
     clearInterval(timer);
   });

@@ -27,16 +27,23 @@ export interface Outgoing {
 }
 
 /**
- * Passes bytes on as latin1 text and cuts a line at `limit` + 1 bytes: the parser sees that it is
- * too long, the rest of it is dropped as it comes. Stands before split2, which would either
- * buffer without end or drop the line without a word.
+ * Passes whole lines on as latin1 text and cuts a line two bytes after `limit`: the parser sees
+ * that it is too long, also if split2 takes the last byte off as a CR; the rest of it is dropped
+ * as it comes. Stands before split2, which would either
+ * buffer without end or drop the line without a word, and looks through an unfinished line anew
+ * at every chunk.
  */
 export class LineLimit extends Transform {
-  /** Bytes of the line that is being received; beyond `limit` they are dropped. */
+  /** Bytes of the line that is being received; beyond the cut they are dropped. */
   private length = 0;
+  private readonly cut: number;
+  /** What of it is held until its newline comes, in the first `used` bytes. */
+  private held = EMPTY;
+  private used = 0;
 
-  constructor(private readonly limit: number = MAX_REQUEST_LINE) {
+  constructor(limit = MAX_REQUEST_LINE) {
     super({ encoding: 'latin1' });
+    this.cut = limit + 2;
   }
 
   /** Has a line begun that has not ended yet? */
@@ -45,31 +52,49 @@ export class LineLimit extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.length + chunk.length <= this.limit) {
-      const newline = chunk.lastIndexOf(LF);
-      this.length = newline === -1 ? this.length + chunk.length : chunk.length - newline - 1;
-      done(null, chunk);
-      return;
-    }
     let from = 0;
-    while (from < chunk.length) {
+    for (;;) {
       const newline = chunk.indexOf(LF, from);
-      const end = newline === -1 ? chunk.length : newline;
-      this.passLine(chunk, from, end);
+      this.collect(chunk.subarray(from, newline === -1 ? chunk.length : newline));
       if (newline === -1) break;
-      if (this.length <= this.limit) this.push('\n', 'latin1');
+      if (this.length < this.cut) this.passLine();
       this.length = 0;
       from = newline + 1;
     }
     done();
   }
 
-  private passLine(chunk: Buffer, from: number, end: number): void {
-    const room = this.limit + 1 - this.length;
-    this.length += end - from;
-    if (room > 0 && end > from) this.push(chunk.subarray(from, Math.min(end, from + room)));
+  /** The last line counts also without its newline. */
+  override _flush(done: TransformCallback): void {
+    if (this.length > 0 && this.length < this.cut) this.passLine();
+    done();
+  }
+
+  private collect(part: Buffer): void {
+    const room = this.cut - this.length;
+    this.length += part.length;
+    if (room <= 0) return;
+    this.hold(part.subarray(0, room));
     // Answer at once: the end of such a line may never come.
-    if (room > 0 && this.length > this.limit) this.push('\n', 'latin1');
+    if (this.length >= this.cut) this.passLine();
+  }
+
+  private hold(part: Buffer): void {
+    const size = this.used + part.length;
+    if (size > this.held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(size, 2 * this.held.length));
+      this.held.copy(grown, 0, 0, this.used);
+      this.held = grown;
+    }
+    part.copy(this.held, this.used);
+    this.used = size;
+  }
+
+  private passLine(): void {
+    this.push(this.held.subarray(0, this.used));
+    this.push('\n', 'latin1');
+    this.held = EMPTY;
+    this.used = 0;
   }
 }
 
@@ -89,7 +114,8 @@ export class Parse extends Transform {
   }
 }
 
-function parseLine(line: Buffer): Incoming {
+/** Never throws: what is wrong with the line is in what it returns. */
+export function parseLine(line: Buffer): Incoming {
   try {
     const request = parseRequest(line);
     return { request, id: request.id };
@@ -143,6 +169,7 @@ export function encodeFrame({ frame, id }: Outgoing): Buffer[] {
   }
 }
 
+const EMPTY = Buffer.alloc(0);
 const END = Buffer.from('}\n');
 const EXTRA = Buffer.from(',"extra":');
 const DESCRIPTION = Buffer.from(',"description":');

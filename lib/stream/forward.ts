@@ -2,12 +2,13 @@
 import { objectTransform } from 'through2';
 import { errorFrame, MidcltError } from '../errors.js';
 import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
-import type { Outgoing } from './codec.js';
+import type { Incoming, Outgoing } from './codec.js';
 import type { Slot } from './scheduler.js';
 import type { Turn } from './serialize.js';
 
 /** What a verb has at hand while it answers. */
 export interface Context {
+  /** The verb sees to it that it is released, at the latest when the server is done with the call. */
   readonly slot: Slot;
   /** Aborts when the client has gone: nobody will read the answer. */
   readonly signal: AbortSignal;
@@ -23,14 +24,30 @@ export interface Verb {
 
 export type Verbs = ReadonlyMap<string, Verb>;
 
+/** Waits for what a request needs before it may be sent. Rejects with why it may not. */
+export type Admit = (incoming: Incoming) => Promise<Slot>;
+
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
 
-export function forward(verbs: Verbs, signal: AbortSignal): Stage {
+/**
+ * A stage runs only while what comes after it has room. So a slot is asked for here, and not
+ * before: a client that does not read holds none, and one that dies leaves none behind.
+ */
+export function forward(verbs: Verbs, admit: Admit, signal: AbortSignal): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
     const { id } = turn.incoming;
     const push = (frame: Frame) => stage.push({ frame, id } satisfies Outgoing);
-    void answer(verbs, turn, signal, push).then((frame) => {
+    // For a slow reader only the newest progress is kept; results are never skipped.
+    let newest: ProgressFrame | null = null;
+    const progress = (frame: ProgressFrame) => {
+      newest = frame;
+      if (stage.readableLength > 0) return;
+      newest = null;
+      push(frame);
+    };
+    void answer(turn.incoming, verbs, admit, { signal, progress }).then((frame) => {
+      if (newest) push(newest);
       push(frame);
       turn.done();
       next();
@@ -41,19 +58,19 @@ export function forward(verbs: Verbs, signal: AbortSignal): Stage {
 
 /** Never rejects: exactly one final frame comes of every turn. */
 async function answer(
+  incoming: Incoming,
   verbs: Verbs,
-  turn: Turn,
-  signal: AbortSignal,
-  progress: (frame: ProgressFrame) => void,
+  admit: Admit,
+  context: Omit<Context, 'slot'>,
 ): Promise<FinalFrame> {
-  const { incoming, slot } = turn;
   if (!incoming.request) return errorFrame(incoming.error);
   const verb = verbs.get(incoming.request.command);
   try {
     if (!verb) {
       throw new MidcltError('REQUEST', `Unknown command: ${incoming.request.command}`);
     }
-    return await verb.run(incoming.request, { slot, signal, progress });
+    const slot = await admit(incoming);
+    return await verb.run(incoming.request, { ...context, slot });
   } catch (error) {
     return errorFrame(error);
   }

@@ -19,11 +19,8 @@ export class LocalSession {
 
   constructor(verbs: Verbs, lanes: Lanes) {
     const { signal } = this.gone;
-    this.serialize = new Serialize(
-      (incoming) => admit(incoming, verbs, lanes, signal),
-      () => undefined,
-    );
-    this.frames = forward(verbs, signal);
+    this.serialize = new Serialize(() => undefined);
+    this.frames = forward(verbs, (incoming) => admit(incoming, verbs, lanes, signal), signal);
     this.serialize.pipe(this.frames);
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);

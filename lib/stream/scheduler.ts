@@ -1,5 +1,6 @@
 /** The slots that all connections share: how many calls the middleware may be busy with at once. */
 import { MidcltError } from '../errors.js';
+import { after } from '../timer.js';
 
 /** The right to have one call at the middleware. Released once; more often does no harm. */
 export interface Slot {
@@ -46,12 +47,9 @@ export class Scheduler {
       const onAbort = () => {
         leave(abandoned());
       };
-      const timer =
-        patience === null
-          ? undefined
-          : setTimeout(() => {
-              leave(new MidcltError('TIMEOUT', tooBusy(patience)));
-            }, patience);
+      const timer = after(patience, () => {
+        leave(new MidcltError('TIMEOUT', tooBusy(patience ?? 0)));
+      });
       const waiter: Waiter = {
         grant(slot) {
           settle();

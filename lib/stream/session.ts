@@ -22,6 +22,10 @@ export interface SessionOptions {
   readonly onAnswered: () => void;
 }
 
+/** Milliseconds in which a client must take something of its output while the daemon goes. */
+const STALL = 2000;
+const SHUTTING_DOWN = 'The daemon is shutting down; the request was not sent';
+
 export class Session {
   /** Resolves when the connection is gone, with the error that ended it or null. */
   readonly closed: Promise<Error | null>;
@@ -44,13 +48,10 @@ export class Session {
     private readonly options: SessionOptions,
   ) {
     const { signal } = this.gone;
-    this.serialize = new Serialize(
-      (incoming) => this.admit(incoming),
-      (incoming) => {
-        this.answered(incoming);
-      },
-    );
-    this.frames = forward(options.verbs, signal);
+    this.serialize = new Serialize((incoming) => {
+      this.answered(incoming);
+    });
+    this.frames = forward(options.verbs, (incoming) => this.admit(incoming), signal);
     // An `end` with requests still to answer is a half-close, or a client that is gone.
     socket.on('end', () => {
       this.inputEnded = true;
@@ -80,17 +81,22 @@ export class Session {
   /**
    * Takes no further request. Resolves when what was received is answered and written; then the
    * connection has ended, unless the client asked to keep it: it sees the daemon's end by its EOF.
+   * A client that does not read its answers is given up.
    */
   async drain(): Promise<void> {
     this.draining = true;
-    this.serialize.drain();
-    if (this.open > 0) {
-      await Promise.race([this.closed, new Promise<void>((resolve) => (this.onIdle = resolve))]);
-    }
-    if (this.keep) await this.flushed();
-    else {
-      this.end();
-      await this.closed;
+    const watch = this.endIfStalled();
+    try {
+      if (this.open > 0) {
+        await Promise.race([this.closed, new Promise<void>((resolve) => (this.onIdle = resolve))]);
+      }
+      if (this.keep) await this.flushed();
+      else {
+        this.end();
+        await this.closed;
+      }
+    } finally {
+      clearInterval(watch);
     }
   }
 
@@ -114,6 +120,7 @@ export class Session {
   }
 
   private async admit(incoming: Incoming): Promise<Slot> {
+    if (this.draining) throw new MidcltError('SHUTDOWN', SHUTTING_DOWN);
     const { verbs, lanes } = this.options;
     const slot = await admit(incoming, verbs, lanes, this.gone.signal);
     if (slot === NO_SLOT) return slot;
@@ -155,6 +162,16 @@ export class Session {
     this.frames.push(null);
   }
 
+  /** Destroys the connection if nothing of its output is taken for a while. */
+  private endIfStalled(): NodeJS.Timeout {
+    const { socket } = this;
+    let pending = 0;
+    return setInterval(() => {
+      if (pending > 0 && socket.writableLength === pending) socket.destroy();
+      pending = socket.writableLength;
+    }, STALL);
+  }
+
   /** Resolves when all frames pushed so far are with the system, or the connection is gone. */
   private async flushed(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
@@ -170,7 +187,10 @@ export class Session {
   private probe(): Promise<boolean> {
     const { socket } = this;
     if (socket.destroyed) return Promise.resolve(false);
-    if (!this.inputEnded || !socket.writable) return Promise.resolve(true);
+    // Output that waits for its reader will meet the EPIPE by itself.
+    if (!this.inputEnded || !socket.writable || socket.writableLength > 0) {
+      return Promise.resolve(true);
+    }
     return new Promise((resolve) => {
       socket.write(Buffer.alloc(0), (error) => {
         resolve(!error);
