@@ -58,6 +58,10 @@ export interface Arguments {
   ws: number | null;
   wss: number | null;
   certificate: string | null;
+  /** batch; `-` is stdin, as is none at all. */
+  files: string[];
+  parallel: number;
+  progress: boolean;
 }
 
 export type Parsed =
@@ -279,5 +283,8 @@ function collect(name: CommandName | null, { options, positionals }: Collected):
     ws: number('ws'),
     wss: number('wss'),
     certificate: text('certificate'),
+    files: name === 'batch' ? positionals : [],
+    parallel: number('parallel') ?? 4,
+    progress: flag('progress'),
   };
 }

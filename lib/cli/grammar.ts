@@ -3,7 +3,8 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-export type CommandName = 'call' | 'ping' | 'subscribe' | 'daemon' | 'daemon-stop' | 'sandbox';
+export type CommandName =
+  'call' | 'ping' | 'subscribe' | 'daemon' | 'daemon-stop' | 'sandbox' | 'batch';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
 export class Refused extends Error {}
@@ -82,16 +83,15 @@ function fraction(value: string): string {
   return notNegative(String(number));
 }
 
-function atLeastOne(value: string): string {
-  const number = int(value);
-  if (Number(number) < 1) throw new Refused(`must be at least 1: ${number}`);
-  return number;
-}
+const port = (value: string): string => between(0, 65535, value);
+/** The server admits 20 calls a connection; two are kept for pings. */
+const slots = (value: string): string => between(1, 18, value);
+const connections = (value: string): string => between(1, 64, value);
 
-function port(value: string): string {
+function between(least: number, most: number, value: string): string {
   const number = int(value);
-  if (Number(number) < 0 || Number(number) > 65535) {
-    throw new Refused(`must be between 0 and 65535: ${number}`);
+  if (Number(number) < least || Number(number) > most) {
+    throw new Refused(`must be between ${least} and ${most}: ${number}`);
   }
   return number;
 }
@@ -163,7 +163,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'lifetime', names: ['--lifetime'], read: int },
         { key: 'log-file', names: ['--log-file'], read: text },
-        { key: 'concurrency', names: ['--concurrency'], read: atLeastOne, added: true },
+        { key: 'concurrency', names: ['--concurrency'], read: slots, added: true },
         { key: 'linger', names: ['--linger'], read: fraction, added: true },
       ],
       positional: null,
@@ -183,6 +183,18 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       ],
       positional: null,
       most: 0,
+    },
+  ],
+  [
+    'batch',
+    {
+      options: [
+        HELP,
+        { key: 'parallel', names: ['--parallel'], read: connections, added: true },
+        { key: 'progress', names: ['--progress'], read: null, added: true },
+      ],
+      positional: null, // none is needed
+      most: Infinity,
     },
   ],
 ]);

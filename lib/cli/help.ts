@@ -10,6 +10,7 @@ export function helpText(command: string | null): string {
     daemon: DAEMON,
     'daemon-stop': DAEMON_STOP,
     sandbox: SANDBOX,
+    batch: BATCH,
   };
   const found = Object.entries(texts).find(([name]) => name === command);
   return found?.[1] ?? GLOBAL;
@@ -19,23 +20,26 @@ const GLOBAL = `\
 usage: midclt [OPTION ...] COMMAND [ARGUMENT ...]
 
 The command-line client of TrueNAS's middleware. A daemon keeps one logged-in
-connection open, and every call goes through it.
+connection open; with -d a call goes through it, and costs no login of its own.
 
 Commands:
   call METHOD [ARG ...]     call a method and print its result
   ping                      ask whether the middleware answers
+  subscribe EVENT           print events as they come
   daemon                    run a daemon in the foreground
   daemon-stop               end the daemon when it has finished its calls
   sandbox                   run a small simulated TrueNAS to try things on
+  batch [FILE ...]          make the calls of a file, several at once
   'midclt COMMAND -h' tells more about each.
 
 Which daemon and which middleware:
   -d, --use-daemon          send the call through the daemon
-  -u, --uri URI             the middleware: ws://HOST/api/current or
+  -u, --uri URI             the middleware: wss://HOST/api/current, ws://… or
                             ws+unix:///PATH (default: the one of this machine)
-  -U, --username NAME       the user to log in as (the daemon does that)
+  -U, --username NAME       the user to log in as (with -d the daemon did that)
   -P, --password PASSWORD   that user's password; given here, other users of
                             this machine can see it while the program runs
+  --insecure                wss: do not verify the server's certificate
   Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping' and
   'daemon-stop' the same -u and -U, and -P to 'daemon' alone.
 
@@ -49,7 +53,8 @@ Other options:
   follow the command, and '--' ends them: midclt -d call METHOD -- -x
 
 Examples:
-  midclt daemon &                               on a TrueNAS, as root
+  midclt call system.info                       on a TrueNAS, as root
+  midclt daemon &
   midclt -d call system.info
   midclt -d call user.query '[["username", "=", "root"]]'
   midclt -d call -j pool.scrub 1                wait for a job, with progress
@@ -69,13 +74,12 @@ Exit codes:
   2  wrong usage, or something that is not supported yet
 
 Not supported yet:
-  calls and pings without -d; subscribe; -K, --api-key KEY; wss:// URIs, and
-  with them --insecure, --plain and --no-channel-binding, which have no effect;
-  URIs that end in /websocket; asking for the password (-U without -P)
+  -K, --api-key KEY, and with it --plain and --no-channel-binding, which have no
+  effect; URIs that end in /websocket; asking for the password (-U without -P)
 `;
 
 const CALL = `\
-usage: midclt [OPTION ...] -d call [-q] [-j] [-jp HOW] METHOD [ARG ...]
+usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] METHOD [ARG ...]
 
 Call a method of the middleware and print its result on stdout.
 
@@ -103,20 +107,17 @@ Exit codes:
   0  success        1  the call failed        2  wrong usage
 
 Examples:
-  midclt -d call system.version
+  midclt call system.version
   midclt -d call pool.query '[["name", "=", "tank"]]' '{"get": true}'
   midclt -d call -j -jp description pool.scrub 1
   midclt -d call user.create - < user.json
   midclt -d -t 300 call system.info
-
-Not supported yet:
-  calls without -d
 `;
 
 const PING = `\
-usage: midclt [OPTION ...] -d ping
+usage: midclt [OPTION ...] ping
 
-Ask the middleware, through the daemon, whether it answers; prints 'pong'.
+Ask the middleware whether it answers (with -d through the daemon); prints pong.
 
 Options:
   -h, --help                show this help
@@ -124,21 +125,32 @@ Options:
 
 Exit codes:
   0  it answered        1  it did not, or no daemon is running
-
-Not supported yet:
-  pings without -d
 `;
 
 const SUBSCRIBE = `\
-usage: midclt [OPTION ...] subscribe EVENT
+usage: midclt [OPTION ...] subscribe [-n N] [-t SECONDS] EVENT
 
-Not supported yet: print the events of one kind as they come. For now the
-command is understood, and answered with an error and exit code 2.
+Print each notification of an event as a line of JSON, as it comes. Not through
+the daemon.
+
+Arguments:
+  EVENT                     such as core.get_jobs, '*' for all, or an event
+                            source with its arguments:
+                            'reporting.realtime:{"interval": 5}'
 
 Options:
   -n, --number N            end after so many events
   -t, --timeout SECONDS     end after this time
   -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+Exit codes:
+  0  the events came, or the server ended them
+  1  the time was up, or the server ended them with an error
+  2  wrong usage
+
+Example:
+  midclt subscribe -n 1 core.get_jobs
 `;
 
 const DAEMON = `\
@@ -153,8 +165,9 @@ Options:
                             (default 600)
   --log-file PATH           where to log; '-' is stderr (default: a file in
                             ~/.midclt/logs)
-  --concurrency N           how many calls may be under way at once (default 8);
-                            with 1 each waits for the one before it, jobs too
+  --concurrency N           how many calls may be under way at once (default 8,
+                            at most 18); with 1 each waits for the one before
+                            it, jobs too
   --linger SECONDS          close a client's connection this long after its last
                             answer, fractions allowed (default 1)
   -h, --help                show this help
@@ -179,8 +192,8 @@ Examples:
   midclt -u ws://nas/api/current -U admin -d call system.info
 
 Not supported yet:
-  -K, --api-key KEY; wss:// URIs; URIs that end in /websocket; asking for the
-  password (-U without -P)
+  -K, --api-key KEY; URIs that end in /websocket; asking for the password (-U
+  without -P)
 `;
 
 const DAEMON_STOP = `\
@@ -229,4 +242,44 @@ Examples:
   midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5
   midclt -u ws+unix:///tmp/box.sock daemon-stop
   midclt sandbox --wss 4433 --certificate /tmp/box.pem &
+`;
+
+const BATCH = `\
+usage: midclt [OPTION ...] [-d] batch [--parallel N] [--progress] [FILE ...]
+
+Read requests, one JSON document a line, make them several at once, and print
+each one's answer on a line of its own, in the order of the requests. A file of
+any length will do, and so will an endless stdin.
+
+Arguments:
+  FILE                      the requests; '-' is stdin, as is no FILE at all
+
+Options:
+  --parallel N              how many requests may be under way at once, 1 to 64
+                            (default 4); with 1 each waits for the one before it
+  --progress                print the progress of jobs, too, before each answer
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too; the requests name their own timeouts.
+
+A request, with all it may have (docs/PROTOCOL.md tells more):
+  {"command": "call", "method": "pool.scrub", "params": [1], "id": "any value",
+   "kwargs": {"job": true, "timeout": 60}}
+  {"command": "ping"}
+  Blank lines are no requests. Where the order matters, use --parallel 1.
+
+An answer, with the id of its request if that has one:
+  {"type":"result","id":...,"result":...}
+  {"type":"error","id":...,"error":...,"error_type":...,"trace":...,"extra":...}
+  Every request has exactly one, also if the daemon goes away: the error says
+  whether the request was not sent, or sent and its outcome is unknown.
+
+Exit codes:
+  0  every request has a result
+  1  one has an error, or a file or the output failed, or no daemon is running
+  2  wrong usage, or something that is not supported yet
+
+Examples:
+  midclt -d batch requests.ndjson >answers.ndjson
+  printf '%s\\n' '{"command": "ping", "id": 1}' | midclt -d batch
+  midclt -u ws://nas/api/current -U admin -d batch --parallel 8 a.ndjson -
 `;

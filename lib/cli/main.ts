@@ -1,42 +1,32 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
-import { isMidcltError } from '../errors.js';
 import { parseArgv, type Arguments } from './argv.js';
-import { sayError, sayLine } from './output.js';
+import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';
 import { runCall, runPing } from './call.js';
 import { daemonExchange, stopDaemon } from './via-daemon.js';
 
-const SUCCESS = 0;
-const FAILURE = 1;
-const USAGE = 2;
-
 export async function main(argv: readonly string[]): Promise<number> {
-  const parsed = parseArgv(argv);
-  switch (parsed.kind) {
-    case 'usage':
-      sayLine(parsed.message);
-      return USAGE;
-    case 'help':
-      process.stdout.write(full().helpText(parsed.command));
-      return SUCCESS;
-    case 'version':
-      process.stdout.write(`midclt ${version()}\n`);
-      return SUCCESS;
-    case 'run':
-      try {
+  try {
+    const parsed = parseArgv(argv);
+    switch (parsed.kind) {
+      case 'usage':
+        sayLine(parsed.message);
+        return USAGE;
+      case 'help':
+        return print(full().helpText(parsed.command));
+      case 'version':
+        return print(`midclt ${version()}\n`);
+      case 'run':
         return await run(parsed.args);
-      } catch (error) {
-        const code = isMidcltError(error) ? error.code : null;
-        if (code !== 'BROKEN_PIPE') sayError(error);
-        return code === 'UNSUPPORTED' ? USAGE : FAILURE;
-      }
+    }
+  } catch (error) {
+    return failureCode(error);
   }
 }
 
 async function run(args: Arguments): Promise<number> {
   switch (args.name) {
     case null:
-      process.stdout.write(full().helpText(null));
-      return SUCCESS;
+      return print(full().helpText(null));
     case 'call':
       return args.useDaemon ? runCall(args, daemonExchange(args)) : full().callDirectly(args);
     case 'ping':
@@ -49,7 +39,14 @@ async function run(args: Arguments): Promise<number> {
       return stopDaemon(args);
     case 'sandbox':
       return full().runSandbox(args);
+    case 'batch':
+      return full().runBatch(args);
   }
+}
+
+function print(text: string): number {
+  writeOut(Buffer.from(text));
+  return SUCCESS;
 }
 
 /** Everything but the daemon path; see lib/cli/full.ts. */

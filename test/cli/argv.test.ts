@@ -43,9 +43,13 @@ const NOTHING: Arguments = {
   ws: null,
   wss: null,
   certificate: null,
+  files: [],
+  parallel: 4,
+  progress: false,
 };
 
-const CHOICES = "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'sandbox')";
+const CHOICES =
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'sandbox', 'batch')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([
@@ -215,7 +219,7 @@ const rules: Record<string, [argv: string[], expected: Parsed][]> = {
     ],
     [
       ['daemon', '--concurrency', '0'],
-      usage('argument --concurrency: must be at least 1: 0', 'daemon'),
+      usage('argument --concurrency: must be between 1 and 18: 0', 'daemon'),
     ],
     [['daemon', '--linger', '-1'], usage('argument --linger: must not be negative: -1', 'daemon')],
     [
@@ -238,6 +242,20 @@ const rules: Record<string, [argv: string[], expected: Parsed][]> = {
     ],
     [['sandbox', '--w', '1'], usage('ambiguous option: --w could match --ws, --wss', 'sandbox')],
     [['--wss=1', 'sandbox'], usage('unrecognized arguments: --wss=1')],
+    [['-d', 'batch'], run({ name: 'batch', useDaemon: true })],
+    [
+      ['batch', '--par', '64', 'f', '-', '--prog', 'g'],
+      run({ name: 'batch', parallel: 64, progress: true, files: ['f', '-', 'g'] }),
+    ],
+    [
+      ['batch', '--parallel', '0'],
+      usage('argument --parallel: must be between 1 and 64: 0', 'batch'),
+    ],
+    [
+      ['batch', '--parallel', '65'],
+      usage('argument --parallel: must be between 1 and 64: 65', 'batch'),
+    ],
+    [['batch', '-j', 'f'], usage('unrecognized arguments: -j')],
   ],
   'a value in a message is quoted as repr does': [
     [
