@@ -6,7 +6,7 @@ import type { Answer, AnswerListener } from '../client.js';
 import { stringOf } from '../members.js';
 import { Command, type ProgressFrame } from '../protocol.js';
 import type { Arguments } from './argv.js';
-import { printErrorFrame, sayLine, writeOut } from './output.js';
+import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';
 import { ResultPrinter } from './result.js';
@@ -22,41 +22,54 @@ export interface Outbound {
   readonly job: boolean;
 }
 
+/** A call, and how to print it. */
+export type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
+  Pick<Outbound, 'method' | 'params'>;
+
 export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise<Answer>;
 
 /** Returns the exit code. Throws what the exchange rejects with. */
 export async function runCall(args: Arguments, exchange: Exchange): Promise<number> {
   const [method = '', ...rest] = args.method;
-  const view = args.job ? progressView(args.jobPrint) : null;
+  return printCall({ ...args, method, params: paramsText(rest) }, exchange);
+}
+
+export async function printCall(call: PrintedCall, exchange: Exchange): Promise<number> {
+  const { method, params, job } = call;
+  const view = job ? progressView(call.jobPrint) : null;
   const printer = new ResultPrinter(writeOut);
-  let begun = false;
-  const answer = await exchange(
-    {
-      command: Command.CALL,
-      method,
-      params: paramsText(rest),
-      timeout: timeoutOf(args),
-      job: args.job,
-    },
-    {
-      progress: (frame) => view?.update(...progressOf(frame)),
-      result: (piece) => {
-        if (!begun) view?.finish(true);
-        begun = true;
-        printer.push(piece);
+  let viewing = true;
+  const finish = (succeeded: boolean) => {
+    if (viewing) view?.finish(succeeded);
+    viewing = false;
+  };
+  let answer: Answer;
+  try {
+    answer = await exchange(
+      { command: Command.CALL, method, params, timeout: timeoutOf(call), job },
+      {
+        progress: (frame) => view?.update(...progressOf(frame)),
+        result: (piece) => {
+          finish(true);
+          printer.push(piece);
+        },
       },
-    },
-  );
+    );
+  } finally {
+    finish(false); // whatever is said next stands on a line of its own
+  }
   if (answer) {
-    view?.finish(false);
-    if (!args.quiet) printErrorFrame(answer);
+    if (!call.quiet) printErrorFrame(answer);
     return 1;
   }
   printer.end();
   return 0;
 }
 
-export async function runPing(args: Arguments, exchange: Exchange): Promise<number> {
+export async function runPing(
+  args: Pick<Arguments, 'timeout'>,
+  exchange: Exchange,
+): Promise<number> {
   const printer = new ResultPrinter(writeOut);
   const answer = await exchange(
     {
@@ -82,7 +95,7 @@ export async function runPing(args: Arguments, exchange: Exchange): Promise<numb
 }
 
 /** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */
-function timeoutOf({ timeout }: Arguments): number | null {
+function timeoutOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
   if (timeout !== null && timeout > 0) return timeout;
   const seconds = Number(process.env.CALL_TIMEOUT ?? '');
   return seconds > 0 && seconds < Infinity ? seconds : null;
@@ -96,14 +109,14 @@ function progressOf({ percent, description }: ProgressFrame): [number | null, st
 function progressView(kind: Arguments['jobPrint']): ProgressView {
   const { DescriptionLines, ProgressBar } =
     require('./progress.js') as typeof import('./progress.js');
-  const { stderr } = process;
-  stderr.on('error', () => undefined); // a closed stderr must not end the call
+  const isTTY = isTerminal();
   const out = {
-    isTTY: stderr.isTTY,
+    isTTY,
+    // On a pipe process.stderr is left alone: Node would make it non-blocking for all who share it.
     get columns() {
-      return stderr.columns;
+      return isTTY ? process.stderr.columns : undefined;
     },
-    write: (text: string) => void stderr.write(text),
+    write: writeErr,
   };
   return kind === 'description' ? new DescriptionLines(out) : new ProgressBar(out, process.env);
 }

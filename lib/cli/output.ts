@@ -3,11 +3,15 @@ import fs from 'node:fs';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import { membersOf, stringOf } from '../members.js';
 import type { ErrorFrame, Json } from '../protocol.js';
+import { pause } from './pause.js';
 import { harmless } from './terminal.js';
+
+export const SUCCESS = 0;
+export const FAILURE = 1;
+export const USAGE = 2;
 
 const STDOUT = 1;
 const STDERR = 2;
-const RETRY_DELAY = 5;
 
 /**
  * To stdout, all of it before it returns. Throws a `BROKEN_PIPE` error when the reader has gone,
@@ -39,15 +43,31 @@ export function sayError(error: unknown): void {
   sayLine(`Error: ${isMidcltError(error) ? error.message : `unexpected: ${systemReason(error)}`}`);
 }
 
-/** To stderr. What comes from the server must not drive the terminal; a closed stderr is no error. */
+/** Says what ended a command, unless nobody reads its output, and returns its exit code. */
+export function failureCode(error: unknown): number {
+  const code = isMidcltError(error) ? error.code : null;
+  if (code !== 'BROKEN_PIPE') sayError(error);
+  return code === 'UNSUPPORTED' ? USAGE : FAILURE;
+}
+
+/** To stderr. What comes from the server must not drive the terminal. */
 export function say(text: string): void {
-  const { isatty } = require('node:tty') as typeof import('node:tty');
-  const shown = isatty(STDERR) ? harmless(text, '\t\n') : text;
+  writeErr(isTerminal() ? harmless(text, '\t\n') : text);
+}
+
+/** To stderr as it is, before it returns. A stderr that is closed or full is no error. */
+export function writeErr(text: string): void {
   try {
-    writeAll(STDERR, Buffer.from(shown));
+    writeAll(STDERR, Buffer.from(text));
   } catch {
     // nobody listens
   }
+}
+
+/** Is stderr one? */
+export function isTerminal(): boolean {
+  const { isatty } = require('node:tty') as typeof import('node:tty');
+  return isatty(STDERR);
 }
 
 function short(text: Json): string {
@@ -67,7 +87,7 @@ function writeAll(descriptor: number, data: Buffer): void {
         throw new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`);
       }
       // Somebody made the pipe non-blocking, and it is full.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_DELAY);
+      pause();
     }
   }
 }

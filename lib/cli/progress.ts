@@ -72,8 +72,10 @@ export class ProgressBar implements ProgressView {
 
   private oneLine(description: string): string {
     const trimmed = description.trim();
-    if (!this.inPlace) return trimmed.replace(/\r\n|[\r\n]/g, ' ');
-    return harmless(trimmed.split(/[\r\n]/, 1)[0] ?? '').trim();
+    const line = this.inPlace
+      ? (trimmed.split(/[\r\n]/, 1)[0] ?? '')
+      : trimmed.replace(/\r\n|[\r\n]/g, ' ');
+    return this.out.isTTY ? harmless(line).trim() : line;
   }
 
   private line(): string {

@@ -18,11 +18,15 @@ const LONGEST_WORD = 'false'.length;
 export class ResultPrinter {
   /** What its first bytes say it is; null until there are enough. */
   private kind: 'string' | 'verbatim' | null = null;
-  private first: Buffer = Buffer.alloc(0);
+  private first: Buffer = EMPTY;
+  /** Held back, so that a small result and its newline are one write. */
+  private last: Buffer = EMPTY;
   private readonly unescaper: Unescaper;
 
-  constructor(private readonly write: Write) {
-    this.unescaper = new Unescaper(write);
+  constructor(private readonly writeOut: Write) {
+    this.unescaper = new Unescaper((data) => {
+      this.write(data);
+    });
   }
 
   push(piece: Buffer): void {
@@ -34,7 +38,13 @@ export class ResultPrinter {
   end(): void {
     if (this.kind === 'string') this.unescaper.end();
     else if (this.kind === null) this.write(pythonWord(this.first));
-    this.write(NEWLINE);
+    if (this.last.length > SLICE) this.write(EMPTY);
+    this.writeOut(Buffer.concat([this.last, NEWLINE]));
+  }
+
+  private write(data: Buffer): void {
+    if (this.last.length > 0) this.writeOut(this.last);
+    this.last = data;
   }
 
   private begin(text: Buffer): void {
@@ -51,6 +61,7 @@ export class ResultPrinter {
   }
 }
 
+const EMPTY = Buffer.alloc(0);
 const NEWLINE = Buffer.from('\n');
 
 function pythonWord(text: Buffer): Buffer {
