@@ -3,7 +3,13 @@ import net from 'node:net';
 import { LF } from './ascii.js';
 import { MidcltError, systemReason } from './errors.js';
 import { isNull, membersOf, NULL, stringOf, type Members } from './members.js';
-import { MessageType, type ErrorFrame, type Json, type ProgressFrame } from './protocol.js';
+import {
+  DAEMON_CONNECT_TIMEOUT,
+  MessageType,
+  type ErrorFrame,
+  type Json,
+  type ProgressFrame,
+} from './protocol.js';
 import { checkSocketPath } from './paths.js';
 
 /** Who hears an answer as it comes. Called before the promise of the exchange settles. */
@@ -16,8 +22,7 @@ export interface AnswerListener {
 /** How an answer ended: null after a result, which the listener has had whole, or the error frame. */
 export type Answer = ErrorFrame | null;
 
-/** Milliseconds a connection may be refused for a full backlog before that is an error. */
-const BACKLOG_PATIENCE = 5000;
+/** Milliseconds between two tries at a full backlog. */
 const BACKLOG_RETRY = 20;
 
 /**
@@ -39,7 +44,7 @@ export async function sendRequest(
         try {
           reader.push(chunk);
         } catch (error) {
-          reject(error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
       socket.on('error', (error) => {
@@ -97,7 +102,7 @@ export async function isListening(path: string): Promise<boolean> {
 /** Resolves with a connection to the daemon at `path`; rejects with `NO_DAEMON` or `FILES`. */
 export async function connect(path: string): Promise<net.Socket> {
   checkSocketPath(path);
-  const deadline = Date.now() + BACKLOG_PATIENCE;
+  const deadline = Date.now() + DAEMON_CONNECT_TIMEOUT * 1000;
   for (;;) {
     try {
       return await tryConnect(path);

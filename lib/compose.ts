@@ -23,11 +23,11 @@ export interface CoreOptions {
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;
   readonly log: Log;
-  /** What the `stop` request asks for. */
-  readonly stop?: () => void;
 }
 
 export interface SocketOptions {
+  /** What the `stop` request asks for. */
+  readonly stop: () => void;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
   /** A request has come in; one has been answered or given up. */
@@ -39,8 +39,8 @@ export interface Core {
   readonly connection: Connection;
   readonly jobs: Jobs;
   readonly subscriptions: Subscriptions;
-  /** A session over an accepted connection. */
-  session(socket: Socket, options: SocketOptions): Session;
+  /** What makes a session of each connection that a socket accepts. */
+  sessions(options: SocketOptions): (socket: Socket) => Session;
   /** A session within this process. */
   local(): LocalSession;
 }
@@ -49,37 +49,24 @@ export function compose(options: CoreOptions): Core {
   const { target, credential, concurrency, callTimeout, log } = options;
   const connection = new Connection(target, credential, log);
   const jobs = new Jobs(connection, log);
-  const verbs = createVerbs({
-    connection,
-    jobs,
-    log,
-    concurrency,
-    callTimeout,
-    ...stopOf(options),
-  });
+  const common = { connection, jobs, log, concurrency, callTimeout };
   const lanes = {
     call: new Scheduler(concurrency),
     reserved: new Scheduler(RESERVED_CONCURRENCY),
     patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
   };
+  const local = createVerbs(common);
   return {
     connection,
     jobs,
     subscriptions: new Subscriptions(connection),
-    local: () => new LocalSession(verbs, lanes),
-    session: (socket, { linger, onRequest, onAnswered }) =>
-      new Session(socket, {
-        verbs,
-        lanes,
-        linger: linger * 1000,
-        onRequest,
-        onAnswered,
-      }),
+    local: () => new LocalSession(local, lanes),
+    sessions: ({ stop, linger, onRequest, onAnswered }) => {
+      const verbs = createVerbs({ ...common, stop });
+      const session = { verbs, lanes, linger: linger * 1000, onRequest, onAnswered };
+      return (socket) => new Session(socket, session);
+    },
   };
-}
-
-function stopOf({ stop }: CoreOptions): { stop?: () => void } {
-  return stop ? { stop } : {};
 }
 
 /** Milliseconds a request may wait to be sent: the larger of its timeout and two minutes. */

@@ -1,3 +1,4 @@
+import { JsonText } from './json-text.js';
 import { MessageType, type ErrorFrame, type Json } from './protocol.js';
 
 /** What went wrong, for code to match on; the message is for people. */
@@ -41,17 +42,20 @@ const ERROR_TYPES: Partial<Record<ErrorCode, string>> = {
 /** Every error this program raises on purpose. Match `code`, never the message. */
 export class MidcltError extends Error {
   readonly code: ErrorCode;
+  /** The class name that goes over the wire; `ClientException` for what the middleware answered. */
   readonly errorType: string;
-  readonly trace: Json | null;
-  readonly extra: Json | null;
+  /** The server's traceback, `{"class": …, "formatted": …, …}`, if it sent one. */
+  readonly trace: JsonText | null;
+  /** What the server added to its error, if anything. */
+  readonly extra: JsonText | null;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'MidcltError';
     this.code = code;
     this.errorType = details.errorType ?? ERROR_TYPES[code] ?? 'RuntimeError';
-    this.trace = details.trace ?? null;
-    this.extra = details.extra ?? null;
+    this.trace = details.trace ? new JsonText(details.trace.toString()) : null;
+    this.extra = details.extra ? new JsonText(details.extra.toString()) : null;
   }
 }
 
@@ -68,8 +72,16 @@ export function asMidcltError(thrown: unknown): MidcltError {
 }
 
 export function errorFrame(thrown: unknown): ErrorFrame {
-  const { message, errorType, trace, extra } = asMidcltError(thrown);
-  return { type: MessageType.ERROR, error: message, errorType, trace, extra };
+  const cause = asMidcltError(thrown);
+  const { message, errorType, trace, extra } = cause;
+  return {
+    type: MessageType.ERROR,
+    error: message,
+    errorType,
+    trace: trace && Buffer.from(trace.text),
+    extra: extra && Buffer.from(extra.text),
+    cause,
+  };
 }
 
 /** A system error in words: `permission denied (EACCES)`, without the call and path that Node repeats. */

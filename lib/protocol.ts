@@ -49,6 +49,8 @@ export interface ErrorFrame {
   readonly errorType: string;
   readonly trace: Json | null;
   readonly extra: Json | null;
+  /** What the frame was made of, where that happened in this process; not on the wire. */
+  readonly cause?: Error;
 }
 
 export interface ProgressFrame {
@@ -80,3 +82,9 @@ export const DEFAULT_LINGER = 1;
 
 /** Seconds without work after which the daemon ends; 0 means never. */
 export const DEFAULT_LIFETIME = 600;
+
+/** Seconds a full backlog of the daemon's socket is tried again before that is an error. */
+export const DAEMON_CONNECT_TIMEOUT = 5;
+
+/** The mode of the daemon's socket, from its first instant. */
+export const SOCKET_PERMISSIONS = 0o600;

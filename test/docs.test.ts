@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { startDaemon } from './support/daemon.js';
+import { pattern } from './support/examples.js';
 import { BINARY, missing, shell } from './support/midclt.js';
 
 interface Example {
@@ -20,11 +21,6 @@ function examplesOf(document: string): Example[] {
     }
   }
   return examples;
-}
-
-function pattern(output: string): RegExp {
-  const parts = output.split('...').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('[^]*?')}$`);
 }
 
 async function runAll(t: Test, document: string, least: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** `midclt daemon`: a daemon in the foreground. */
-import { callTimeoutOf } from '../compose.js';
+import { callTimeoutOf, compose } from '../compose.js';
 import { runDaemonProcess } from '../daemon/run.js';
 import type { Arguments } from './argv.js';
 import { upstreamOf } from './upstream.js';
@@ -7,18 +7,24 @@ import { upstreamOf } from './upstream.js';
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
   const { target, credential } = upstreamOf(args);
+  const { concurrency } = args;
+  const callTimeout = callTimeoutOf(process.env);
   await runDaemonProcess({
-    target,
+    upstream: {
+      core: (log) => compose({ target, credential, concurrency, callTimeout, log }),
+      open: (core) => core.connection.open(),
+      close(core) {
+        core.connection.close();
+      },
+    },
     uri: args.uri,
     username: args.username,
-    credential,
     lifetime: args.lifetime,
     logFile: args.logFile,
     logLevel: 'info',
-    concurrency: args.concurrency,
     linger: args.linger,
-    callTimeout: callTimeoutOf(process.env),
     stderr: process.stderr,
+    signals: process,
     onReady(logFile) {
       process.stdout.on('error', () => undefined); // nobody has to read this
       process.stdout.write(

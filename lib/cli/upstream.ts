@@ -9,15 +9,17 @@ export interface Upstream {
   readonly credential: Credential | null;
 }
 
+type Options = Pick<Arguments, 'uri' | 'username' | 'password' | 'apiKey' | 'insecure'>;
+
 /** Throws a `REQUEST` error for a URI that is none, `UNSUPPORTED` for what this version can't do. */
-export function upstreamOf(args: Arguments): Upstream {
+export function upstreamOf(args: Options): Upstream {
   const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
   if (target.wire === 'legacy') throw unsupported('The legacy /websocket wire is');
   if (args.apiKey !== null) throw unsupported('API keys (-K) are');
   return { target, credential: credentialOf(args) };
 }
 
-function credentialOf({ username, password }: Arguments): Credential | null {
+function credentialOf({ username, password }: Options): Credential | null {
   if (username === null || username === '') return null;
   if (password === null || password === '') throw unsupported('The password prompt is');
   return { kind: 'password', username, password };

@@ -8,13 +8,15 @@ import type { Arguments } from './argv.js';
 import type { Exchange, Outbound } from './call.js';
 import { sayLine } from './output.js';
 
-export function daemonExchange({ uri, username }: Arguments): Exchange {
+type Address = Pick<Arguments, 'uri' | 'username'>;
+
+export function daemonExchange({ uri, username }: Address): Exchange {
   return (outbound, listener) =>
     sendRequest(daemonPaths(uri, username).socket, requestLine(outbound), listener);
 }
 
 /** Returns when the daemon is gone. */
-export async function stopDaemon({ uri, username }: Arguments): Promise<number> {
+export async function stopDaemon({ uri, username }: Address): Promise<number> {
   let answer: string | ErrorFrame;
   try {
     answer = await sendStop(daemonPaths(uri, username).socket);

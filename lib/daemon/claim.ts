@@ -13,7 +13,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
-import { checkSocketPath, type DaemonPaths } from '../paths.js';
+import { checkSocketPath } from '../paths.js';
+import { SOCKET_PERMISSIONS } from '../protocol.js';
 import { readPid, removeFile, writeFileDurably } from './files.js';
 
 /** Times a starter looks again when the path changes under it. */
@@ -26,10 +27,16 @@ const BACKLOG = 4096;
 
 type Occupant = 'nobody' | 'alive' | 'stale';
 
+export interface ClaimPaths {
+  readonly socket: string;
+  /** Null: no pid file is kept. */
+  readonly pid: string | null;
+}
+
 export class Claim {
   private own: { dev: number; ino: number } | null = null;
 
-  constructor(private readonly paths: DaemonPaths) {
+  constructor(private readonly paths: ClaimPaths) {
     checkSocketPath(paths.socket);
   }
 
@@ -52,13 +59,15 @@ export class Claim {
         const occupant = await occupantOf(socket);
         if (occupant === 'alive') throw this.running();
         if (occupant === 'stale') {
-          if (!removeStale(socket)) await delay(RETRY_DELAY);
+          if (!removeStale(this.paths)) await delay(RETRY_DELAY);
           continue;
         }
-        writeFileDurably(pid, String(process.pid));
+        if (pid !== null) writeFileDurably(pid, String(process.pid));
         if (!tryLink(bound, socket)) continue;
         // Another starter may have written its pid between our writing and our link.
-        if (readPid(pid) !== process.pid) writeFileDurably(pid, String(process.pid));
+        if (pid !== null && readPid(pid) !== process.pid) {
+          writeFileDurably(pid, String(process.pid));
+        }
         sweepRights(socket);
         return;
       }
@@ -76,12 +85,12 @@ export class Claim {
     const { socket, pid } = this.paths;
     const found = identity(socket);
     if (this.own && found?.ino === this.own.ino && found.dev === this.own.dev) removeFile(socket);
-    if (readPid(pid) === process.pid) removeFile(pid);
+    if (pid !== null && readPid(pid) === process.pid) removeFile(pid);
     this.own = null;
   }
 
   private running(): MidcltError {
-    const pid = readPid(this.paths.pid);
+    const pid = this.paths.pid === null ? null : readPid(this.paths.pid);
     const who = pid === null ? '' : ` (pid ${pid})`;
     return new MidcltError(
       'RUNNING',
@@ -90,9 +99,26 @@ export class Claim {
   }
 }
 
+/**
+ * Removes the socket and the pid file that a daemon left behind. Resolves with whether there were
+ * any: where something answers, or it can't be told, all is left as it is.
+ */
+export async function reclaim(paths: ClaimPaths): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const occupant = await occupantOf(paths.socket).catch(() => 'unknown' as const);
+    if (occupant !== 'stale') return false;
+    if (removeStale(paths)) {
+      sweepRights(paths.socket);
+      return true;
+    }
+    await delay(RETRY_DELAY);
+  }
+  return false;
+}
+
 function bind(server: net.Server, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const mask = process.umask(0o177);
+    const mask = process.umask(0o777 & ~SOCKET_PERMISSIONS);
     server.once('error', (error) => {
       reject(
         new MidcltError('FILES', `Cannot listen in ${path.dirname(name)}: ${systemReason(error)}`),
@@ -129,8 +155,11 @@ function occupantOf(socket: string): Promise<Occupant> {
   });
 }
 
-/** False if another starter is at it. */
-function removeStale(socket: string): boolean {
+/**
+ * False if another starter is at it. The pid file goes first: who wants to start waits for the
+ * socket to go, so that it is the dead daemon's still.
+ */
+function removeStale({ socket, pid }: ClaimPaths): boolean {
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (!stats) return true;
   const right = rightName(socket, stats);
@@ -148,7 +177,10 @@ function removeStale(socket: string): boolean {
     );
   }
   const again = fs.lstatSync(socket, { throwIfNoEntry: false });
-  if (again && rightName(socket, again) === right) removeFile(socket);
+  if (again && rightName(socket, again) === right) {
+    if (pid !== null) removeFile(pid);
+    removeFile(socket);
+  }
   return true;
 }
 

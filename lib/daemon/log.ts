@@ -1,9 +1,11 @@
 /** The daemon's log: NDJSON, one event a line, in a file of its own (0600) or on stderr. */
 import fs from 'node:fs';
+import path from 'node:path';
 import ndjson from 'ndjson';
 import { systemReason } from '../errors.js';
 import type { Level, Log } from '../logger.js';
-import { absolute } from './files.js';
+import type { DaemonPaths } from '../paths.js';
+import { absolute, ensurePrivateDirectory } from './files.js';
 
 export interface DaemonLog {
   readonly log: Log;
@@ -11,6 +13,20 @@ export interface DaemonLog {
   readonly file: string | null;
   /** Resolves when everything logged is written. */
   close(): Promise<void>;
+}
+
+/** The log of a daemon with these paths: `file`, by default its own in a private directory. */
+export function openDaemonLog(
+  paths: DaemonPaths,
+  file: string | null,
+  stderr: NodeJS.WritableStream,
+  least: Level,
+): DaemonLog {
+  if (file === null) {
+    ensurePrivateDirectory(paths.directory);
+    ensurePrivateDirectory(path.dirname(paths.log));
+  }
+  return openLog(file ?? paths.log, stderr, least);
 }
 
 const LEVELS: Record<Level, number> = { debug: 0, info: 1, warning: 2, error: 3 };
@@ -40,7 +56,8 @@ export function openLog(
     descriptor === null ? stderr : fs.createWriteStream('', { fd: descriptor, flags: 'a' });
   lines.pipe(sink, { end: descriptor !== null });
   // A full disk must not take the daemon with it.
-  sink.on('error', () => lines.unpipe(sink).resume());
+  const giveUp = () => lines.unpipe(sink).resume();
+  sink.on('error', giveUp);
   const log: Log = (level, event, fields) => {
     if (LEVELS[level] < LEVELS[least] || lines.writableEnded) return;
     lines.write({ time: new Date().toISOString(), level, event, pid: process.pid, ...fields });
@@ -55,6 +72,8 @@ export function openLog(
         last.once(descriptor === null ? 'end' : 'close', resolve);
         last.once('error', resolve);
         lines.end();
+      }).then(() => {
+        if (descriptor === null) sink.off('error', giveUp); // stderr outlives this log
       }),
   };
 }

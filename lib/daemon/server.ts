@@ -1,37 +1,67 @@
-/** Accepts connections and keeps the open sessions. */
-import net from 'node:net';
+/** Serves one socket path over one connection to the middleware, from the claim to the release. */
+import type { Core } from '../compose.js';
 import type { Log } from '../logger.js';
-import type { Session } from '../stream/session.js';
+import type { Claim } from './claim.js';
+import type { Lifecycle } from './lifecycle.js';
+import { Sessions } from './sessions.js';
 
-export class DaemonServer {
-  readonly listener: net.Server;
-  private readonly sessions = new Set<Session>();
+export interface ServerOptions {
+  readonly core: Core;
+  readonly claim: Claim;
+  readonly lifecycle: Lifecycle;
+  /** Seconds without input after which a connection with nothing left to answer is ended. */
+  readonly linger: number;
+  readonly log: Log;
+}
 
-  constructor(open: (socket: net.Socket) => Session, log: Log) {
-    // Half-close after the last request is normal: what was asked is still answered.
-    this.listener = net.createServer({ allowHalfOpen: true }, (socket) => {
-      const session = open(socket);
-      this.sessions.add(session);
-      void session.closed.then((error) => {
-        this.sessions.delete(session);
-        if (error) log('debug', 'connection ended early', { reason: error.message });
-      });
+export class Server {
+  private readonly sessions: Sessions;
+
+  constructor(private readonly options: ServerOptions) {
+    const { core, lifecycle, linger, log } = options;
+    const make = core.sessions({
+      stop: () => {
+        lifecycle.drain('stop request');
+      },
+      linger,
+      onRequest: () => {
+        lifecycle.hold();
+      },
+      onAnswered: () => {
+        lifecycle.release();
+      },
     });
+    this.sessions = new Sessions(make, log);
   }
 
-  get connections(): number {
-    return this.sessions.size;
+  /** Accepts connections from now on, and the idle clock runs. Rejects as {@link Claim.listen}. */
+  async listen(): Promise<void> {
+    const { claim, lifecycle } = this.options;
+    await claim.listen(this.sessions.listener);
+    lifecycle.start();
   }
 
-  /** Accepts no more; resolves when every request received is answered. */
-  async drain(): Promise<void> {
-    this.listener.close();
-    await Promise.all([...this.sessions].map((session) => session.drain()));
+  /**
+   * Resolves when the server was asked to go and is done, or told to go at once. Rejects with why
+   * the middleware went.
+   */
+  async serve(): Promise<void> {
+    const { core, claim, lifecycle, log } = this.options;
+    const reason = await Promise.race([lifecycle.draining, core.connection.ended]);
+    // From here on nobody can reach this daemon, and the next one can start.
+    claim.release();
+    if (typeof reason === 'string') log('info', 'draining', { reason });
+    const drained = this.sessions.drain().then(() => null);
+    const forced = await Promise.race([drained, lifecycle.aborted]);
+    if (forced !== null) log('warning', 'stopped with requests in flight', { reason: forced });
+    if (reason !== null && typeof reason !== 'string') throw reason;
   }
 
-  /** Ends every connection at once. */
-  destroy(): void {
-    this.listener.close();
-    for (const session of this.sessions) session.destroy();
+  /** Ends what is left of it. */
+  end(): void {
+    const { claim, lifecycle } = this.options;
+    this.sessions.destroy();
+    claim.release();
+    lifecycle.stopped();
   }
 }

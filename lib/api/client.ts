@@ -1,0 +1,130 @@
+/** The authenticated connection to a middleware. Loads ws and the streams when one is made. */
+import { MidcltError } from '../errors.js';
+import type { JsonText } from '../json-text.js';
+import type { Log } from '../logger.js';
+import { DEFAULT_CONCURRENCY, MessageType } from '../protocol.js';
+import { keepState, stateOf } from './client-state.js';
+import {
+  encodeRequest,
+  jsonText,
+  progressOf,
+  type DaemonRequest,
+  type ProgressCallback,
+} from './request.js';
+import type { Params } from './serialize.js';
+
+export interface ClientOptions {
+  /** `ws://HOST/api/current`, `wss://…` or `ws+unix:///PATH`; none is the middleware of this machine. */
+  readonly uri?: string | null | undefined;
+  /** None logs in as nobody: over the local socket that is the owner of this process. */
+  readonly username?: string | null | undefined;
+  readonly password?: string | null | undefined;
+  /** `wss://`: take the server's certificate as it is. */
+  readonly insecure?: boolean | undefined;
+  /** Seconds for calls that name no timeout. Default: `CALL_TIMEOUT` of the environment, or 60. */
+  readonly callTimeout?: number | undefined;
+  /** Calls at the middleware at once, this client's own and those of daemons that serve it. Default: 8. */
+  readonly concurrency?: number | undefined;
+}
+
+export interface CallOptions {
+  /** Seconds from sending to the answer, for a job to its start; null waits for ever. */
+  readonly timeout?: number | null | undefined;
+  /** Wait for the job that the method starts, and resolve with the job's result. */
+  readonly job?: boolean | undefined;
+  /** Hears of the job's progress. What it throws rejects the call; the job goes on. */
+  readonly callback?: ProgressCallback | undefined;
+}
+
+/**
+ * One WebSocket to the middleware, logged in, that any number of calls share. It keeps the process
+ * alive until it is closed.
+ *
+ * Source: `Client` of the Python package, which its daemon is given.
+ */
+export class Client {
+  private constructor() {
+    // made by connect
+  }
+
+  /**
+   * Resolves with a client that is connected and logged in. Rejects with `REQUEST` for a wrong
+   * URI or a user without a password, `CONNECT`, `LOGIN`, or `UNSUPPORTED`.
+   */
+  static async connect(options: ClientOptions = {}): Promise<Client> {
+    const { uri = null, username = null, password = null, insecure = false } = options;
+    const { concurrency = DEFAULT_CONCURRENCY, callTimeout } = options;
+    if (username !== null && username !== '' && (password === null || password === '')) {
+      throw new MidcltError('REQUEST', `No password is given for the user ${username}`);
+    }
+    atLeast('concurrency', concurrency, 1);
+    if (callTimeout !== undefined) atLeast('callTimeout', callTimeout, Number.MIN_VALUE);
+    const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
+    const { upstreamOf } = require('../cli/upstream.js') as typeof import('../cli/upstream.js');
+    const logs = new Set<Log>();
+    const core = compose({
+      ...upstreamOf({ uri, username, password, insecure, apiKey: null }),
+      concurrency,
+      callTimeout: callTimeout ?? callTimeoutOf(process.env),
+      log: (...line) => {
+        for (const log of logs) log(...line);
+      },
+    });
+    await core.connection.open();
+    const client = new Client();
+    keepState(client, { core, uri, username, logs });
+    return client;
+  }
+
+  /**
+   * Calls a method and resolves with its result's exact text.
+   *
+   * Rejects with a {@link MidcltError}: `CALL` is the middleware's own answer (with `trace` and
+   * `extra`), `TIMEOUT`, `LOST` (sent, its outcome unknown), `CLOSED` or `REQUEST` (not sent).
+   */
+  async call(method: string, params: Params = [], options: CallOptions = {}): Promise<JsonText> {
+    const { timeout, job = false, callback } = options;
+    return this.#ask({ command: 'call', method, params, kwargs: { timeout, job } }, callback);
+  }
+
+  /** Resolves with `pong` when the middleware answers. `timeout` in seconds. Rejects as `call`. */
+  async ping(timeout?: number | null): Promise<string> {
+    const pong = await this.#ask({ command: 'ping', timeout });
+    return String(pong.value());
+  }
+
+  /** Resolves when the connection is gone. What is in flight rejects with `LOST`. Once is enough. */
+  async close(): Promise<void> {
+    const { connection } = stateOf(this).core;
+    connection.close();
+    await connection.ended;
+  }
+
+  async #ask(what: DaemonRequest, callback?: ProgressCallback): Promise<JsonText> {
+    const { core } = stateOf(this);
+    const { request } = encodeRequest(what);
+    const session = core.local();
+    try {
+      return await new Promise((resolve, reject) => {
+        const asked = session.ask(request, (frame) => {
+          try {
+            callback?.(progressOf(frame));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        });
+        void asked.then((frame) => {
+          if (frame.type === MessageType.RESULT) resolve(jsonText(frame.result));
+          else reject(frame.cause ?? new MidcltError('CALL', frame.error));
+        });
+      });
+    } finally {
+      session.close();
+    }
+  }
+}
+
+function atLeast(name: string, value: number, least: number): void {
+  if (value >= least) return;
+  throw new MidcltError('REQUEST', `'${name}' must be a positive number, not ${value}`);
+}

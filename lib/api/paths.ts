@@ -1,0 +1,61 @@
+/** Where a daemon's files are, and what is left of a dead one's. */
+import { ensurePrivateDirectory } from '../daemon/files.js';
+import {
+  daemonPaths,
+  getDaemonDir as directory,
+  getDaemonIdentifier as identifier,
+} from '../paths.js';
+
+/**
+ * The name by which daemons are told apart: `local` without a URI, else the first 12 hexadecimal
+ * digits of the SHA-256 of `uri:username`, or of `uri` alone. Source: utils.py of the Python daemon.
+ */
+export function getDaemonIdentifier(
+  uri: string | null = null,
+  username: string | null = null,
+): string {
+  return identifier(uri, username);
+}
+
+/**
+ * The directory of all daemons, `~/.midclt`; made (0700) where it is missing. `~` is `$HOME` if the
+ * effective user owns it, else the home of the password database. Throws a `FILES` error if it
+ * can't be made or trusted. Source: `get_daemon_dir`.
+ */
+export function getDaemonDir(): string {
+  const found = directory();
+  ensurePrivateDirectory(found);
+  return found;
+}
+
+/** `~/.midclt/daemon-local.sock`, or `daemon-ID.sock` for a URI. Makes nothing. Source: `get_daemon_socket_path`. */
+export function getDaemonSocketPath(
+  uri: string | null = null,
+  username: string | null = null,
+): string {
+  return daemonPaths(uri, username).socket;
+}
+
+/** The file with the daemon's decimal pid, beside its socket. Makes nothing. Source: `get_daemon_pid_path`. */
+export function getDaemonPidPath(
+  uri: string | null = null,
+  username: string | null = null,
+): string {
+  return daemonPaths(uri, username).pid;
+}
+
+/**
+ * Removes the socket and the pid file of a daemon that died without doing so. Resolves with
+ * whether there were any.
+ *
+ * Only a refused connection proves that a daemon is dead. Where one answers, where it can't be
+ * told (no permission), or where there is no socket, everything is left as it is; so this is safe
+ * at any time. A daemon that starts does it by itself. Source: `cleanup_stale_files`.
+ */
+export async function cleanupStaleFiles(
+  uri: string | null = null,
+  username: string | null = null,
+): Promise<boolean> {
+  const { reclaim } = require('../daemon/claim.js') as typeof import('../daemon/claim.js');
+  return reclaim(daemonPaths(uri, username));
+}

@@ -1,0 +1,90 @@
+/** A server at any socket path, for those who place and name their sockets themselves. */
+import type { Server } from '../daemon/server.js';
+import type { Lifecycle } from '../daemon/lifecycle.js';
+import { noLog, type Log } from '../logger.js';
+import { DEFAULT_LIFETIME, DEFAULT_LINGER } from '../protocol.js';
+import { openStateOf, stateOf } from './client-state.js';
+import type { Client } from './client.js';
+
+export interface DaemonServerOptions {
+  /** Seconds without input after which a connection with nothing left to answer is ended. Default: 1. */
+  readonly linger?: number | undefined;
+  /** Hears what happens, such as the `log` of `setupDaemonLogging`. */
+  readonly log?: Log | undefined;
+}
+
+/**
+ * The daemon's server without its surroundings: no pid file, no log, no signals. The socket is
+ * 0600; who can enter its directory can use it, so that should be private (`getDaemonDir`).
+ *
+ * Source: `DaemonServer(socket_path, client, lifetime)`.
+ */
+export class DaemonServer {
+  readonly socketPath: string;
+  readonly #server: Server;
+  readonly #lifecycle: Lifecycle;
+  readonly #client: Client;
+  readonly #log: Log;
+  #listening: Promise<void> | null = null;
+  #serving: Promise<void> | null = null;
+
+  /**
+   * `lifetime`: seconds without work after which the server ends; 0 is never. Throws `CLOSED` if
+   * the client has no connection, `FILES` for a path that is too long for a socket.
+   */
+  constructor(
+    socketPath: string,
+    client: Client,
+    lifetime: number = DEFAULT_LIFETIME,
+    { linger = DEFAULT_LINGER, log = noLog }: DaemonServerOptions = {},
+  ) {
+    const { Claim } = require('../daemon/claim.js') as typeof import('../daemon/claim.js');
+    const { Lifecycle } =
+      require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
+    const { Server } = require('../daemon/server.js') as typeof import('../daemon/server.js');
+    const { core } = openStateOf(client);
+    const claim = new Claim({ socket: socketPath, pid: null });
+    this.socketPath = socketPath;
+    this.#client = client;
+    this.#log = log;
+    this.#lifecycle = new Lifecycle(lifetime);
+    this.#server = new Server({ core, claim, lifecycle: this.#lifecycle, linger, log });
+  }
+
+  /** Resolves when connections are accepted. Rejects with `RUNNING`, `FILES` or `CLOSED`. */
+  listen(): Promise<void> {
+    this.#listening ??= this.#listen();
+    return this.#listening;
+  }
+
+  /**
+   * Listens, unless it does already, and resolves when the server has ended: idle for too long,
+   * asked to by a `stop` request or {@link shutdown}, or its client closed. Rejects as `listen`, or
+   * with `LOST` when the middleware goes.
+   */
+  serveForever(): Promise<void> {
+    this.#serving ??= this.#serve();
+    return this.#serving;
+  }
+
+  /** Accepts no more and resolves when what is in flight is finished and the socket removed. */
+  async shutdown(): Promise<void> {
+    this.#lifecycle.drain('shutdown');
+    await this.serveForever();
+  }
+
+  async #listen(): Promise<void> {
+    openStateOf(this.#client).logs.add(this.#log);
+    await this.#server.listen();
+  }
+
+  async #serve(): Promise<void> {
+    try {
+      if (this.#lifecycle.phase === 'accepting') await this.listen();
+      await this.#server.serve();
+    } finally {
+      this.#server.end();
+      stateOf(this.#client).logs.delete(this.#log);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The public API: the names of the Python daemon package in camelCase. Importing it does nothing and
+ * loads little; ws and the streams are loaded when a client or a daemon is made.
+ */
+export {
+  callViaDaemon,
+  pingViaDaemon,
+  stopDaemon,
+  type CallViaDaemonOptions,
+  type PingOptions,
+} from './api/commands.js';
+export { Client, type CallOptions, type ClientOptions } from './api/client.js';
+export {
+  DAEMON_ACCEPT_TIMEOUT,
+  DAEMON_REQUEST_TIMEOUT,
+  SOCKET_RECV_BUFFER_SIZE,
+} from './api/constants.js';
+export {
+  runDaemon,
+  setupDaemonLogging,
+  type DaemonLogger,
+  type LoggingOptions,
+  type RunDaemonOptions,
+} from './api/daemon.js';
+export { isDaemonRunning, sendToDaemon } from './api/daemon-client.js';
+export {
+  cleanupStaleFiles,
+  getDaemonDir,
+  getDaemonIdentifier,
+  getDaemonPidPath,
+  getDaemonSocketPath,
+} from './api/paths.js';
+export type { DaemonRequest, DaemonResponse, Progress, ProgressCallback } from './api/request.js';
+export type { Params } from './api/serialize.js';
+export { DaemonServer, type DaemonServerOptions } from './api/server.js';
+export { ProgressBar, type ProgressOutput } from './cli/progress.js';
+export { MidcltError, type ErrorCode } from './errors.js';
+export { JsonText, type ValueOptions } from './json-text.js';
+export type { Level, Log } from './logger.js';
+export { Command, DAEMON_CONNECT_TIMEOUT, MessageType, SOCKET_PERMISSIONS } from './protocol.js';

@@ -1,0 +1,44 @@
+/** Uses the package as its users do: by its name, from a directory that has it installed. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Test } from 'tap';
+import { Client, type ClientOptions } from '../../lib/index.js';
+import { startSandbox } from '../../lib/sandbox/index.js';
+import type { Surroundings } from './daemon.js';
+import { makeHome, shell, type Finished } from './midclt.js';
+
+export const ROOT = path.resolve(__dirname, '../..');
+
+/** A sandbox in a home that is this process's until the test ends. */
+export async function ownSurroundings(t: Test): Promise<Surroundings> {
+  const home = makeHome(t);
+  const before = process.env.HOME;
+  process.env.HOME = home;
+  t.teardown(() => {
+    process.env.HOME = before;
+  });
+  const sandbox = await startSandbox({ unix: `${home}/mw.sock` });
+  t.teardown(() => sandbox.close());
+  return { home, sandbox, uri: `ws+unix://${home}/mw.sock` };
+}
+
+/** A client of that sandbox, which the test's end closes. */
+export async function connectClient(
+  t: Test,
+  { uri }: Surroundings,
+  options: ClientOptions = {},
+): Promise<Client> {
+  const client = await Client.connect({ uri, ...options });
+  t.teardown(() => client.close());
+  return client;
+}
+
+/** Runs a script in a Node of its own; `stdout` has what it printed to both outputs. */
+export function runScript(code: string, home: string, name = 'script.mjs'): Promise<Finished> {
+  const modules = `${home}/node_modules`;
+  fs.mkdirSync(modules, { recursive: true });
+  fs.rmSync(`${modules}/midclt`, { force: true });
+  fs.symlinkSync(ROOT, `${modules}/midclt`);
+  fs.writeFileSync(`${home}/${name}`, code);
+  return shell(`"${process.execPath}" ${name} 2>&1`, { home });
+}
