@@ -5,7 +5,8 @@
  *  - The socket is bound at a private name and published by `link()`, which fails if the path is
  *    taken. So nobody ever replaces a daemon, and the socket is 0600 from its first instant.
  *  - A stale socket is one that refuses connections. The right to remove it is an `O_EXCL` file
- *    named for that very inode: of many starters one gets it, and looks again before it unlinks.
+ *    named for the inode that was looked at before it refused: of many starters one gets it, sees
+ *    that it is still that inode, and unlinks.
  *  - What is removed at the end is removed only if it is still one's own.
  */
 import { randomBytes } from 'node:crypto';
@@ -22,6 +23,9 @@ const ATTEMPTS = 150;
 const RETRY_DELAY = 20;
 /** Milliseconds after which the right to remove a socket has lapsed: its holder died with it. */
 const RIGHT_LAPSES = 2000;
+/** Looks at one's own pid file after the start, and the milliseconds between them. */
+const PID_LOOKS = 20;
+const PID_INTERVAL = 50;
 /** Connections that may wait to be accepted; the system caps it at `somaxconn`. */
 const BACKLOG = 4096;
 
@@ -34,7 +38,9 @@ export interface ClaimPaths {
 }
 
 export class Claim {
+  /** What is published at the path; null before and after. */
   private own: { dev: number; ino: number } | null = null;
+  private guard: NodeJS.Timeout | undefined;
 
   constructor(private readonly paths: ClaimPaths) {
     checkSocketPath(paths.socket);
@@ -50,31 +56,27 @@ export class Claim {
    * another daemon is there, before or meanwhile.
    */
   async listen(server: net.Server): Promise<void> {
-    const { socket, pid } = this.paths;
+    const { socket } = this.paths;
     const bound = path.join(path.dirname(socket), `.${randomBytes(5).toString('hex')}`);
     await bind(server, bound);
     try {
-      this.own = identity(bound);
+      const own = identity(bound);
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const seen = fs.lstatSync(socket, { throwIfNoEntry: false });
         const occupant = await occupantOf(socket);
         if (occupant === 'alive') throw this.running();
         if (occupant === 'stale') {
-          if (!removeStale(this.paths)) await delay(RETRY_DELAY);
+          if (!removeStale(this.paths, seen)) await delay(RETRY_DELAY);
           continue;
         }
-        if (pid !== null) writeFileDurably(pid, String(process.pid));
+        this.writePid();
         if (!tryLink(bound, socket)) continue;
-        // Another starter may have written its pid between our writing and our link.
-        if (pid !== null && readPid(pid) !== process.pid) {
-          writeFileDurably(pid, String(process.pid));
-        }
+        this.own = own;
+        this.guardPid();
         sweepRights(socket);
         return;
       }
       throw new MidcltError('FILES', `The socket ${socket} keeps changing; try again`);
-    } catch (error) {
-      this.own = null;
-      throw error;
     } finally {
       removeFile(bound);
     }
@@ -83,10 +85,32 @@ export class Claim {
   /** Removes the socket and the pid file, each only if it is still this process's. */
   release(): void {
     const { socket, pid } = this.paths;
+    clearInterval(this.guard);
+    if (!this.own) return;
     const found = identity(socket);
-    if (this.own && found?.ino === this.own.ino && found.dev === this.own.dev) removeFile(socket);
+    if (found?.ino === this.own.ino && found.dev === this.own.dev) removeFile(socket);
     if (pid !== null && readPid(pid) === process.pid) removeFile(pid);
     this.own = null;
+  }
+
+  private writePid(): void {
+    const { pid } = this.paths;
+    if (pid !== null) writeFileDurably(pid, String(process.pid));
+  }
+
+  /**
+   * Starters that came to nothing wrote their pid before they knew: for a while the file is
+   * looked at again, and written anew if it names another.
+   */
+  private guardPid(): void {
+    const { pid } = this.paths;
+    if (pid === null) return;
+    let looks = 0;
+    this.guard = setInterval(() => {
+      if (readPid(pid) !== process.pid) this.writePid();
+      if (++looks === PID_LOOKS) clearInterval(this.guard);
+    }, PID_INTERVAL);
+    this.guard.unref();
   }
 
   private running(): MidcltError {
@@ -105,9 +129,10 @@ export class Claim {
  */
 export async function reclaim(paths: ClaimPaths): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const seen = fs.lstatSync(paths.socket, { throwIfNoEntry: false });
     const occupant = await occupantOf(paths.socket).catch(() => 'unknown' as const);
     if (occupant !== 'stale') return false;
-    if (removeStale(paths)) {
+    if (removeStale(paths, seen)) {
       sweepRights(paths.socket);
       return true;
     }
@@ -156,11 +181,11 @@ function occupantOf(socket: string): Promise<Occupant> {
 }
 
 /**
- * False if another starter is at it. The pid file goes first: who wants to start waits for the
+ * Removes the socket that `stats` were taken of before it was found to refuse connections: what
+ * stands there by now may be a daemon's. False if another starter is at it. The pid file goes first: who wants to start waits for the
  * socket to go, so that it is the dead daemon's still.
  */
-function removeStale({ socket, pid }: ClaimPaths): boolean {
-  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
+function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undefined): boolean {
   if (!stats) return true;
   const right = rightName(socket, stats);
   try {

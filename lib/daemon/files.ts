@@ -29,17 +29,22 @@ export function ensurePrivateDirectory(directory: string): void {
   if ((stats.mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
 }
 
-/** Writes a file so that it is there whole or not at all, also after a power loss. */
+/** Writes a file so that it is there whole or not at all, also after a power loss. Throws `FILES`. */
 export function writeFileDurably(file: string, text: string): void {
   const temporary = `${file}.${process.pid}`;
-  const descriptor = fs.openSync(temporary, 'w', 0o600);
   try {
-    fs.writeSync(descriptor, text);
-    fs.fsyncSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
+    const descriptor = fs.openSync(temporary, 'w', 0o600);
+    try {
+      fs.writeSync(descriptor, text);
+      fs.fsyncSync(descriptor);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+    fs.renameSync(temporary, file);
+  } catch (error) {
+    removeFile(temporary);
+    throw new MidcltError('FILES', `Cannot write ${file}: ${systemReason(error)}`);
   }
-  fs.renameSync(temporary, file);
 }
 
 /** Removes a file if it is there. */

@@ -54,9 +54,17 @@ export function openLog(
   const lines = ndjson.stringify();
   const sink: NodeJS.WritableStream =
     descriptor === null ? stderr : fs.createWriteStream('', { fd: descriptor, flags: 'a' });
-  lines.pipe(sink, { end: descriptor !== null });
-  // A full disk must not take the daemon with it.
-  const giveUp = () => lines.unpipe(sink).resume();
+  const isFile = descriptor !== null;
+  // Listened for from the start: a sink that fails has closed long before the end.
+  const written = new Promise<void>((resolve) => {
+    if (isFile) sink.once('close', resolve);
+    else lines.once('end', resolve);
+  });
+  lines.pipe(sink, { end: isFile });
+  const giveUp = (error: Error) => {
+    lines.unpipe(sink).resume();
+    if (isFile) stderr.write(`Cannot write the log file ${file}: ${systemReason(error)}\n`);
+  };
   sink.on('error', giveUp);
   const log: Log = (level, event, fields) => {
     if (LEVELS[level] < LEVELS[least] || lines.writableEnded) return;
@@ -65,15 +73,11 @@ export function openLog(
   if (failure !== null) log('warning', 'log file not writable', { file, error: failure });
   return {
     log,
-    file: descriptor === null ? null : target,
-    close: () =>
-      new Promise((resolve) => {
-        const last = descriptor === null ? lines : sink;
-        last.once(descriptor === null ? 'end' : 'close', resolve);
-        last.once('error', resolve);
-        lines.end();
-      }).then(() => {
-        if (descriptor === null) sink.off('error', giveUp); // stderr outlives this log
-      }),
+    file: isFile ? target : null,
+    async close() {
+      lines.end();
+      await written;
+      if (!isFile) sink.off('error', giveUp); // stderr outlives this log
+    },
   };
 }

@@ -50,6 +50,7 @@ export class Server {
     const reason = await Promise.race([lifecycle.draining, core.connection.ended]);
     // From here on nobody can reach this daemon, and the next one can start.
     claim.release();
+    lifecycle.drain('connection lost'); // if nothing else asked for it
     if (typeof reason === 'string') log('info', 'draining', { reason });
     const drained = this.sessions.drain().then(() => null);
     const forced = await Promise.race([drained, lifecycle.aborted]);

@@ -2,9 +2,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
 import { exchange, startDaemon, surroundings } from '../support/daemon.js';
-import { makeHome, midclt, spawnMidclt, until } from '../support/midclt.js';
-
-const PING = '{"command":"ping","close":true}\n';
+import { makeHome, midclt, until } from '../support/midclt.js';
 
 function leftovers(home: string): string[] {
   return fs.readdirSync(`${home}/.midclt`).filter((name) => name !== 'logs');
@@ -127,27 +125,6 @@ t.test('F3: a socket left by SIGKILL is reclaimed', async (t) => {
   t.equal(leftovers(first.home).length, 2, 'and nothing of the claim is left');
 });
 
-t.test('F1: of many starters over a stale socket one serves, the others say so', async (t) => {
-  const first = await startDaemon(t);
-  first.child.kill('SIGKILL');
-  await first.exited;
-  const starters = Array.from({ length: 8 }, () =>
-    spawnMidclt(['-u', first.uri, 'daemon'], { home: first.home }),
-  );
-  t.teardown(() => starters.forEach((starter) => starter.kill('SIGKILL')));
-  const outcomes = new Map<number, string>();
-  starters.forEach((starter, i) => {
-    starter.stdout.on('data', (chunk: Buffer) => outcomes.set(i, chunk.toString()));
-    starter.stderr.on('data', (chunk: Buffer) => outcomes.set(i, chunk.toString()));
-  });
-  await until('each to have said something', () => outcomes.size === starters.length, 30_000);
-  const serving = [...outcomes.values()].filter((text) => text.startsWith('Accepting'));
-  const refused = [...outcomes.values()].filter((text) => text.includes('already running'));
-  t.equal(serving.length, 1);
-  t.equal(refused.length, starters.length - 1);
-  t.match(await first.d(['ping']), { code: 0, stdout: 'pong\n' });
-});
-
 t.test('F3: what is no socket is never removed', async (t) => {
   const daemon = await startDaemon(t);
   daemon.child.kill('SIGTERM');
@@ -220,35 +197,3 @@ t.test(
     t.same(leftovers(daemon.home), []);
   },
 );
-
-t.test('logs NDJSON to the file it is given, relative to where it was started', async (t) => {
-  const around = await surroundings(t);
-  const daemon = await startDaemon(t, { around, args: ['--log-file', 'here.log'] });
-  t.equal(daemon.stdout(), `Accepting connections. Log file: ${around.home}/here.log\n`);
-  await exchange(daemon.socket, PING);
-  daemon.child.kill('SIGTERM');
-  await daemon.exited;
-  const lines = fs.readFileSync(`${around.home}/here.log`, 'utf8').trim().split('\n');
-  for (const line of lines) {
-    t.match(JSON.parse(line), {
-      time: String,
-      level: String,
-      event: String,
-      pid: daemon.child.pid,
-    });
-  }
-  t.ok(lines.length >= 4);
-  t.equal(fs.statSync(`${around.home}/here.log`).mode & 0o777, 0o600);
-});
-
-t.test('F33: logs to stderr when it is told to, or when the file cannot be written', async (t) => {
-  const around = await surroundings(t);
-  const first = await startDaemon(t, { around, args: ['--log-file', '-'] });
-  t.equal(first.stdout(), 'Accepting connections. Logging to stderr.\n');
-  first.child.kill('SIGTERM');
-  await first.exited;
-  t.match(first.stderr(), /"event":"stopped"/);
-  const second = await startDaemon(t, { around, args: ['--log-file', '/proc/nowhere/x.log'] });
-  t.match(second.stderr(), /^Cannot write the log file \/proc\/nowhere\/x.log: .*ENOENT/);
-  t.equal(second.stdout(), 'Accepting connections. Logging to stderr.\n');
-});
