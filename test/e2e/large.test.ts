@@ -11,7 +11,8 @@ const MEGABYTES = Number(process.env.MIDCLT_TEST_LARGE ?? 200);
 function peak(pid: number | undefined): number | null {
   try {
     const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) / 1024;
+    const found = /VmHWM:\s*(\d+) kB/.exec(status)?.[1]; // a zombie has none
+    return found === undefined ? null : Number(found) / 1024;
   } catch {
     return null;
   }
