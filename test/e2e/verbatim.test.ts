@@ -2,7 +2,8 @@
 import { midclt } from '../support/midclt.js';
 import t, { type Test } from 'tap';
 import { exchange, startDaemon, type RunningDaemon } from '../support/daemon.js';
-import { call, paramsOf, random, raw, resultOf } from '../support/wire.js';
+import { randomOf } from '../support/random-json.js';
+import { call, paramsOf, raw, resultOf } from '../support/wire.js';
 
 const SEED = Number(process.env.MIDCLT_TEST_SEED ?? Date.now() % 4294967296);
 
@@ -170,7 +171,7 @@ t.test(`any Python JSON passes both ways (MIDCLT_TEST_SEED=${SEED})`, async (t) 
 
 /** JSON as Python reads it, with odd spellings and white space out of `blanks`. */
 function generator(seed: number): (blanks: string) => string {
-  const next = random(seed);
+  const next = randomOf(seed);
   const below = (limit: number) => Math.floor(next() * limit);
   const pick = <T>(choices: readonly T[]): T => choices[below(choices.length)]!;
   const digits = (count: number) =>

@@ -1,16 +1,20 @@
 /** Random texts of Python's JSON, in any spelling a peer might use. */
 
-/** Reproducible by its seed, which `MIDCLT_TEST_SEED` sets. mulberry32, public domain arithmetic. */
+/** Reproducible by its seed, which `MIDCLT_TEST_SEED` sets. */
 export function seededRandom(): { random: () => number; seed: number } {
   const seed = Number(process.env.MIDCLT_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-  let state = seed;
-  const random = () => {
+  return { random: randomOf(seed), seed };
+}
+
+/** Numbers in [0, 1) that a seed determines (mulberry32). */
+export function randomOf(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return { random, seed };
 }
 
 const SCALARS = [
