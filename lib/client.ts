@@ -1,7 +1,7 @@
 /** The client's end of the Unix socket: one request out, its frames in. Loads node:net and little else. */
 import net from 'node:net';
 import { LF } from './ascii.js';
-import { MidcltError, systemReason } from './errors.js';
+import { asMidcltError, MidcltError, systemReason } from './errors.js';
 import { isNull, membersOf, NULL, stringOf, type Members } from './members.js';
 import {
   DAEMON_CONNECT_TIMEOUT,
@@ -78,7 +78,13 @@ export async function sendStop(path: string): Promise<string | ErrorFrame> {
       },
     );
     socket.on('data', (chunk) => {
-      if (answer === null) reader.push(chunk);
+      if (answer !== null) return;
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        reject(asMidcltError(error));
+        socket.destroy();
+      }
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
@@ -145,7 +151,7 @@ function lost(reason: string): MidcltError {
 }
 
 /** What a result frame begins with: `result` is its last member, so that its text can be passed on as it comes. */
-const RESULT_HEAD = /^\s*\{\s*"type"\s*:\s*"result"\s*,\s*"result"\s*:\s*/;
+const RESULT_HEAD = /^\s*\{\s*"type"\s*:\s*"result"\s*,\s*"result"\s*:\s*(?=\S)/;
 /** Bytes in which the head must be found; longer than any head that is written. */
 const HEAD_BYTES = 64;
 /** Bytes at the end of a result that may be the frame's own: its brace and blanks. */

@@ -1,4 +1,5 @@
 /** A request and what answers it, as values: the shapes that `sendToDaemon` and `Client` share. */
+import { MidcltError } from '../errors.js';
 import { JsonText } from '../json-text.js';
 import { quote, stringOf } from '../members.js';
 import type {
@@ -55,6 +56,10 @@ export type DaemonResponse =
  * is sent. Throws a `REQUEST` error.
  */
 export function encodeRequest(request: DaemonRequest): { line: string; request: Request } {
+  const untyped = request as Partial<DaemonRequest> | null | undefined; // callers without types
+  if (typeof untyped?.command !== 'string') {
+    throw new MidcltError('REQUEST', "A request is an object with a 'command'");
+  }
   const { command, method, params, kwargs, timeout } = request;
   const members = [`"command":${quote(command)}`];
   if (method !== undefined) members.push(`"method":${valueText(method, 'method')}`);

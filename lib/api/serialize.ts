@@ -17,6 +17,10 @@ export type Params = readonly unknown[] | { readonly json: string };
 
 /** On one line. Throws a `REQUEST` error that says where the value is that can't be sent. */
 export function paramsText(params: Params): string {
+  const given: unknown = params; // JavaScript callers have no types
+  if (typeof given !== 'object' || given === null) {
+    throw refused("'params' must be an array, or { json: '[…]' }");
+  }
   const text = 'json' in params ? checked(params.json, 'params') : valueText(params, 'params', 0);
   if (text.startsWith('[')) return text;
   throw refused("'params' must be an array, or { json: '[…]' }");

@@ -1,6 +1,7 @@
 /** A server at any socket path, for those who place and name their sockets themselves. */
 import type { Server } from '../daemon/server.js';
 import type { Lifecycle } from '../daemon/lifecycle.js';
+import { MidcltError } from '../errors.js';
 import { noLog, type Log } from '../logger.js';
 import { DEFAULT_LIFETIME, DEFAULT_LINGER } from '../protocol.js';
 import { openStateOf, stateOf } from './client-state.js';
@@ -74,13 +75,22 @@ export class DaemonServer {
   }
 
   async #listen(): Promise<void> {
-    openStateOf(this.#client).logs.add(this.#log);
-    await this.#server.listen();
+    if (this.#lifecycle.phase !== 'accepting') {
+      throw new MidcltError('CLOSED', 'The server was shut down; make a new one');
+    }
+    const { logs } = openStateOf(this.#client);
+    logs.add(this.#log);
+    try {
+      await this.#server.listen();
+    } catch (error) {
+      logs.delete(this.#log);
+      throw error;
+    }
   }
 
   async #serve(): Promise<void> {
     try {
-      if (this.#lifecycle.phase === 'accepting') await this.listen();
+      if (this.#listening || this.#lifecycle.phase === 'accepting') await this.listen();
       await this.#server.serve();
     } finally {
       this.#server.end();

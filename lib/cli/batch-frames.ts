@@ -21,6 +21,12 @@ export class FrameCutter {
   private type: MessageType | null = null;
   private begun = false;
 
+  /**
+   * Does the peer close the connection after a final frame? The Python daemon does; it is known
+   * by the blank it writes after a colon.
+   */
+  peerCloses = false;
+
   /** `patience`: bytes up to which a frame is held until it is whole. */
   constructor(private readonly patience: number) {}
 
@@ -49,7 +55,8 @@ export class FrameCutter {
   private typeOfHeld(): MessageType {
     const [first = EMPTY] = this.held;
     const head = first.length < HEAD_BYTES ? Buffer.concat(this.held) : first;
-    const [, type] = HEAD.exec(head.toString('latin1', 0, HEAD_BYTES)) ?? [];
+    const [text = '', type] = HEAD.exec(head.toString('latin1', 0, HEAD_BYTES)) ?? [];
+    this.peerCloses = /:\s/.test(text);
     switch (type) {
       case MessageType.PROGRESS:
       case MessageType.RESULT:

@@ -52,15 +52,15 @@ export class Lane {
     const { socket } = this;
     if (!socket) throw notSent('the connection to the daemon was closed');
     const lasting = request === null || request.close ? null : kept(line);
+    const cutter = new FrameCutter(this.options.patience);
     try {
       return await new Promise<MessageType>((resolve, reject) => {
-        const cutter = new FrameCutter(this.options.patience);
         this.exchange = { place, cutter, resolve, reject };
         socket.write(`${lasting ?? line}\n`, 'latin1');
       });
     } finally {
       this.exchange = null;
-      if (lasting === null) this.close();
+      if (lasting === null || cutter.peerCloses) this.close();
     }
   }
 
@@ -71,17 +71,20 @@ export class Lane {
 
   private adopt(socket: Socket): void {
     let reason = 'it closed the connection';
+    let refused = false;
     this.socket = socket;
     socket.on('data', (chunk) => {
       this.receive(socket, chunk);
     });
     socket.on('error', (error) => {
       reason = systemReason(error);
+      // Not all of the line went out, so that it was no request.
+      refused = (error as NodeJS.ErrnoException).code === 'EPIPE';
     });
     socket.on('close', () => {
       if (this.socket !== socket) return;
       this.socket = null;
-      this.fail(lost(reason));
+      this.fail(refused ? notSent('the daemon closed the connection') : lost(reason));
     });
   }
 

@@ -3,6 +3,7 @@ import { callTimeoutOf, type Core } from '../compose.js';
 import { asMidcltError, errorFrame, isMidcltError, MidcltError } from '../errors.js';
 import { onOneLine } from '../members.js';
 import type { Arguments } from './argv.js';
+import { after } from '../timer.js';
 import { withCore } from './direct.js';
 import { printErrorFrame, writeOut } from './output.js';
 
@@ -48,7 +49,11 @@ async function printEvents({ subscriptions }: Core, args: Arguments): Promise<nu
       const follow = async () => {
         const patience = callTimeoutOf(process.env) * 1000;
         const { ended } = await subscriptions.subscribe(event ?? '', onEvent, patience);
-        if (timeout !== null) timer = setTimeout(resolve, timeout * 1000, 1);
+        if (left === 0) return; // all that was asked for came before the answer
+        const expire = () => {
+          resolve(1);
+        };
+        timer = after(timeout === null ? null : timeout * 1000, expire);
         const error = await ended;
         if (error) throw error;
         resolve(0);

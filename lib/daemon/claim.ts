@@ -77,6 +77,9 @@ export class Claim {
         return;
       }
       throw new MidcltError('FILES', `The socket ${socket} keeps changing; try again`);
+    } catch (error) {
+      server.close(); // it listens at its private name
+      throw error;
     } finally {
       removeFile(bound);
     }
@@ -107,7 +110,11 @@ export class Claim {
     if (pid === null) return;
     let looks = 0;
     this.guard = setInterval(() => {
-      if (readPid(pid) !== process.pid) this.writePid();
+      try {
+        if (readPid(pid) !== process.pid) this.writePid();
+      } catch {
+        // no descriptor, no directory: the daemon serves without, and looks again
+      }
       if (++looks === PID_LOOKS) clearInterval(this.guard);
     }, PID_INTERVAL);
     this.guard.unref();

@@ -126,6 +126,7 @@ export class Jobs {
       seen.latest = frame;
       if (seen.ours) onProgress(frame);
     });
+    proxy.inPlaceOf = jobId;
     this.watches.add(proxy);
     let followed = false;
     try {
@@ -150,7 +151,6 @@ export class Jobs {
         return watch;
       }
       if (seen.latest) onProgress(seen.latest);
-      proxy.inPlaceOf = jobId;
       return proxy;
     } finally {
       if (!followed) this.watches.delete(proxy);
@@ -200,7 +200,7 @@ export class Jobs {
     for (const watch of this.watches) {
       // A job that callers are merged into names each of them as they come.
       if (watch.jobId === null && watch.isNamedBy(fields)) watch.jobId = jobId;
-      if (watch.jobId === jobId) watch.report(jobId, fields);
+      if (watch.jobId === jobId) watch.report(watch.inPlaceOf ?? jobId, fields);
     }
   }
 }

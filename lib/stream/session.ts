@@ -24,6 +24,8 @@ export interface SessionOptions {
 
 /** Milliseconds in which a client must take something of its output while the daemon goes. */
 const STALL = 2000;
+/** Milliseconds between two looks at what is still to be written. */
+const FLUSH_POLL = 5;
 const SHUTTING_DOWN = 'The daemon is shutting down; the request was not sent';
 
 export class Session {
@@ -34,6 +36,7 @@ export class Session {
   private readonly lines = new LineLimit();
   private readonly serialize: Serialize;
   private readonly frames: Stage;
+  private readonly text = new Stringify();
   /** Requests received and not answered. */
   private open = 0;
   private inputEnded = false;
@@ -66,7 +69,7 @@ export class Session {
         this.count(),
         this.serialize,
         this.frames,
-        new Stringify(),
+        this.text,
         socket,
         (error) => {
           this.gone.abort();
@@ -167,17 +170,19 @@ export class Session {
     const { socket } = this;
     let pending = 0;
     return setInterval(() => {
-      if (pending > 0 && socket.writableLength === pending) socket.destroy();
-      pending = socket.writableLength;
+      const left = unwritten(socket);
+      if (pending > 0 && left === pending) socket.destroy();
+      pending = left;
     }, STALL);
   }
 
   /** Resolves when all frames pushed so far are with the system, or the connection is gone. */
   private async flushed(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.socket.writable) {
-      await new Promise((resolve) => this.socket.write(Buffer.alloc(0), resolve));
-    }
+    const { socket, frames, text } = this;
+    const waiting = () =>
+      frames.readableLength + text.writableLength + text.readableLength + unwritten(socket);
+    do await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL));
+    while (!socket.destroyed && waiting() > 0);
   }
 
   /**
@@ -197,4 +202,13 @@ export class Session {
       });
     });
   }
+}
+
+/**
+ * Bytes the client has not taken. A stream counts a write as a whole until it is over, and a
+ * result may be one; only libuv's queue shows that a reader is slow and not dead.
+ */
+function unwritten(socket: Socket): number {
+  const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
+  return socket.writableLength === 0 ? 0 : (handle?.writeQueueSize ?? socket.writableLength);
 }

@@ -86,3 +86,31 @@ t.test(
     t.match(frames.at(-2), { type: 'progress', state: 'SUCCESS', percent: 100 });
   },
 );
+
+t.test(
+  'a client that reads slowly gets all that was answered before the daemon goes',
+  async (t) => {
+    for (const more of [{ keep: true }, { close: true }]) {
+      const daemon = await startDaemon(t);
+      const request = { command: 'call', method: 'test.bigstring', params: [1_000_000], ...more };
+      const count = 'keep' in more ? 3 : 1;
+      const socket = await deaf(t, daemon, `${JSON.stringify(request)}\n`.repeat(count));
+      let bytes = 0;
+      const ended = new Promise((resolve) => socket.on('end', resolve).on('close', resolve));
+      // 20 ms a time, so that the daemon is asked to go long before the end.
+      const sip = setInterval(
+        () => (bytes += (socket.read(50_000) as Buffer | null)?.length ?? 0),
+        20,
+      );
+      t.teardown(() => clearInterval(sip));
+      await until('all to be computed', () => daemon.sandbox.countOf('test.bigstring') === count);
+      daemon.child.kill('SIGTERM');
+      t.same(await daemon.exited, { code: 0, signal: null });
+      clearInterval(sip);
+      socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      socket.resume();
+      await ended;
+      t.ok(bytes > count * 1_000_000, `${bytes} bytes`);
+    }
+  },
+);

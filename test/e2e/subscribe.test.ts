@@ -78,3 +78,17 @@ t.test('is not offered through the daemon', async (t) => {
   const run = await midclt(['-u', uri, '-d', 'subscribe', 'x'], { home });
   t.match(run, { code: 2, stdout: '', stderr: /isn't supported through the daemon/ });
 });
+
+t.test(
+  '-n ends it at once also when all came before the answer, and -t may be years',
+  async (t) => {
+    const { home, uri } = await surroundings(t);
+    const started = performance.now();
+    for (const timeout of ['60', '99999999']) {
+      const event = ticker({ interval: 0, count: 5 });
+      const args = ['-u', uri, 'subscribe', '-n', '1', '-t', timeout, event];
+      t.match(await midclt(args, { home }), { code: 0, stderr: '' });
+    }
+    t.ok(performance.now() - started < 20_000);
+  },
+);
