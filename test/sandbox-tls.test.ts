@@ -156,7 +156,7 @@ t.test('a connection from elsewhere is secure with TLS alone', (test) => {
   const wire = { send: () => undefined, close: () => undefined, terminate: () => undefined };
   for (const isTls of [false, true]) {
     const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls });
-    test.same(origin, { text: '192.0.2.1:4', address: '192.0.2.1', secure: isTls });
+    test.same(origin, { text: '192.0.2.1:4', address: '192.0.2.1', secure: isTls, isTls });
   }
   test.end();
 });

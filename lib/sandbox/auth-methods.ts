@@ -1,29 +1,39 @@
-import { findAccount, userInfo, type Account } from './accounts.js';
+import { findAccount, userInfo } from './accounts.js';
 import {
   CallError,
   EINVAL,
-  PyException,
   ValidationErrors,
   notAuthenticated,
   type Complaint,
 } from './exceptions.js';
+import { withApiKey, withBareApiKey, withScram } from './key-login.js';
+import { authError, enter, refuse, succeed } from './login.js';
 import { text, type Call, type MethodTable } from './methods.js';
 import { complaint, optional, required } from './parameters.js';
 import { repr } from './pydump.js';
-import { newCredentials, type Credentials } from './session.js';
-import { dict, isTruthy, type PyDict, type PyValue } from './values.js';
+import type { Mechanism } from './stats.js';
+import { dict, type PyDict, type PyValue } from './values.js';
 
-type Mechanism = (call: Call, data: PyDict) => Promise<PyValue> | PyValue;
+/** What a mechanism asks for and does. */
+interface Way {
+  /** Members that must be there, all strings. */
+  readonly needs: readonly string[];
+  /** Of a member, all the values it may have. */
+  readonly choices?: Readonly<Record<string, readonly string[]>>;
+  readonly login: (call: Call, data: PyDict) => Promise<PyValue> | PyValue;
+}
 
-/** The mechanisms of auth.login_ex and the members each needs (all strings), in the server's order. */
-const MECHANISMS: Readonly<
-  Record<string, { readonly needs: readonly string[]; readonly login: Mechanism }>
-> = {
-  API_KEY_PLAIN: { needs: ['username', 'api_key'], login: unsupported('ApiKeyPamAuthenticator') },
+/** The mechanisms of auth.login_ex, in the server's order. */
+const MECHANISMS: Readonly<Record<Mechanism, Way>> = {
+  API_KEY_PLAIN: { needs: ['username', 'api_key'], login: withApiKey },
   PASSWORD_PLAIN: { needs: ['username', 'password'], login: withPassword },
   TOKEN_PLAIN: { needs: ['token'], login: withToken },
   OTP_TOKEN: { needs: ['otp_token'], login: withOneTimePassword },
-  SCRAM: { needs: ['scram_type', 'rfc_str'], login: unsupported('ScramPamAuthenticator') },
+  SCRAM: {
+    needs: ['scram_type', 'rfc_str'],
+    choices: { scram_type: ['CLIENT_FIRST_MESSAGE', 'CLIENT_FINAL_MESSAGE'] },
+    login: withScram,
+  },
 };
 
 /** `auth.*`: the ways in and out. */
@@ -31,13 +41,16 @@ export const authMethods: MethodTable = {
   'auth.mechanism_choices': {
     access: 'anyone',
     params: [],
-    run: () => ['API_KEY_PLAIN', 'TOKEN_PLAIN', 'PASSWORD_PLAIN', 'SCRAM'],
+    run: ({ middleware }) => {
+      const choices = ['API_KEY_PLAIN', 'TOKEN_PLAIN', 'PASSWORD_PLAIN'];
+      return middleware.knowsScram ? [...choices, 'SCRAM'] : choices;
+    },
   },
 
   'auth.login_ex': {
     access: 'anyone',
     params: [required('login_data', 'dict')],
-    run: (call) => login(call, Object.keys(MECHANISMS)),
+    run: (call) => login(call, mechanisms(call)),
   },
 
   'auth.login_ex_continue': {
@@ -59,10 +72,7 @@ export const authMethods: MethodTable = {
   'auth.login_with_api_key': {
     access: 'anyone',
     params: [required('api_key', 'string')],
-    run: async ({ middleware, signal }) => {
-      await middleware.loginFailed(signal); // there are no API keys yet
-      return false;
-    },
+    run: withBareApiKey,
   },
 
   'auth.logout': {
@@ -82,40 +92,46 @@ export const authMethods: MethodTable = {
   },
 };
 
-async function login(call: Call, tags: readonly string[]): Promise<PyValue> {
+function mechanisms({ middleware: { knowsScram } }: Call): Mechanism[] {
+  const all = Object.keys(MECHANISMS) as Mechanism[];
+  return all.filter((each) => each !== 'SCRAM' || knowsScram);
+}
+
+async function login(call: Call, tags: readonly Mechanism[]): Promise<PyValue> {
   const data = call.args[0] instanceof Map ? call.args[0] : new Map<string, PyValue>();
   const tag = data.get('mechanism') ?? null;
-  const mechanism = typeof tag === 'string' && tags.includes(tag) ? MECHANISMS[tag] : undefined;
-  if (typeof tag !== 'string' || mechanism === undefined) {
+  const known = tags.find((each) => each === tag);
+  if (known === undefined) {
     const reason = data.has('mechanism')
       ? `Input tag ${repr(tag)} found using 'mechanism' does not match any of the expected tags: ${tags.map(repr).join(', ')}`
       : "Unable to extract tag using discriminator 'mechanism'";
     throw new ValidationErrors([['login_data', reason, EINVAL]]);
   }
-  const complaints = mechanism.needs.flatMap((name): Complaint[] => {
-    const attribute = `login_data.${tag}.${name}`;
+  const { needs, choices = {}, login: enterBy } = MECHANISMS[known];
+  const complaints = needs.flatMap((name): Complaint[] => {
+    const attribute = `login_data.${known}.${name}`;
     const value = data.get(name);
-    return value === undefined
-      ? [[attribute, 'Field required', EINVAL]]
-      : complaint(attribute, value, 'string');
+    if (value === undefined) return [[attribute, 'Field required', EINVAL]];
+    const allowed = choices[name];
+    if (allowed === undefined) return complaint(attribute, value, 'string');
+    if (allowed.includes(text(value))) return [];
+    return [[attribute, `Input should be ${allowed.map(repr).join(' or ')}`, EINVAL]];
   });
   if (complaints.length > 0) throw new ValidationErrors(complaints);
-  return mechanism.login(call, data);
+  return enterBy(call, data);
 }
 
 async function withPassword(call: Call, data: PyDict): Promise<PyValue> {
   call.session.secondFactor = null;
   const account = findAccount(text(data.get('username')), text(data.get('password')));
   if (account === null) return authError(call);
-  if (account.refusal !== undefined) {
-    call.middleware.recorder.stats.failedLogins += 1;
-    return dict({ response_type: account.refusal });
-  }
+  if (account.refusal !== undefined) return refuse(call, account.refusal);
   if (account.otp !== undefined) {
     call.session.secondFactor = account;
     return dict({ response_type: 'OTP_REQUIRED', username: account.name });
   }
-  return succeed(call, 'LOGIN_PASSWORD', account, data);
+  const entry = { type: 'LOGIN_PASSWORD', mechanism: 'PASSWORD_PLAIN', account } as const;
+  return succeed(call, entry, data);
 }
 
 /** One attempt: a wrong code means starting over with the password. */
@@ -124,22 +140,13 @@ async function withOneTimePassword(call: Call, data: PyDict): Promise<PyValue> {
   if (account === null) throw new CallError('OTP_TOKEN: no authentication in progress', EINVAL);
   call.session.secondFactor = null;
   if (data.get('otp_token') !== account.otp) return authError(call);
-  return succeed(call, 'LOGIN_PASSWORD', account, data);
+  return succeed(call, { type: 'LOGIN_PASSWORD', mechanism: 'OTP_TOKEN', account }, data);
 }
 
 async function withToken(call: Call, data: PyDict): Promise<PyValue> {
   const account = call.middleware.tokens.redeem(text(data.get('token')));
-  return account === null ? authError(call) : succeed(call, 'TOKEN', account, data);
-}
-
-/** Not there yet. Over a Unix socket the real server can't do these either, and says so. */
-function unsupported(authenticator: string): Mechanism {
-  return (call) => {
-    const { origin } = call.session;
-    if (origin.address !== null) return authError(call);
-    const reason = `${origin.text}: unexpected origin for ${authenticator}`;
-    throw new PyException('TypeError', reason, `TypeError(${repr(reason)})`);
-  };
+  if (account === null) return authError(call);
+  return succeed(call, { type: 'TOKEN', mechanism: 'TOKEN_PLAIN', account }, data);
 }
 
 async function plainLogin(call: Call): Promise<PyValue> {
@@ -153,29 +160,6 @@ async function plainLogin(call: Call): Promise<PyValue> {
     await call.middleware.loginFailed(call.signal);
     return false;
   }
-  call.middleware.login(call.session, newCredentials('LOGIN_PASSWORD', account));
+  enter(call, { type: 'LOGIN_PASSWORD', mechanism: 'PASSWORD_PLAIN', account });
   return true;
-}
-
-async function authError({ middleware, signal }: Call): Promise<PyValue> {
-  await middleware.loginFailed(signal);
-  return dict({ response_type: 'AUTH_ERR' });
-}
-
-function succeed(
-  { middleware, session }: Call,
-  type: Credentials['type'],
-  account: Account,
-  data: PyDict,
-): PyValue {
-  middleware.login(session, newCredentials(type, account));
-  const options = data.get('login_options');
-  const wants = (name: string, fallback: boolean): boolean =>
-    options instanceof Map && options.has(name) ? isTruthy(options.get(name) ?? null) : fallback;
-  return dict({
-    response_type: 'SUCCESS',
-    user_info: wants('user_info', true) ? userInfo(account) : null,
-    authenticator: 'LEVEL_1',
-    reconnect_token: wants('reconnect_token', false) ? middleware.tokens.issue(account) : null,
-  });
 }

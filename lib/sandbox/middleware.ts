@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReconnectTokens, ROOT } from './accounts.js';
+import { ApiKeys, type ApiKey } from './api-keys.js';
 import { authMethods } from './auth-methods.js';
 import { coreMethods } from './core-methods.js';
 import { Events } from './events.js';
 import { Jobs } from './jobs.js';
 import type { Method } from './methods.js';
 import { RateLimiter, type RateLimit } from './ratelimit.js';
+import type { ScramFaults } from './scram.js';
 import {
   Session,
   credentialsData,
@@ -13,7 +15,7 @@ import {
   type Credentials,
   type Wire,
 } from './session.js';
-import { Recorder } from './stats.js';
+import { Recorder, type Mechanism } from './stats.js';
 import { systemMethods } from './system-methods.js';
 import { testJobMethods } from './test-jobs.js';
 import { testMethods } from './test-methods.js';
@@ -23,6 +25,13 @@ export interface MiddlewareOptions {
   readonly failedLoginDelayMs: number;
   readonly rateLimit: RateLimit | false;
   readonly version: string;
+  /** In PEM; without one there is no TLS. */
+  readonly certificate?: string | undefined;
+  readonly apiKeys?: readonly ApiKey[] | undefined;
+  readonly keyIterations?: number | undefined;
+  /** Ways to do SCRAM wrong; false: an older server, which doesn't know it. */
+  readonly scramFaults?: ScramFaults | false | undefined;
+  readonly treatLoopbackAsRemote?: boolean | undefined;
 }
 
 /** The other end of a TCP connection. */
@@ -38,6 +47,7 @@ export class Middleware {
   readonly events = new Events();
   readonly tokens = new ReconnectTokens();
   readonly limiter: RateLimiter;
+  readonly apiKeys: ApiKeys;
   readonly started = Date.now();
   readonly jobs = new Jobs((kind, job) => {
     this.events.publish(
@@ -48,6 +58,7 @@ export class Middleware {
     );
   });
   private readonly sessions = new Set<Session>();
+  private hashed: Buffer | null | undefined;
   private readonly methods = new Map<string, Method>(
     [coreMethods, authMethods, systemMethods, testMethods, testJobMethods].flatMap((table) =>
       Object.entries(table),
@@ -56,6 +67,19 @@ export class Middleware {
 
   constructor(readonly options: MiddlewareOptions) {
     this.limiter = new RateLimiter(options.rateLimit);
+    this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
+  }
+
+  get knowsScram(): boolean {
+    return this.options.scramFaults !== false;
+  }
+
+  /** What channel bindings to this server are made of; null when there is nothing. */
+  endPoint(): Buffer | null {
+    const { certificate } = this.options;
+    if (this.hashed === undefined)
+      this.hashed = certificate === undefined ? null : endPointOf(certificate);
+    return this.hashed;
   }
 
   method(name: string): Method | undefined {
@@ -69,13 +93,17 @@ export class Middleware {
   /** A connection; over a Unix socket it is root's from the start. `peer` is null there. */
   open(wire: Wire, peer: Peer | null): Session {
     const uid = process.getuid?.() ?? 0;
+    const isLocal =
+      this.options.treatLoopbackAsRemote !== true &&
+      /^(::ffff:)?127\.|^::1$/.test(peer?.host ?? '');
     const session = new Session(wire, {
       text:
         peer === null
           ? `UNIX socket (pid=${process.pid} uid=${uid} gid=${process.getgid?.() ?? 0})`
           : `${peer.host}:${peer.port}`,
       address: peer?.host ?? null,
-      secure: peer === null || peer.isTls || /^(::ffff:)?127\.|^::1$/.test(peer.host),
+      secure: peer === null || peer.isTls || isLocal,
+      isTls: peer?.isTls === true,
     });
     this.sessions.add(session);
     this.recorder.stats.connections += 1;
@@ -93,11 +121,12 @@ export class Middleware {
     this.events.drop(session);
   }
 
-  login(session: Session, credentials: Credentials): void {
+  login(session: Session, credentials: Credentials, mechanism: Mechanism): void {
     const isNew = session.credentials === null;
     session.credentials = credentials;
     session.expired = false;
     this.recorder.stats.logins += 1;
+    this.recorder.stats.loginsBy[mechanism] += 1;
     if (!isNew) return;
     this.events.publish('added', 'auth.sessions', () => ({
       fields: dict({
@@ -129,4 +158,10 @@ export class Middleware {
   dropAll(): void {
     for (const session of this.sessions) session.terminate();
   }
+}
+
+/** A library of 130 kB, loaded for channel bindings alone. */
+function endPointOf(certificate: string): Buffer | null {
+  const file = require('./end-point.js') as typeof import('./end-point.js');
+  return file.endPointOf(certificate);
 }

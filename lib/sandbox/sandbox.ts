@@ -1,7 +1,15 @@
+import type { ApiKey } from './api-keys.js';
 import { listen, type Certificate, type Listener } from './listeners.js';
 import { Middleware } from './middleware.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './ratelimit.js';
+import type { ScramFaults } from './scram.js';
 import type { Stats } from './stats.js';
+
+/** How the sandbox does SCRAM; all but `iterations` are faults, for tests of a client's checks. */
+export interface ScramOptions extends ScramFaults {
+  /** What the API keys are hashed with; 500,000 unless given, as on the real server. */
+  readonly iterations?: number;
+}
 
 /** Where to listen and how strict to be. At least one of `unix`, `ws` and `wss` makes sense. */
 export interface SandboxOptions {
@@ -21,6 +29,15 @@ export interface SandboxOptions {
   readonly rateLimit?: RateLimit | false | undefined;
   /** What system.version says, after `TrueNAS-`. */
   readonly version?: string | undefined;
+  /** The API keys, in place of the sandbox's own ({@link API_KEYS}). */
+  readonly apiKeys?: readonly ApiKey[] | undefined;
+  /** False: the server doesn't know SCRAM, as those before 26. */
+  readonly scram?: ScramOptions | false | undefined;
+  /**
+   * Plain `ws:` connections from this machine are no safer than others: whoever shows an API key
+   * over one loses it. For tests, which have no other machine.
+   */
+  readonly treatLoopbackAsRemote?: boolean | undefined;
 }
 
 /** A running sandbox. */
@@ -47,10 +64,17 @@ export interface Sandbox {
 
 /** Starts a simulated middleware. Rejects with the system's error when it can't listen. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { host = '127.0.0.1', ws, wss, scram } = options;
+  const certificate = wss === undefined ? undefined : (options.certificate ?? makeCertificate());
   const middleware = new Middleware({
     failedLoginDelayMs: options.failedLoginDelayMs ?? 2000,
     rateLimit: options.rateLimit ?? DEFAULT_RATE_LIMIT,
     version: options.version ?? '27.0.0-SANDBOX',
+    certificate: certificate?.cert,
+    apiKeys: options.apiKeys,
+    keyIterations: scram === false ? undefined : scram?.iterations,
+    scramFaults: scram,
+    treatLoopbackAsRemote: options.treatLoopbackAsRemote,
   });
   let refusing: number | null = null;
   const listeners: Listener[] = [];
@@ -64,8 +88,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     listeners.push(listener);
     return listener;
   };
-  const { host = '127.0.0.1', ws, wss } = options;
-  const certificate = wss === undefined ? undefined : (options.certificate ?? makeCertificate());
   let wsPort: number | null = null;
   let wssPort: number | null = null;
   try {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Account } from './accounts.js';
 import { NotSerializable, dump } from './pydump.js';
 import { serializationError } from './exceptions.js';
+import type { ScramLogin } from './key-login.js';
 import { Slots } from './slots.js';
-import { datetime, dict, type PyDict, type PyValue } from './values.js';
+import { datetime, dict, int, type PyDict, type PyValue } from './values.js';
 
 /** What a session needs of its WebSocket. */
 export interface Wire {
@@ -20,12 +21,16 @@ export interface Origin {
   readonly address: string | null;
   /** Nobody could listen: a Unix socket, TLS, or this machine. */
   readonly secure: boolean;
+  /** What channel bindings need. */
+  readonly isTls: boolean;
 }
 
 /** Who a session is logged in as, and since when (`loginAt` in ms). */
 export interface Credentials {
-  readonly type: 'UNIX_SOCKET' | 'LOGIN_PASSWORD' | 'TOKEN';
+  readonly type: 'UNIX_SOCKET' | 'LOGIN_PASSWORD' | 'TOKEN' | 'API_KEY';
   readonly account: Account;
+  /** The API key it was with, if it was with one. */
+  readonly keyId: number | null;
   readonly loginId: string;
   readonly loginAt: number;
 }
@@ -40,6 +45,8 @@ export class Session {
   expired = false;
   /** The account whose password was right and whose one-time password is awaited. */
   secondFactor: Account | null = null;
+  /** The SCRAM login that has begun. */
+  scram: ScramLogin | null = null;
   private readonly ending = new AbortController();
 
   constructor(
@@ -97,11 +104,16 @@ export class Session {
   }
 }
 
-export function newCredentials(type: Credentials['type'], account: Account): Credentials {
-  return { type, account, loginId: randomUUID(), loginAt: Date.now() };
+export function newCredentials(
+  type: Credentials['type'],
+  account: Account,
+  keyId: number | null = null,
+): Credentials {
+  return { type, account, keyId, loginId: randomUUID(), loginAt: Date.now() };
 }
 
 /** A login as jobs and session events show it. */
-export function credentialsData({ account, loginId, loginAt }: Credentials): PyDict {
-  return dict({ username: account.name, login_id: loginId, login_at: datetime(loginAt) });
+export function credentialsData({ account, keyId, loginId, loginAt }: Credentials): PyDict {
+  const key = keyId === null ? {} : { api_key: dict({ id: int(keyId), name: `key ${keyId}` }) };
+  return dict({ username: account.name, login_id: loginId, login_at: datetime(loginAt), ...key });
 }

@@ -4,10 +4,15 @@ const KEPT = 1000;
 /** Calls that a client makes for its own sake, not for its user. */
 const HOUSEKEEPING: ReadonlySet<string> = new Set(['core.subscribe', 'core.set_options']);
 
+/** The ways of auth.login_ex to log in. */
+export type Mechanism = 'API_KEY_PLAIN' | 'PASSWORD_PLAIN' | 'TOKEN_PLAIN' | 'OTP_TOKEN' | 'SCRAM';
+
 /** What the sandbox counted since its start. */
 export interface Stats {
   /** Successful logins, those of Unix connections not counted. */
   readonly logins: number;
+  /** The same by mechanism; auth.login and auth.login_with_api_key count as theirs. */
+  readonly loginsBy: Readonly<Record<Mechanism, number>>;
   readonly failedLogins: number;
   /** WebSockets ever accepted. */
   readonly connections: number;
@@ -36,6 +41,7 @@ export interface RecordedCall {
 export class Recorder {
   readonly stats = {
     logins: 0,
+    loginsBy: { API_KEY_PLAIN: 0, PASSWORD_PLAIN: 0, TOKEN_PLAIN: 0, OTP_TOKEN: 0, SCRAM: 0 },
     failedLogins: 0,
     connections: 0,
     open: 0,

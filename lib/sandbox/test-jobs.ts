@@ -123,7 +123,12 @@ export function raise(kind: string, inJob: boolean): never {
 function foreignJobs({ middleware, args }: Call): PyValue {
   const [count = null, seconds = null] = args;
   const silent = { send: () => undefined, close: () => undefined, terminate: () => undefined };
-  const other = new Session(silent, { text: 'another session', address: null, secure: true });
+  const other = new Session(silent, {
+    text: 'another session',
+    address: null,
+    secure: true,
+    isTls: false,
+  });
   other.credentials = newCredentials('UNIX_SOCKET', ROOT);
   const call: Call = {
     middleware,
