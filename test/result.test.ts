@@ -51,6 +51,16 @@ t.test('prints the same whatever the pieces', async (t) => {
   }
 });
 
+t.test('a small result and its newline are one write', async (t) => {
+  for (const text of ['"pong"', 'true', '[1, 2, 3, 4]', '""', '7']) {
+    let writes = 0;
+    const printer = new ResultPrinter(() => writes++);
+    printer.push(Buffer.from(text));
+    printer.end();
+    t.equal(writes, 1, text);
+  }
+});
+
 t.test('a long string of escapes is unescaped in slices', async (t) => {
   for (const unit of ['\\\\', '\\ud83d\\ude00', '\\u00e9', 'é😀', 'x', '\\"']) {
     const text = `"${unit.repeat(100_000)}"`;

@@ -38,11 +38,16 @@ export class ResultPrinter {
   end(): void {
     if (this.kind === 'string') this.unescaper.end();
     else if (this.kind === null) this.write(pythonWord(this.first));
-    if (this.last.length > SLICE) this.write(EMPTY);
-    this.writeOut(Buffer.concat([this.last, NEWLINE]));
+    if (this.last.length > SLICE) {
+      this.writeOut(this.last);
+      this.writeOut(NEWLINE);
+    } else {
+      this.writeOut(Buffer.concat([this.last, NEWLINE]));
+    }
   }
 
   private write(data: Buffer): void {
+    if (data.length === 0) return;
     if (this.last.length > 0) this.writeOut(this.last);
     this.last = data;
   }
