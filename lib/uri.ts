@@ -63,6 +63,14 @@ function unixTarget(uri: string): Target {
   };
 }
 
+/** Is its host this machine, by name? */
+export function isLoopback({ url }: Target): boolean {
+  const { hostname } = new URL(url);
+  return /^(?:(?:.+\.)?localhost\.?|127\.\d+\.\d+\.\d+|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\])$/.test(
+    hostname,
+  );
+}
+
 function wireOf(pathname: string): Target['wire'] {
   return pathname.endsWith('/websocket') ? 'legacy' : 'jsonrpc';
 }

@@ -3,9 +3,9 @@ import t, { type Test } from 'tap';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { noLog } from '../lib/logger.js';
 import { Connection } from '../lib/middleware/connection.js';
-import type { Credential } from '../lib/middleware/login.js';
+import type { Credential } from '../lib/middleware/credential.js';
 import { startSandbox } from '../lib/sandbox/index.js';
-import { parseTarget } from '../lib/uri.js';
+import { isLoopback, parseTarget } from '../lib/uri.js';
 import { surroundings } from './support/daemon.js';
 import { until } from './support/midclt.js';
 
@@ -186,5 +186,16 @@ t.test('F36: nothing a server sends crashes it or reaches the wrong call', async
     const id = connection.newId();
     const result = await connection.call('core.ping', NONE, { timeout: 5000, id });
     t.equal(result.toString(), `"${id}"`);
+  }
+});
+
+t.test('which hosts are this machine, by name alone', async (t) => {
+  const names = ['localhost', 'LOCALHOST.', 'a.localhost', '127.0.0.1', '127.1', '0x7f.1'];
+  for (const host of [...names, '127.255.0.9', '[::1]', '[0:0::0:1]', '[::ffff:127.0.0.1]']) {
+    t.ok(isLoopback(parseTarget(`ws://${host}:80/api/current`)), host);
+  }
+  const others = ['nas', 'localhost.example', 'xlocalhost', '127.0.0.1.example', '10.127.0.1'];
+  for (const host of [...others, '0.0.0.0', '[::]', '[::2]', '[::ffff:10.0.0.1]', '128.0.0.1']) {
+    t.notOk(isLoopback(parseTarget(`ws://${host}:80/api/current`)), host);
   }
 });

@@ -19,6 +19,17 @@ export interface ClientOptions {
   /** None logs in as nobody: over the local socket that is the owner of this process. */
   readonly username?: string | null | undefined;
   readonly password?: string | null | undefined;
+  /**
+   * In place of the password: `ID-KEY`, or the path of a file with the key (a name in it stands in
+   * for `username`). Logs in by SCRAM-SHA-512: the key itself is not sent.
+   */
+  readonly apiKey?: string | null | undefined;
+  /** False: do without the channel binding that SCRAM has over `wss://`. Default: true. */
+  readonly channelBinding?: boolean | undefined;
+  /** Send the API key itself, for a middleware that does not know SCRAM. */
+  readonly plain?: boolean | undefined;
+  /** `plain` over `ws://` to another host, too: the middleware revokes the key. */
+  readonly force?: boolean | undefined;
   /** `wss://`: take the server's certificate as it is. */
   readonly insecure?: boolean | undefined;
   /** Seconds for calls that name no timeout. Default: `CALL_TIMEOUT` of the environment, or 60. */
@@ -49,12 +60,15 @@ export class Client {
 
   /**
    * Resolves with a client that is connected and logged in. Rejects with `REQUEST` for a wrong
-   * URI or a user without a password, `CONNECT`, `LOGIN`, or `UNSUPPORTED`.
+   * URI or key or a user without a password, `FILES` for a key file that can't be read, `CONNECT`,
+   * `LOGIN`, or `UNSUPPORTED`; `LOST` or `TIMEOUT` if the login had no answer.
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
-    const { uri = null, username = null, password = null, insecure = false } = options;
+    const { uri = null, username = null, password = null, apiKey = null } = options;
+    const { insecure = false, plain = false, channelBinding = true, force = false } = options;
     const { concurrency = DEFAULT_CONCURRENCY, callTimeout } = options;
-    if (username !== null && username !== '' && (password === null || password === '')) {
+    const isAnonymous = username === null || username === '';
+    if (!isAnonymous && apiKey === null && (password === null || password === '')) {
       throw new MidcltError('REQUEST', `No password is given for the user ${username}`);
     }
     atLeast('concurrency', concurrency, 1);
@@ -62,8 +76,11 @@ export class Client {
     const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
     const { upstreamOf } = require('../cli/upstream.js') as typeof import('../cli/upstream.js');
     const logs = new Set<Log>();
+    const login = { uri, username, password, apiKey, plain, force };
     const core = compose({
-      ...upstreamOf({ uri, username, password, insecure, apiKey: null }),
+      ...upstreamOf({ ...login, insecure, noChannelBinding: !channelBinding }, (line) => {
+        process.emitWarning(line.replace(/^Warning: /, ''));
+      }),
       concurrency,
       callTimeout: callTimeout ?? callTimeoutOf(process.env),
       log: (...line) => {

@@ -38,6 +38,8 @@ export interface Arguments {
   insecure: boolean;
   plain: boolean;
   noChannelBinding: boolean;
+  /** Send a key where the middleware will revoke it. */
+  force: boolean;
   /** call */
   quiet: boolean;
   job: boolean;
@@ -269,6 +271,7 @@ function collect(name: CommandName | null, { options, positionals }: Collected):
     insecure: flag('insecure'),
     plain: flag('plain'),
     noChannelBinding: flag('channel-binding-off'),
+    force: flag('force'),
     quiet: flag('quiet'),
     job: flag('job'),
     jobPrint: text('job-print') === 'description' ? 'description' : 'progressbar',

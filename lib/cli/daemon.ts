@@ -2,11 +2,12 @@
 import { callTimeoutOf, compose } from '../compose.js';
 import { runDaemonProcess } from '../daemon/run.js';
 import type { Arguments } from './argv.js';
+import { sayLine } from './output.js';
 import { upstreamOf } from './upstream.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
-  const { target, credential } = upstreamOf(args);
+  const { target, credential } = upstreamOf(args, sayLine);
   const { concurrency } = args;
   const callTimeout = callTimeoutOf(process.env);
   await runDaemonProcess({

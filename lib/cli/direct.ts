@@ -5,6 +5,7 @@ import { noLog } from '../logger.js';
 import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../protocol.js';
 import type { Arguments } from './argv.js';
 import { runCall, runPing, type Outbound } from './call.js';
+import { sayLine } from './output.js';
 import { upstreamOf } from './upstream.js';
 
 export function callDirectly(args: Arguments): Promise<number> {
@@ -18,7 +19,7 @@ export function pingDirectly(args: Arguments): Promise<number> {
 /** Connects and logs in, does the work, and closes the connection whatever comes of it. */
 export async function withCore<T>(args: Arguments, work: (core: Core) => Promise<T>): Promise<T> {
   const core = compose({
-    ...upstreamOf(args),
+    ...upstreamOf(args, sayLine),
     concurrency: DEFAULT_CONCURRENCY,
     callTimeout: callTimeoutOf(process.env),
     log: noLog,

@@ -122,6 +122,7 @@ export const GLOBAL: Command = {
     { key: 'insecure', names: ['--insecure'], read: null },
     { key: 'plain', names: ['--plain'], read: null },
     { key: 'channel-binding-off', names: ['--no-channel-binding'], read: null },
+    { key: 'force', names: ['--force'], read: null, added: true },
     { key: 'version', names: ['--version'], read: null, added: true },
   ],
   positional: null,

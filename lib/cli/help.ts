@@ -38,10 +38,25 @@ Which daemon and which middleware:
                             ws+unix:///PATH (default: the one of this machine)
   -U, --username NAME       the user to log in as (with -d the daemon did that)
   -P, --password PASSWORD   that user's password; given here, other users of
-                            this machine can see it while the program runs
+                            this machine can see it for the moment it takes the
+                            program to start
+  -K, --api-key KEY|FILE    log in with this API key of the user's, or with the
+                            one in this file
   --insecure                wss: do not verify the server's certificate
   Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping' and
-  'daemon-stop' the same -u and -U, and -P to 'daemon' alone.
+  'daemon-stop' the same -u and -U, and -P or -K to 'daemon' alone.
+
+API keys:
+  A key is NUMBER-LETTERS_AND_DIGITS. A key file (mode 0600) holds that; or JSON
+  or INI with raw_key, or with api_key_id, client_key, stored_key, server_key;
+  and with username, if -U is to be left out.
+  A key is not sent: both sides prove that they know it (SCRAM), and over wss:
+  that nobody stands between them (channel binding).
+  --no-channel-binding      do without the latter; over ws: to other hosts it is
+                            needed
+  --plain                   send the key, to a TrueNAS before 26; over ws: to
+                            other hosts it is refused: keys sent so are revoked
+  --force                   with --plain: send it there, too
 
 Other options:
   -t, --timeout SECONDS     how long a call may take, for a job: to be started;
@@ -74,8 +89,7 @@ Exit codes:
   2  wrong usage, or something that is not supported yet
 
 Not supported yet:
-  -K, --api-key KEY, and with it --plain and --no-channel-binding, which have no
-  effect; URIs that end in /websocket; asking for the password (-U without -P)
+  URIs that end in /websocket; asking for the password (-U without -P and -K)
 `;
 
 const CALL = `\
@@ -154,7 +168,7 @@ Example:
 `;
 
 const DAEMON = `\
-usage: midclt [-u URI] [-U NAME -P PASSWORD] daemon [OPTION ...]
+usage: midclt [-u URI] [-U NAME] [-P PASSWORD | -K KEY|FILE] daemon [OPTION ...]
 
 Connect to the middleware, log in, and take calls ('midclt -d call ...') until
 nobody has made one for a while. Runs in the foreground; says so on stdout once
@@ -190,10 +204,10 @@ Examples:
   midclt daemon --lifetime 0
   midclt -u ws://nas/api/current -U admin -P secret daemon &
   midclt -u ws://nas/api/current -U admin -d call system.info
+  midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
 
 Not supported yet:
-  -K, --api-key KEY; URIs that end in /websocket; asking for the password (-U
-  without -P)
+  URIs that end in /websocket; asking for the password (-U without -P and -K)
 `;
 
 const DAEMON_STOP = `\

@@ -24,6 +24,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(args: Arguments): Promise<number> {
+  // Before anything else: other users see a process's arguments.
+  if (args.password !== null || args.apiKey !== null) process.title = `midclt ${args.name ?? ''}`;
   switch (args.name) {
     case null:
       return print(full().helpText(null));

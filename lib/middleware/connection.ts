@@ -6,10 +6,11 @@ import type { Log } from '../logger.js';
 import type { Json } from '../protocol.js';
 import { after } from '../timer.js';
 import type { Target } from '../uri.js';
+import type { Credential } from './credential.js';
 import { callFailure } from './failure.js';
 import { decodeMessage, encodeCall } from './jsonrpc.js';
-import { login, type Credential } from './login.js';
-import { openWebSocket } from './transport.js';
+import { checkTransport, login } from './login.js';
+import { openWebSocket, type Link } from './transport.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'closed';
 
@@ -87,17 +88,22 @@ export class Connection {
     return id.startsWith(`${this.prefix}-`);
   }
 
-  /** Resolves when calls can be made. Rejects with a `CONNECT` or `LOGIN` error. */
+  /**
+   * Resolves when calls can be made. Rejects with a `CONNECT` or `LOGIN` error; `REQUEST` for a
+   * credential that must not go over such a connection; `LOST` or `TIMEOUT` in the midst of a login.
+   */
   async open(): Promise<void> {
-    this.enter('connecting');
     const { uri } = this.target;
-    let socket: WebSocket;
+    if (this.credential) checkTransport(this.credential, this.target);
+    this.enter('connecting');
+    let link: Link;
     try {
-      socket = await openWebSocket(this.target, this.closing.signal);
+      link = await openWebSocket(this.target, this.closing.signal);
     } catch (error) {
       this.enter('closed');
       throw error;
     }
+    const { socket, certificate } = link;
     this.socket = socket;
     socket.on('message', (data: Buffer, isBinary) => {
       this.receive(data, isBinary);
@@ -111,9 +117,11 @@ export class Connection {
     if (this.credential) {
       this.enter('authenticating');
       try {
-        await login(this.credential, (method, params) =>
-          this.call(method, params, { timeout: 30_000 }),
-        );
+        await login(this.credential, {
+          target: this.target,
+          call: (method, params) => this.call(method, params, { timeout: 30_000 }),
+          certificate,
+        });
       } catch (error) {
         this.close();
         throw error;

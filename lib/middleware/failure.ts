@@ -7,18 +7,33 @@ import { errnoName } from './errno.js';
 const INVALID_PARAMS = -32602;
 const CALL_ERROR = -32001;
 
+/** The middleware's error answer, with the numbers to match on. */
+export class CallFailure extends MidcltError {
+  constructor(
+    message: string,
+    /** JSON-RPC's. */
+    readonly rpcCode: number | null,
+    /** Linux's, or one of the middleware's own. */
+    readonly errno: number | null,
+    details: { readonly trace?: Json | null; readonly extra?: Json | null } = {},
+  ) {
+    super('CALL', message, details);
+  }
+}
+
 /** A JSON-RPC `error` member. */
-export function callFailure(error: Json): MidcltError {
+export function callFailure(error: Json): CallFailure {
   const members = membersOf(error);
   const data = membersOf(members?.get('data'));
   const message = stringOf(members?.get('message')) ?? 'Unknown error';
   const code = integerOf(members?.get('code'));
+  const errno = integerOf(data?.get('error'));
   if (code === INVALID_PARAMS) {
     const lines = validationLines(data?.get('extra'));
-    if (lines !== null) return new MidcltError('CALL', lines);
+    if (lines !== null) return new CallFailure(lines, code, errno);
   }
   const reason = code === CALL_ERROR ? stringOf(data?.get('reason')) : null;
-  return new MidcltError('CALL', reason ?? message, {
+  return new CallFailure(reason ?? message, code, errno, {
     trace: orNull(data?.get('trace')),
     extra: orNull(data?.get('extra')),
   });

@@ -1,43 +1,198 @@
 /** Ways to log in. Each sends its messages through the given call and rejects with why it failed. */
-import { MidcltError } from '../errors.js';
-import { elementsOf, membersOf, quote, stringOf } from '../members.js';
+import { asMidcltError, MidcltError } from '../errors.js';
+import { elementsOf, membersOf, quote, stringOf, type Members } from '../members.js';
 import type { Json } from '../protocol.js';
+import { isLoopback, type Target } from '../uri.js';
+import {
+  loginError,
+  type ApiKeyCredential,
+  type Credential,
+  type PasswordCredential,
+} from './credential.js';
+import { CallFailure } from './failure.js';
 
-export interface Credential {
-  readonly kind: 'password';
-  readonly username: string;
-  readonly password: string;
+/** What a login runs over. */
+export interface Channel {
+  readonly target: Target;
+  readonly call: (method: string, params: Json) => Promise<Json>;
+  /** The server's own certificate (DER), null without TLS. */
+  readonly certificate: () => Buffer | null;
 }
 
-export type LoginCall = (method: string, params: Json) => Promise<Json>;
+const INVALID_PARAMS = -32602;
+const EBUSY = 16;
 
-/** Rejects with a `LOGIN` error when the middleware refuses the credential. */
-export async function login(credential: Credential, call: LoginCall): Promise<void> {
+/** What the middleware's own keys are made with (500,000), and some room. */
+const ITERATIONS = { least: 50_000, most: 5_000_000 };
+
+/** What the answers say of one kind of credential. */
+interface Refusals {
+  readonly AUTH_ERR: string;
+  readonly EXPIRED: string;
+}
+
+const EXPIRED = 'The API key has expired or was revoked';
+const INTERCEPTED =
+  ', or the certificate that the server showed is not its own: somebody between may be reading ' +
+  '(channel binding)';
+
+/**
+ * Throws a `LOGIN` error for a credential that must not be used on the way to this target. Asked
+ * before anything is sent.
+ */
+export function checkTransport(credential: Credential, target: Target): void {
+  if (credential.kind !== 'api-key' || target.scheme !== 'ws' || isLoopback(target)) return;
+  const { mechanism, channelBinding, force } = credential;
+  if (mechanism === 'PLAIN' && !force) {
+    throw loginError(
+      `the API key is not sent unencrypted to ${target.uri}, since the middleware revokes such a ` +
+        'key. Use wss://, or leave out --plain (--force sends it all the same)',
+    );
+  }
+  if (mechanism === 'SCRAM' && channelBinding) {
+    throw loginError(
+      `there is no channel binding over ${target.uri}, which is not encrypted. Use wss://, or ` +
+        '--no-channel-binding to do without it',
+    );
+  }
+}
+
+/** Rejects with a `LOGIN` error when the middleware refuses the credential, and is not tried again. */
+export async function login(credential: Credential, channel: Channel): Promise<void> {
+  try {
+    if (credential.kind === 'password') await withPassword(credential, channel);
+    else if (credential.mechanism === 'PLAIN') await withPlainKey(credential, channel);
+    else await withScram(credential, channel);
+  } catch (thrown) {
+    throw explained(asMidcltError(thrown), secretOf(credential));
+  }
+}
+
+/**
+ * The failure in one line. Without its cause, trace and extra, which may repeat what was sent; what
+ * the middleware says is shown, except for the secret itself.
+ */
+function explained(error: MidcltError, secret: string): MidcltError {
+  if (error.code === 'LOGIN') return error;
+  const shown = secret.length < 6 ? error.message : error.message.replaceAll(secret, '…');
+  if (error.code !== 'CALL') return new MidcltError(error.code, `Failed to login: ${shown}`);
+  const isBusy = error instanceof CallFailure && error.errno === EBUSY;
+  return loginError(
+    isBusy ? `${shown}: too many logins from this address; try again in a minute` : shown,
+  );
+}
+
+function secretOf(credential: Credential): string {
+  if (credential.kind === 'password') return credential.password;
+  return credential.key.kind === 'raw' ? credential.key.secret : '';
+}
+
+async function withPassword(credential: PasswordCredential, { call }: Channel): Promise<void> {
   const { username, password } = credential;
-  const data =
-    `{"mechanism": "PASSWORD_PLAIN", "username": ${quote(username)}, "password": ${quote(password)}, ` +
-    '"login_options": {"user_info": false}}';
-  const answer = membersOf(await call('auth.login_ex', Buffer.from(`[${data}]`)));
-  const type = stringOf(answer?.get('response_type'));
-  if (type === 'SUCCESS') return;
-  throw new MidcltError('LOGIN', `Failed to login: ${refusal(type, answer?.get('urls'))}`);
+  const answer = await ask(call, { mechanism: 'PASSWORD_PLAIN', username, password }, PLAIN);
+  succeed(answer, {
+    AUTH_ERR: 'Invalid username or password',
+    EXPIRED: 'Account credentials have expired',
+  });
 }
 
-function refusal(type: string | null, urls: Json | undefined): string {
+async function withPlainKey(credential: ApiKeyCredential, { call }: Channel): Promise<void> {
+  const { username, key } = credential;
+  if (key.kind !== 'raw') {
+    throw loginError('--plain sends the key itself, and the key file has only what SCRAM needs');
+  }
+  const data = { mechanism: 'API_KEY_PLAIN', username, api_key: `${key.id}-${key.secret}` };
+  const answer = await ask(call, data, PLAIN);
+  succeed(answer, { AUTH_ERR: `Invalid API key, or not one of ${username}'s`, EXPIRED });
+}
+
+async function withScram(credential: ApiKeyCredential, channel: Channel): Promise<void> {
+  const { username, key } = credential;
+  const { ScramClient } = require('./scram.js') as typeof import('./scram.js');
+  const binding = credential.channelBinding ? bindingOf(channel) : null;
+  const scram = new ScramClient({
+    hash: 'sha512',
+    username: `${username}:${key.id}`,
+    secret: key.kind === 'raw' ? { password: key.secret } : key,
+    binding,
+    iterations: ITERATIONS,
+  });
+  const send = async (type: string, message: string): Promise<Members | null> =>
+    ask(channel.call, { mechanism: 'SCRAM', scram_type: type, rfc_str: message });
+  let answer: Members | null;
+  try {
+    answer = await send('CLIENT_FIRST_MESSAGE', scram.first);
+  } catch (error) {
+    if (!(error instanceof CallFailure) || error.rpcCode !== INVALID_PARAMS) throw error;
+    throw loginError(
+      'the middleware does not know SCRAM (before TrueNAS 26 it does not); --plain sends it the ' +
+        `API key itself instead. It said: ${error.message}`,
+    );
+  }
+  const challenge = scramMessage(answer, 'SERVER_FIRST_RESPONSE', {
+    AUTH_ERR: `Invalid API key: unknown, expired, or not one of ${username}'s`,
+    EXPIRED,
+  });
+  answer = await send('CLIENT_FINAL_MESSAGE', await scram.answer(challenge));
+  const wrong = 'Invalid API key: its number is known, the rest is wrong';
+  const final = scramMessage(answer, 'SERVER_FINAL_RESPONSE', {
+    AUTH_ERR: binding === null ? wrong : wrong + INTERCEPTED,
+    EXPIRED,
+  });
+  scram.verify(final);
+}
+
+function bindingOf({ target, certificate }: Channel): Buffer | null {
+  if (target.scheme !== 'wss') return null;
+  const der = certificate();
+  if (der === null) throw loginError('no channel binding: the server showed no certificate');
+  const { serverEndPoint } = require('./binding.js') as typeof import('./binding.js');
+  return serverEndPoint(der);
+}
+
+/** Null asks for no `user_info`, which may be long. */
+const PLAIN = ', "login_options": {"user_info": false}';
+
+async function ask(
+  call: Channel['call'],
+  data: Readonly<Record<string, string>>,
+  more = '',
+): Promise<Members | null> {
+  const members = Object.entries(data).map(([name, value]) => `"${name}": ${quote(value)}`);
+  return membersOf(await call('auth.login_ex', Buffer.from(`[{${members.join(', ')}${more}}]`)));
+}
+
+function succeed(answer: Members | null, texts: Refusals): void {
+  if (stringOf(answer?.get('response_type')) !== 'SUCCESS') throw refusal(answer, texts);
+}
+
+/** The message of the next step; throws for any other answer. */
+function scramMessage(answer: Members | null, step: string, texts: Refusals): string {
+  if (stringOf(answer?.get('response_type')) !== 'SCRAM_RESPONSE') throw refusal(answer, texts);
+  const message = stringOf(answer?.get('rfc_str'));
+  if (stringOf(answer?.get('scram_type')) === step && message !== null) return message;
+  throw loginError(`SCRAM: the middleware's answer is not its ${step}`);
+}
+
+function refusal(answer: Members | null, texts: Refusals): MidcltError {
+  const type = stringOf(answer?.get('response_type'));
   switch (type) {
     case 'AUTH_ERR':
-      return 'Invalid username or password';
     case 'EXPIRED':
-      return 'Account credentials have expired';
+      return loginError(texts[type]);
     case 'DENIED':
-      return 'Account does not have API access';
+      return loginError('Account does not have API access');
     case 'OTP_REQUIRED':
-      return 'The account wants a one-time code, which is not supported yet';
+      return loginError('The account wants a one-time code, which is not supported yet');
     case 'REDIRECT': {
-      const list = elementsOf(urls)?.map((url) => stringOf(url)) ?? [];
-      return `Authentication must be performed on the active storage controller: ${list.join(', ')}`;
+      const list = elementsOf(answer?.get('urls'))?.map((url) => stringOf(url)) ?? [];
+      return loginError(
+        `Authentication must be performed on the active storage controller: ${list.join(', ')}`,
+      );
     }
     default:
-      return `The middleware answered ${type ?? 'something else than a login response'}`;
+      return loginError(
+        `The middleware answered ${type ?? 'something else than a login response'}`,
+      );
   }
 }

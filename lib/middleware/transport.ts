@@ -1,5 +1,6 @@
 /** `ws:`, `wss:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
 import net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Target } from '../uri.js';
@@ -11,11 +12,17 @@ const PING_INTERVAL = 20_000;
 /** The largest message taken. The server sets no limit of its own. */
 const MAX_MESSAGE = 1024 * 1024 * 1024;
 
+export interface Link {
+  readonly socket: WebSocket;
+  /** The server's own certificate (DER); null without TLS. */
+  readonly certificate: () => Buffer | null;
+}
+
 /**
  * Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the
  * reason, also when `signal` aborts.
  */
-export function openWebSocket(target: Target, signal: AbortSignal): Promise<WebSocket> {
+export function openWebSocket(target: Target, signal: AbortSignal): Promise<Link> {
   return new Promise((resolve, reject) => {
     const { socketPath } = target;
     const socket = new WebSocket(target.url, {
@@ -46,7 +53,7 @@ export function openWebSocket(target: Target, signal: AbortSignal): Promise<WebS
       signal.removeEventListener('abort', abort);
       socket.off('error', fail);
       keepAlive(socket, stream);
-      resolve(socket);
+      resolve({ socket, certificate: () => certificateOf(stream) });
     });
   });
 }
@@ -70,6 +77,10 @@ function keepAlive(socket: WebSocket, stream: net.Socket | null): void {
   socket.on('close', () => {
     clearInterval(timer);
   });
+}
+
+function certificateOf(stream: net.Socket | null): Buffer | null {
+  return stream instanceof TLSSocket ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
 }
 
 function connectError(target: Target, error: Error): MidcltError {
