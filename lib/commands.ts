@@ -1,7 +1,7 @@
 /** The verbs of the Unix socket: what each waits for and what it does. */
 import { MidcltError } from './errors.js';
 import type { Log } from './logger.js';
-import { quote } from './members.js';
+import { EMPTY_LIST, quote } from './members.js';
 import type { Connection } from './middleware/connection.js';
 import type { Jobs } from './middleware/jobs.js';
 import {
@@ -26,8 +26,6 @@ export interface CommandOptions {
   /** Asks the daemon to go; undefined where there is none to ask. */
   readonly stop?: () => void;
 }
-
-const NO_PARAMS: Json = Buffer.from('[]');
 
 export function createVerbs(options: CommandOptions): Verbs {
   return new Map<string, Verb>([
@@ -86,7 +84,7 @@ async function ping(
   { slot }: Context,
   { connection, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
-  const pong = connection.call('core.ping', NO_PARAMS, {
+  const pong = connection.call('core.ping', EMPTY_LIST, {
     timeout: milliseconds(request.timeout, callTimeout),
     onSettled: () => {
       slot.release();

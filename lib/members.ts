@@ -87,6 +87,7 @@ export function isNull(text: Json | undefined | null): boolean {
 }
 
 export const NULL: Json = Buffer.from('null');
+export const EMPTY_LIST: Json = Buffer.from('[]');
 
 /** A JSON string of ASCII alone, as Python's `json.dumps` writes it. Lone surrogates survive. */
 export function quote(value: string): string {

@@ -3,10 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from './ascii.js';
 import { MidcltError } from './errors.js';
 import { checkObject, JsonError } from './json.js';
-import { isNull, membersOf, NULL, stringOf } from './members.js';
+import { EMPTY_LIST, isNull, membersOf, NULL, stringOf } from './members.js';
 import { MAX_REQUEST_LINE, type Json, type Request, type Timeout } from './protocol.js';
-
-const NO_PARAMS: Json = Buffer.from('[]');
 
 /** Throws a `REQUEST` error that says what is wrong with the line. */
 export function parseRequest(line: Buffer): Request {
@@ -63,7 +61,7 @@ function methodOf(text: Json | undefined): string | null {
 }
 
 function paramsOf(text: Json | undefined): Json {
-  if (!text || text.equals(NULL)) return NO_PARAMS;
+  if (!text || text.equals(NULL)) return EMPTY_LIST;
   if (text[0] !== OPEN_BRACKET) throw malformed("'params' must be an array", 'TypeError');
   return text;
 }

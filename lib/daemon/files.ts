@@ -1,6 +1,5 @@
 /** The daemon's directory: made private, and trusted only if it is. */
 import fs from 'node:fs';
-import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 
 /** Makes `directory` (0700), or sees that it is a directory of one's own that nobody else can enter. */
@@ -60,9 +59,4 @@ export function readPid(file: string): number | null {
   } catch {
     return null;
   }
-}
-
-/** An absolute path for `file`, which may be relative to where the user is. */
-export function absolute(file: string): string {
-  return path.resolve(file);
 }

@@ -5,7 +5,7 @@ import ndjson from 'ndjson';
 import { systemReason } from '../errors.js';
 import type { Level, Log } from '../logger.js';
 import type { DaemonPaths } from '../paths.js';
-import { absolute, ensurePrivateDirectory } from './files.js';
+import { ensurePrivateDirectory } from './files.js';
 
 export interface DaemonLog {
   readonly log: Log;
@@ -40,7 +40,7 @@ export function openLog(
   stderr: NodeJS.WritableStream,
   least: Level = 'info',
 ): DaemonLog {
-  const target = file === '-' ? null : absolute(file);
+  const target = file === '-' ? null : path.resolve(file);
   let descriptor: number | null = null;
   let failure: string | null = null;
   if (target !== null) {
