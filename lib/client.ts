@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { LF } from './ascii.js';
 import { asMidcltError, MidcltError, systemReason } from './errors.js';
-import { isNull, membersOf, NULL, stringOf, type Members } from './members.js';
+import { integerOf, isNull, membersOf, NULL, stringOf, type Members } from './members.js';
 import {
   DAEMON_CONNECT_TIMEOUT,
   MessageType,
@@ -252,6 +252,7 @@ function progressFrame(members: Members): ProgressFrame {
     percent: members.get('percent') ?? NULL,
     description: members.get('description') ?? NULL,
     state: stringOf(members.get('state')) ?? '',
+    jobId: integerOf(members.get('job_id')),
   };
 }
 

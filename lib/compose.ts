@@ -47,13 +47,15 @@ export interface Core {
 
 export function compose(options: CoreOptions): Core {
   const { target, credential, concurrency, callTimeout, log } = options;
-  const connection = new Connection(target, credential, log);
+  const connection = new Connection({ target, credential, log });
   const jobs = new Jobs(connection, log);
   const common = { connection, jobs, log, concurrency, callTimeout };
   const lanes = {
     call: new Scheduler(concurrency),
     reserved: new Scheduler(RESERVED_CONCURRENCY),
     patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
+    isReady: () => connection.state === 'ready',
+    ready: (signal: AbortSignal, patience: number | null) => connection.ready(signal, patience),
   };
   const local = createVerbs(common);
   return {

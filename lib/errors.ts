@@ -71,6 +71,11 @@ export function asMidcltError(thrown: unknown): MidcltError {
   return new MidcltError('PROTOCOL', error.message, { errorType: error.name, cause: error });
 }
 
+/** What a request gets that was not sent before the daemon was to go. */
+export function shuttingDown(): MidcltError {
+  return new MidcltError('SHUTDOWN', 'The daemon is shutting down; the request was not sent');
+}
+
 export function errorFrame(thrown: unknown): ErrorFrame {
   const cause = asMidcltError(thrown);
   const { message, errorType, trace, extra } = cause;

@@ -35,6 +35,8 @@ export interface Request {
   readonly close: boolean;
   /** Do not end the connection when requests stop coming. */
   readonly keep: boolean;
+  /** Progress frames carry the job's id. */
+  readonly jobId: boolean;
 }
 
 export interface ResultFrame {
@@ -58,6 +60,8 @@ export interface ProgressFrame {
   readonly percent: Json;
   readonly description: Json;
   readonly state: string;
+  /** The job's id, if it is known. On the wire for who asked for it. */
+  readonly jobId: number | null;
 }
 
 /** Exactly one result or error frame ends the answer to a request; progress frames may precede it. */

@@ -26,6 +26,7 @@ export function parseRequest(line: Buffer): Request {
     timeout: timeoutOf(members.get('timeout'), 'timeout'),
     close: flagOf(members.get('close'), 'close'),
     keep: flagOf(members.get('keep'), 'keep'),
+    jobId: flagOf(members.get('job_id'), 'job_id'),
   };
 }
 

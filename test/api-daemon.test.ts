@@ -80,7 +80,7 @@ t.test('it takes signals while it runs, and only if it may', async (t) => {
   t.equal(count(), before);
 });
 
-t.test('it ends when idle, or with its client; rejects when the middleware goes', async (t) => {
+t.test('it ends when idle, or with its client, and outlives a lost connection', async (t) => {
   const around = await ownSurroundings(t);
   const client = await connectClient(t, around);
   await (
@@ -88,10 +88,12 @@ t.test('it ends when idle, or with its client; rejects when the middleware goes'
   ).ended;
   const lost = await connectClient(t, around);
   const served = await run(t, lost, 0);
-  const rejected = t.rejects(served.ended, { code: 'LOST' });
   around.sandbox.dropAll();
-  await rejected;
+  t.match(await sendToDaemon({ command: 'ping' }, around.uri), { type: 'result' });
+  await sendToDaemon({ command: 'stop' }, around.uri);
+  await served.ended;
   t.same(leftovers(around.home), []);
+  await lost.close();
   await t.rejects(runDaemon(lost), { code: 'CLOSED' });
   const closed = await connectClient(t, around);
   const last = await run(t, closed, 0);

@@ -129,10 +129,14 @@ t.test('closing and losing the connection', async (t) => {
   await t.rejects(client.call('core.ping'), { code: 'CLOSED' });
   await t.rejects(client.ping(), { code: 'CLOSED' });
   const other = await connectClient(t, around);
-  const job = t.rejects(other.call('test.job', [9, 1], { job: true }), { code: 'LOST' });
+  const lost = t.rejects(other.call('test.sleep', [30]), { code: 'LOST' });
+  const job = other.call('test.job', [3, 0.2], { job: true });
   await until('the job to be there', () => around.sandbox.countOf('test.job') > 0);
+  await until('the call to be there', () => around.sandbox.countOf('test.sleep') > 1);
   around.sandbox.dropAll();
-  await job;
+  await lost;
+  t.equal((await job).text, '"done"', 'the job is followed on');
+  t.equal(await other.ping(), 'pong');
 });
 
 t.test('sendToDaemon resolves with the final frame, or rejects if there is none', async (t) => {

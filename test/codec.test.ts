@@ -100,18 +100,22 @@ t.test('frames have their members in order, the result last', async (t) => {
     }),
     '{"type":"error","error":"\\u00e9","error_type":"X","trace":null,"extra":[1]}\n',
   );
-  t.equal(
+  const progress = (jobId: boolean) =>
     text({
       frame: {
         type: 'progress',
         percent: Buffer.from('12.50'),
         description: Buffer.from('"\\ud83d"'),
         state: 'RUNNING',
+        jobId: 7,
       },
       id: Buffer.from('1'),
-    }),
-    '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"}\n',
-  );
+      jobId,
+    });
+  const shown =
+    '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';
+  t.equal(progress(false), `${shown}}\n`);
+  t.equal(progress(true), `${shown},"job_id":7}\n`, 'the job’s id, for who asked for it');
 });
 
 t.test('a large result is not copied, and newlines in it do not end its line', async (t) => {

@@ -15,6 +15,7 @@ t.test('reads a request with everything in it', async (t) => {
     timeout: null,
     close: true,
     keep: false,
+    jobId: false,
   });
   t.equal(request.id?.toString(), '18446744073709551615');
   t.equal(request.params.toString(), '[ 1.0,NaN ]');

@@ -35,6 +35,8 @@ export interface Progress {
   readonly description: string | null;
   /** `WAITING`, `RUNNING`, `SUCCESS`, `FAILED` or `ABORTED`. */
   readonly state: string;
+  /** The job's number, for `core.job_abort` and the like; null from a daemon that does not tell it. */
+  readonly jobId: number | null;
 }
 
 export type ProgressCallback = (progress: Progress) => void;
@@ -66,14 +68,14 @@ export function encodeRequest(request: DaemonRequest): { line: string; request: 
   if (params !== undefined) members.push(`"params":${paramsText(params)}`);
   if (kwargs !== undefined) members.push(`"kwargs":${valueText(given(kwargs), 'kwargs')}`);
   if (timeout !== undefined) members.push(`"timeout":${valueText(timeout, 'timeout')}`);
-  const line = `{${members.join(',')},"close":true}`;
+  const line = `{${members.join(',')},"close":true,"job_id":true}`;
   return { line: `${line}\n`, request: parseRequest(Buffer.from(line)) };
 }
 
-export function progressOf({ percent, description, state }: ProgressFrame): Progress {
+export function progressOf({ percent, description, state, jobId }: ProgressFrame): Progress {
   const word = percent.toString('latin1');
   const number = /^-?\d/.test(word) ? Number(word) : null;
-  return { percent: number, description: stringOf(description), state };
+  return { percent: number, description: stringOf(description), state, jobId };
 }
 
 export function jsonText(text: Json): JsonText {

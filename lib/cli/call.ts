@@ -43,12 +43,24 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
     if (viewing) view?.finish(succeeded);
     viewing = false;
   };
+  let jobId: number | null = null;
+  const forgetSignals = job
+    ? onSignal(() => {
+        finish(false);
+        const id = jobId === null ? '' : ` ${jobId}`;
+        const end = jobId === null ? '' : `; 'midclt call core.job_abort${id}' ends it`;
+        sayLine(`Interrupted. The job${id} goes on at the server${end}`);
+      })
+    : null;
   let answer: Answer;
   try {
     answer = await exchange(
       { command: Command.CALL, method, params, timeout: timeoutOf(call), job },
       {
-        progress: (frame) => view?.update(...progressOf(frame)),
+        progress(frame) {
+          ({ jobId } = frame);
+          view?.update(...progressOf(frame));
+        },
         result: (piece) => {
           finish(true);
           printer.push(piece);
@@ -57,6 +69,7 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
     );
   } finally {
     finish(false); // whatever is said next stands on a line of its own
+    forgetSignals?.();
   }
   if (answer) {
     if (!call.quiet) printErrorFrame(answer);
@@ -92,6 +105,21 @@ export async function runPing(
   }
   printer.end();
   return 0;
+}
+
+/** Says something before a signal ends this process as if nobody had caught it. Returns what undoes it. */
+function onSignal(say: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const onOne = (signal: NodeJS.Signals) => {
+    forget();
+    say();
+    process.kill(process.pid, signal);
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, onOne);
+  };
+  for (const signal of signals) process.on(signal, onOne);
+  return forget;
 }
 
 /** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */

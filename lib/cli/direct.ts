@@ -54,5 +54,6 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     timeout: seconds,
     close: false,
     keep: false,
+    jobId: true,
   };
 }

@@ -39,6 +39,7 @@ function requestLine({ command, method, params, timeout, job }: Outbound): strin
           `"method":${quote(method)}`,
           `"params":${params}`,
           `"kwargs":{${[...seconds, ...(job ? ['"job":true'] : [])].join(',')}}`,
+          ...(job ? ['"job_id":true'] : []),
         ];
   return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"close":true}\n`;
 }

@@ -1,5 +1,6 @@
 /** Serves one socket path over one connection to the middleware, from the claim to the release. */
 import type { Core } from '../compose.js';
+import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Claim } from './claim.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -43,14 +44,16 @@ export class Server {
 
   /**
    * Resolves when the server was asked to go and is done, or told to go at once. Rejects with why
-   * the middleware went.
+   * the middleware refuses it.
    */
   async serve(): Promise<void> {
     const { core, claim, lifecycle, log } = this.options;
     const reason = await Promise.race([lifecycle.draining, core.connection.ended]);
     // From here on nobody can reach this daemon, and the next one can start.
     claim.release();
-    lifecycle.drain('connection lost'); // if nothing else asked for it
+    lifecycle.drain('connection closed'); // if nothing else asked for it
+    // What can't be sent now is not waited for.
+    core.connection.stopWaiting(shuttingDown());
     if (typeof reason === 'string') log('info', 'draining', { reason });
     const drained = this.sessions.drain().then(() => null);
     const forced = await Promise.race([drained, lifecycle.aborted]);

@@ -1,7 +1,7 @@
 /** Channel binding `tls-server-end-point` (RFC 5929). Brings asn1js: load it when it is needed. */
 import { createHash } from 'node:crypto';
 import { Constructed, fromBER, ObjectIdentifier, type AsnType } from 'asn1js';
-import { loginError } from './credential.js';
+import { LoginError } from './credential.js';
 
 const RSA = '1.2.840.113549.1.1';
 const ECDSA = '1.2.840.10045.4';
@@ -104,7 +104,7 @@ function oid(value: AsnType | undefined): string {
 }
 
 function unbound(what: string) {
-  return loginError(
+  return new LoginError(
     `no channel binding: the server's certificate ${what}. --no-channel-binding logs in without it`,
   );
 }

@@ -50,7 +50,12 @@ export function parseRawKey(text: string): RawKey | null {
   return id === undefined || secret === undefined ? null : { kind: 'raw', id, secret };
 }
 
-/** A login that failed. */
-export function loginError(reason: string): MidcltError {
-  return new MidcltError('LOGIN', `Failed to login: ${reason}`);
+/** A login that failed; `retry` says whether the same credential can succeed at another time. */
+export class LoginError extends MidcltError {
+  constructor(
+    reason: string,
+    readonly retry: 'never' | 'later' | 'much later' = 'never',
+  ) {
+    super('LOGIN', `Failed to login: ${reason}`);
+  }
 }

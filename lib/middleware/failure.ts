@@ -6,6 +6,11 @@ import { errnoName } from './errno.js';
 
 const INVALID_PARAMS = -32602;
 const CALL_ERROR = -32001;
+const TOO_MANY_CALLS = -32000;
+/** The middleware's own number. */
+const ENOTAUTHENTICATED = 207;
+/** What the legacy wire says in place of TOO_MANY_CALLS. */
+const ETOOMANYREFS = 109;
 
 /** The middleware's error answer, with the numbers to match on. */
 export class CallFailure extends MidcltError {
@@ -37,6 +42,33 @@ export function callFailure(error: Json): CallFailure {
     trace: orNull(data?.get('trace')),
     extra: orNull(data?.get('extra')),
   });
+}
+
+/** The `error` member of the legacy wire's `result` message. */
+export function legacyFailure(error: Json): CallFailure {
+  const members = membersOf(error);
+  const errno = integerOf(members?.get('error'));
+  const reason = stringOf(members?.get('reason')) ?? 'Unknown error';
+  if (stringOf(members?.get('type')) === 'VALIDATION') {
+    const lines = validationLines(members?.get('extra'));
+    if (lines !== null) return new CallFailure(lines, null, errno);
+  }
+  return new CallFailure(reason, null, errno, {
+    trace: orNull(members?.get('trace')),
+    extra: orNull(members?.get('extra')),
+  });
+}
+
+/**
+ * Why the middleware refused a call before it ran it: the session is not logged in (any more), or
+ * has too many calls under way. Null for every other failure.
+ */
+export function refusalOf(error: unknown): 'session' | 'busy' | null {
+  if (!(error instanceof CallFailure)) return null;
+  if (error.errno === ENOTAUTHENTICATED) return 'session';
+  if (error.rpcCode === TOO_MANY_CALLS) return 'busy';
+  const isRefusal = error.rpcCode === null && error.trace === null;
+  return isRefusal && error.errno === ETOOMANYREFS ? 'busy' : null;
 }
 
 /** The `fields` of a `core.get_jobs` event whose `state` is final and not SUCCESS. */

@@ -8,21 +8,30 @@ type Outcome = { readonly result: Json } | { readonly error: MidcltError };
 
 const FINAL = new Set(['SUCCESS', 'FAILED', 'ABORTED']);
 
+export interface JobRequest {
+  /** The id of the request that started or joined the job. */
+  readonly id: string;
+  readonly method: string;
+  /** Do jobs name the requests that started them? The legacy wire's don't. */
+  readonly isNamed: boolean;
+}
+
 export class JobWatch {
-  /** Known once an event or a look-up has named it. */
+  /** Known once an event, an answer or a look-up has told. */
   jobId: number | null = null;
   /** The job that the one watched stands for, if it only waits for another. */
   inPlaceOf: number | null = null;
 
   /** The server repeats itself, and sends the final event twice. */
   private shown = '';
+  /** When the job began, as the server wrote it: numbers start over when it restarts. */
+  private started: string | null = null;
   /** Set by the final event, which may come before anyone waits for it. */
   private outcome: Outcome | null = null;
   private onOutcome: ((outcome: Outcome) => void) | null = null;
 
   constructor(
-    /** The id of the request that started or joined the job. */
-    readonly requestId: string,
+    readonly request: JobRequest,
     private readonly onProgress: (frame: ProgressFrame) => void,
   ) {}
 
@@ -30,15 +39,27 @@ export class JobWatch {
     return this.outcome !== null;
   }
 
-  /** Does this job answer our request? */
-  isNamedBy(fields: Members): boolean {
-    const ids = elementsOf(fields.get('message_ids')) ?? [];
-    return ids.some((id) => stringOf(id) === this.requestId);
+  /** The job that the caller knows of. */
+  get shownId(): number | null {
+    return this.inPlaceOf ?? this.jobId;
   }
 
-  /** Takes the fields of the job as they are now. `id` is the job's, for the text of an error. */
-  report(id: number, fields: Members): void {
-    if (this.outcome) return;
+  /** Is this the job our request started, as far as the job itself can tell? */
+  isOurs(fields: Members): boolean {
+    const { id, method, isNamed } = this.request;
+    if (isNamed) {
+      const ids = elementsOf(fields.get('message_ids')) ?? [];
+      return ids.some((each) => stringOf(each) === id);
+    }
+    const started = fields.get('time_started')?.toString() ?? null;
+    const isSame = this.started === null || this.started === started;
+    return isSame && stringOf(fields.get('method')) === method;
+  }
+
+  /** Takes the fields of the job as they are now. */
+  report(fields: Members): void {
+    if (this.outcome || this.shownId === null) return;
+    this.started ??= fields.get('time_started')?.toString() ?? null;
     const state = stringOf(fields.get('state')) ?? '';
     const progress = membersOf(fields.get('progress'));
     const percent = progress?.get('percent') ?? NULL;
@@ -46,11 +67,13 @@ export class JobWatch {
     const shown = `${state}\n${percent.toString()}\n${description.toString()}`;
     if (shown !== this.shown) {
       this.shown = shown;
-      this.onProgress({ type: MessageType.PROGRESS, percent, description, state });
+      const jobId = this.shownId;
+      this.onProgress({ type: MessageType.PROGRESS, percent, description, state, jobId });
     }
-    if (FINAL.has(state)) this.finish(outcomeOf(id, state, fields));
+    if (FINAL.has(state)) this.finish(outcomeOf(this.shownId, state, fields));
   }
 
+  /** Gives the job up, unless it has its outcome. */
   fail(error: MidcltError): void {
     this.finish({ error });
   }

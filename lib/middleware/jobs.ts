@@ -3,14 +3,18 @@
  *
  * The connection stays in `legacy_jobs` mode: a job method answers its call with the job's id at
  * once. An integer is that id only if the job names our request among its `message_ids`, in an
- * event, which always comes before the answer, or in a look-up: transient jobs send no events.
+ * event, which always comes before the answer, or in a look-up: transient jobs send no events. On
+ * the legacy wire, whose jobs name no requests, the method and the event just before must do.
+ *
+ * When the connection was lost, a job that goes on at the server is looked up and followed on.
  */
-import { MidcltError } from '../errors.js';
+import { asMidcltError, MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
-import { elementsOf, integerOf, membersOf, stringOf } from '../members.js';
+import { integerOf, type Members } from '../members.js';
 import type { Json, ProgressFrame } from '../protocol.js';
-import { after } from '../timer.js';
 import type { Connection } from './connection.js';
+import { isLost, JobEvents, PATIENCE } from './job-events.js';
+import { findJobs, isJob, LOOK_UP_TIMEOUT } from './job-lookup.js';
 import { JobWatch } from './job-watch.js';
 
 export interface JobOptions {
@@ -25,28 +29,30 @@ export interface JobOptions {
   readonly signal: AbortSignal | null;
 }
 
-const COLLECTION = 'core.get_jobs';
-/** Milliseconds for the calls made here for their own sake. */
-const PATIENCE = 60_000;
+/** Jobs whose events are kept until the answers they precede, on the legacy wire. */
+const KEPT = 100;
 
 export class Jobs {
   /** Everyone who watches a job or waits to learn its id. */
   private readonly watches = new Set<JobWatch>();
-  private subscription: Promise<Json> | null = null;
+  private readonly events: JobEvents;
+  /** The newest events of jobs that name no request, by job; empty when nobody watches. */
+  private readonly recent = new Map<number, Members>();
 
   constructor(
     private readonly connection: Connection,
     private readonly log: Log,
   ) {
-    connection.onNotification((method, params) => {
-      if (method === 'collection_update' && this.watches.size > 0) this.onEvent(params);
+    this.events = new JobEvents(connection, (jobId, fields) => {
+      this.onEvent(jobId, fields);
+    });
+    connection.onRenewal(() => {
+      void this.followOn();
     });
     void connection.ended.then((error) => {
       const why = error?.message ?? 'The connection was closed';
       for (const watch of [...this.watches]) {
-        if (watch.jobId === null) continue; // its call is still pending and fails by itself
-        const text = `${why}; job ${watch.inPlaceOf ?? watch.jobId} goes on at the server, its outcome is unknown`;
-        watch.fail(new MidcltError('LOST', text));
+        if (watch.jobId !== null) watch.fail(lost(watch, `${why}; job`, 'goes on at the server'));
       }
     });
   }
@@ -67,19 +73,18 @@ export class Jobs {
       stage.accepted = true;
     };
     try {
-      await this.subscribe(options.timeout);
+      await this.events.subscribe(options.timeout, options.signal);
     } catch (error) {
       accept();
       options.onSettled();
       throw error;
     }
-    const watch = new JobWatch(this.connection.newId(), options.onProgress);
+    const watch = this.watch(method, options.onProgress);
     let followed: JobWatch | null = null;
-    this.watches.add(watch);
     try {
       const answer = await this.connection.call(method, params, {
         timeout: options.timeout,
-        id: watch.requestId,
+        id: watch.request.id,
         onSettled: () => {
           stage.answered = true;
           // A call given up by its timeout is over only now, when its late answer has come.
@@ -89,24 +94,58 @@ export class Jobs {
           }
         },
       });
-      const jobId = integerOf(answer);
-      if (jobId === null || (watch.jobId !== null && watch.jobId !== jobId)) return answer;
-      // With the slot still held: a look-up is two calls, and the server counts them.
-      const named = watch.jobId === jobId;
-      followed = named ? watch : await this.lookUp(jobId, method, watch, options.onProgress);
+      followed = await this.watchFor(answer, watch, options);
       if (!followed) return answer;
       accept();
-      this.log('info', 'job started', { method, job: jobId });
+      this.log('info', 'job started', { method: method.slice(0, 100), job: followed.shownId });
       return await followed.ended(options.signal);
+    } catch (error) {
+      // An event has told of the job before the connection was lost: it can be followed all the same.
+      if (!isLost(error) || watch.jobId === null || followed) throw error;
+      accept();
+      return await watch.ended(options.signal);
     } finally {
-      this.watches.delete(watch);
-      if (followed) this.watches.delete(followed);
+      this.forget(watch);
+      if (followed) this.forget(followed);
       stage.over = true;
       if (stage.answered) {
         accept();
         options.onSettled();
       }
     }
+  }
+
+  /** What to follow for the job whose id a method has answered with; null if it is no job. */
+  private async watchFor(
+    answer: Json,
+    watch: JobWatch,
+    options: JobOptions,
+  ): Promise<JobWatch | null> {
+    const jobId = integerOf(answer);
+    if (jobId === null || (watch.jobId !== null && watch.jobId !== jobId)) return null;
+    if (this.isAnnounced(jobId, watch)) return watch;
+    for (;;) {
+      try {
+        // With the slot still held: a look-up is two calls, and the server counts them.
+        return await this.lookUp(jobId, watch, options.onProgress);
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        await this.events.subscribe(PATIENCE, options.signal).catch(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  /** Has an event told that this is the job of our request? */
+  private isAnnounced(jobId: number, watch: JobWatch): boolean {
+    if (watch.jobId !== null) return watch.jobId === jobId;
+    const fields = this.recent.get(jobId);
+    if (!fields || !watch.isOurs(fields)) return false;
+    this.recent.delete(jobId);
+    watch.jobId = jobId;
+    watch.report(fields);
+    return true;
   }
 
   /**
@@ -116,35 +155,34 @@ export class Jobs {
    */
   private async lookUp(
     jobId: number,
-    method: string,
     watch: JobWatch,
     onProgress: (frame: ProgressFrame) => void,
   ): Promise<JobWatch | null> {
-    const filter = Buffer.from(`[[["id", "=", ${jobId}]], {"extra": {"raw_result": true}}]`);
     const seen: { ours: boolean; latest: ProgressFrame | null } = { ours: false, latest: null };
-    const proxy = new JobWatch(this.connection.newId(), (frame) => {
+    const proxy = this.watch('core.job_wait', (frame) => {
       seen.latest = frame;
       if (seen.ours) onProgress(frame);
     });
     proxy.inPlaceOf = jobId;
-    this.watches.add(proxy);
     let followed = false;
     try {
       // Together: a transient job is forgotten the moment it ends.
       const [found, waiting] = await Promise.allSettled([
-        this.connection.call('core.get_jobs', filter, { timeout: PATIENCE }),
+        findJobs(this.connection, [jobId]),
         this.connection.call('core.job_wait', Buffer.from(`[${jobId}]`), {
-          timeout: PATIENCE,
-          id: proxy.requestId,
+          timeout: LOOK_UP_TIMEOUT,
+          id: proxy.request.id,
         }),
       ]);
       if (found.status === 'rejected') throw found.reason;
-      const fields = membersOf(elementsOf(found.value)?.[0]);
-      seen.ours = fields ? watch.isNamedBy(fields) : await this.isJob(method);
+      const fields = found.value.get(jobId);
+      const { method } = watch.request;
+      seen.ours = fields ? watch.isOurs(fields) : await isJob(this.connection, method);
       if (!seen.ours) return null;
       watch.jobId = jobId;
-      if (fields) watch.report(jobId, fields);
-      followed = waiting.status === 'fulfilled' && proxy.jobId !== null && !watch.hasEnded;
+      if (fields) watch.report(fields);
+      const waitId = waiting.status === 'fulfilled' ? integerOf(waiting.value) : null;
+      followed = waitId !== null && this.isAnnounced(waitId, proxy) && !watch.hasEnded;
       if (!followed) {
         const text = `Job ${jobId} ended; the server keeps no result of it`;
         watch.fail(new MidcltError('CALL', text)); // unless it has its outcome
@@ -153,54 +191,74 @@ export class Jobs {
       if (seen.latest) onProgress(seen.latest);
       return proxy;
     } finally {
-      if (!followed) this.watches.delete(proxy);
+      if (!followed) this.forget(proxy);
     }
   }
 
-  /** Does the server list the method as a job? False where it does not say. */
-  private async isJob(method: string): Promise<boolean> {
-    const service = Buffer.from(JSON.stringify([method.slice(0, method.lastIndexOf('.'))]));
+  /** Looks up every job that was followed when the connection went, and shows where it stands. */
+  private async followOn(): Promise<void> {
+    const watches = [...this.watches].filter((watch) => watch.jobId !== null && !watch.hasEnded);
+    if (watches.length === 0) return;
+    const fail = (watch: JobWatch, why: string) => {
+      watch.fail(lost(watch, 'The connection to the middleware was lost while job', why));
+    };
     try {
-      const methods = await this.connection.call('core.get_methods', service, {
-        timeout: PATIENCE,
-      });
-      const entry = membersOf(membersOf(methods)?.get(method));
-      return entry?.get('job')?.toString() === 'true';
-    } catch {
-      return false;
+      await this.events.subscribe(LOOK_UP_TIMEOUT, null);
+      const found = await findJobs(this.connection, [...new Set(watches.map(idOf))]);
+      this.log('info', 'jobs followed on', { jobs: watches.length, known: found.size });
+      for (const watch of watches) {
+        const fields = found.get(idOf(watch));
+        if (fields && watch.isOurs(fields)) watch.report(fields);
+        else
+          fail(watch, 'ran, and the server knows it no longer or shows it to administrators only');
+      }
+    } catch (error) {
+      if (isLost(error)) return; // it will be done when there is another
+      for (const watch of watches) {
+        fail(watch, `ran, and asking for it failed (${asMidcltError(error).message})`);
+      }
     }
   }
 
-  /** Once for the connection, when the first job comes: the events of all jobs are a lot of traffic. */
-  private async subscribe(timeout: number | null): Promise<void> {
-    const params = Buffer.from(`["${COLLECTION}"]`);
-    this.subscription ??= this.connection.call('core.subscribe', params, { timeout: PATIENCE });
-    const { subscription } = this;
-    subscription.catch(() => (this.subscription = null));
-    // Others wait for the same answer, each as long as its own call may take.
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<never>((_resolve, reject) => {
-      timer = after(timeout, () => {
-        reject(new MidcltError('TIMEOUT', 'Call timeout'));
-      });
-    });
-    try {
-      await Promise.race([subscription, patience]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  private onEvent(params: Json): void {
-    const event = membersOf(params);
-    if (stringOf(event?.get('collection')) !== COLLECTION) return;
-    const fields = membersOf(event?.get('fields'));
-    const jobId = integerOf(fields?.get('id'));
-    if (!fields || jobId === null) return;
+  private onEvent(jobId: number, fields: Members): void {
+    if (this.watches.size === 0) return;
+    let isOurs = false;
     for (const watch of this.watches) {
+      if (watch.jobId !== null ? watch.jobId !== jobId : !watch.request.isNamed) continue;
+      // After a restart of the server the number may be another job's.
+      if (!watch.isOurs(fields)) continue;
       // A job that callers are merged into names each of them as they come.
-      if (watch.jobId === null && watch.isNamedBy(fields)) watch.jobId = jobId;
-      if (watch.jobId === jobId) watch.report(watch.inPlaceOf ?? jobId, fields);
+      watch.jobId = jobId;
+      watch.report(fields);
+      isOurs = true;
+    }
+    if (isOurs || this.connection.namesRequests) return;
+    this.recent.set(jobId, fields);
+    for (const oldest of this.recent.keys()) {
+      if (this.recent.size <= KEPT) break;
+      this.recent.delete(oldest);
     }
   }
+
+  private watch(method: string, onProgress: (frame: ProgressFrame) => void): JobWatch {
+    const { connection } = this;
+    const request = { id: connection.newId(), method, isNamed: connection.namesRequests };
+    const watch = new JobWatch(request, onProgress);
+    this.watches.add(watch);
+    return watch;
+  }
+
+  private forget(watch: JobWatch): void {
+    this.watches.delete(watch);
+    if (this.watches.size === 0) this.recent.clear();
+  }
+}
+
+function idOf({ jobId }: JobWatch): number {
+  return jobId ?? NaN;
+}
+
+function lost(watch: JobWatch, before: string, after: string): MidcltError {
+  const id = watch.shownId ?? 0;
+  return new MidcltError('LOST', `${before} ${id} ${after}; its outcome is unknown`);
 }

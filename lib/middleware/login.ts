@@ -4,12 +4,13 @@ import { elementsOf, membersOf, quote, stringOf, type Members } from '../members
 import type { Json } from '../protocol.js';
 import { isLoopback, type Target } from '../uri.js';
 import {
-  loginError,
+  LoginError,
   type ApiKeyCredential,
   type Credential,
   type PasswordCredential,
 } from './credential.js';
 import { CallFailure } from './failure.js';
+import { legacyLogin, NOT_THE_KEY } from './legacy-login.js';
 
 /** What a login runs over. */
 export interface Channel {
@@ -44,13 +45,13 @@ export function checkTransport(credential: Credential, target: Target): void {
   if (credential.kind !== 'api-key' || target.scheme !== 'ws' || isLoopback(target)) return;
   const { mechanism, channelBinding, force } = credential;
   if (mechanism === 'PLAIN' && !force) {
-    throw loginError(
+    throw new LoginError(
       `the API key is not sent unencrypted to ${target.uri}, since the middleware revokes such a ` +
         'key. Use wss://, or leave out --plain (--force sends it all the same)',
     );
   }
   if (mechanism === 'SCRAM' && channelBinding) {
-    throw loginError(
+    throw new LoginError(
       `there is no channel binding over ${target.uri}, which is not encrypted. Use wss://, or ` +
         '--no-channel-binding to do without it',
     );
@@ -60,7 +61,8 @@ export function checkTransport(credential: Credential, target: Target): void {
 /** Rejects with a `LOGIN` error when the middleware refuses the credential, and is not tried again. */
 export async function login(credential: Credential, channel: Channel): Promise<void> {
   try {
-    if (credential.kind === 'password') await withPassword(credential, channel);
+    if (channel.target.wire === 'legacy') await legacyLogin(credential, channel.call);
+    else if (credential.kind === 'password') await withPassword(credential, channel);
     else if (credential.mechanism === 'PLAIN') await withPlainKey(credential, channel);
     else await withScram(credential, channel);
   } catch (thrown) {
@@ -76,10 +78,12 @@ function explained(error: MidcltError, secret: string): MidcltError {
   if (error.code === 'LOGIN') return error;
   const shown = secret.length < 6 ? error.message : error.message.replaceAll(secret, '…');
   if (error.code !== 'CALL') return new MidcltError(error.code, `Failed to login: ${shown}`);
-  const isBusy = error instanceof CallFailure && error.errno === EBUSY;
-  return loginError(
-    isBusy ? `${shown}: too many logins from this address; try again in a minute` : shown,
-  );
+  const { errno = null, rpcCode = null } = error instanceof CallFailure ? error : {};
+  if (errno === EBUSY) {
+    const text = `${shown}: too many logins from this address; try again in a minute`;
+    return new LoginError(text, 'much later');
+  }
+  return new LoginError(shown, rpcCode === INVALID_PARAMS ? 'never' : 'later');
 }
 
 function secretOf(credential: Credential): string {
@@ -99,7 +103,7 @@ async function withPassword(credential: PasswordCredential, { call }: Channel): 
 async function withPlainKey(credential: ApiKeyCredential, { call }: Channel): Promise<void> {
   const { username, key } = credential;
   if (key.kind !== 'raw') {
-    throw loginError('--plain sends the key itself, and the key file has only what SCRAM needs');
+    throw new LoginError(NOT_THE_KEY);
   }
   const data = { mechanism: 'API_KEY_PLAIN', username, api_key: `${key.id}-${key.secret}` };
   const answer = await ask(call, data, PLAIN);
@@ -124,7 +128,7 @@ async function withScram(credential: ApiKeyCredential, channel: Channel): Promis
     answer = await send('CLIENT_FIRST_MESSAGE', scram.first);
   } catch (error) {
     if (!(error instanceof CallFailure) || error.rpcCode !== INVALID_PARAMS) throw error;
-    throw loginError(
+    throw new LoginError(
       'the middleware does not know SCRAM (before TrueNAS 26 it does not); --plain sends it the ' +
         `API key itself instead. It said: ${error.message}`,
     );
@@ -145,7 +149,7 @@ async function withScram(credential: ApiKeyCredential, channel: Channel): Promis
 function bindingOf({ target, certificate }: Channel): Buffer | null {
   if (target.scheme !== 'wss') return null;
   const der = certificate();
-  if (der === null) throw loginError('no channel binding: the server showed no certificate');
+  if (der === null) throw new LoginError('no channel binding: the server showed no certificate');
   const { serverEndPoint } = require('./binding.js') as typeof import('./binding.js');
   return serverEndPoint(der);
 }
@@ -171,7 +175,7 @@ function scramMessage(answer: Members | null, step: string, texts: Refusals): st
   if (stringOf(answer?.get('response_type')) !== 'SCRAM_RESPONSE') throw refusal(answer, texts);
   const message = stringOf(answer?.get('rfc_str'));
   if (stringOf(answer?.get('scram_type')) === step && message !== null) return message;
-  throw loginError(`SCRAM: the middleware's answer is not its ${step}`);
+  throw new LoginError(`SCRAM: the middleware's answer is not its ${step}`);
 }
 
 function refusal(answer: Members | null, texts: Refusals): MidcltError {
@@ -179,19 +183,20 @@ function refusal(answer: Members | null, texts: Refusals): MidcltError {
   switch (type) {
     case 'AUTH_ERR':
     case 'EXPIRED':
-      return loginError(texts[type]);
+      return new LoginError(texts[type]);
     case 'DENIED':
-      return loginError('Account does not have API access');
+      return new LoginError('Account does not have API access');
     case 'OTP_REQUIRED':
-      return loginError('The account wants a one-time code, which is not supported yet');
+      return new LoginError('The account wants a one-time code, which is not supported yet');
     case 'REDIRECT': {
       const list = elementsOf(answer?.get('urls'))?.map((url) => stringOf(url)) ?? [];
-      return loginError(
+      return new LoginError(
         `Authentication must be performed on the active storage controller: ${list.join(', ')}`,
+        'later', // the controllers may be changing over
       );
     }
     default:
-      return loginError(
+      return new LoginError(
         `The middleware answered ${type ?? 'something else than a login response'}`,
       );
   }

@@ -1,7 +1,7 @@
 /** SCRAM (RFC 5802) from the client's side, for any of its hashes. */
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { loginError, type ScramKeys } from './credential.js';
+import { LoginError, type ScramKeys } from './credential.js';
 
 /** As node:crypto names them. */
 export type ScramHash = 'sha1' | 'sha256' | 'sha512';
@@ -145,5 +145,5 @@ function xor(left: Buffer, right: Buffer): Buffer {
 }
 
 function protocolError(reason: string) {
-  return loginError(`SCRAM: ${reason}`);
+  return new LoginError(`SCRAM: ${reason}`);
 }

@@ -1,6 +1,6 @@
 /** Event name → who listens. One listener a name is all a command needs. */
 import { MidcltError } from '../errors.js';
-import { isNull, membersOf, quote, stringOf } from '../members.js';
+import { isNull, membersOf, stringOf } from '../members.js';
 import type { Json } from '../protocol.js';
 import type { Connection } from './connection.js';
 import { validationLines } from './failure.js';
@@ -42,15 +42,14 @@ export class Subscriptions {
     let end!: Listener['end'];
     const ended = new Promise<MidcltError | null>((resolve, reject) => {
       end = resolve;
-      void this.connection.ended.then((error) => {
-        if (error) reject(error);
-      });
+      // Events may have been missed then: whoever counts on all of them has to know.
+      this.connection.onLoss(reject);
     });
     ended.catch(() => undefined); // the caller may have gone by then
     // Before the call: a source with bad arguments ends before the answer to it comes.
     this.listeners.set(event, { onEvent, end });
     try {
-      await this.connection.call('core.subscribe', Buffer.from(`[${quote(event)}]`), { timeout });
+      await this.connection.subscribe(event, timeout);
     } catch (error) {
       this.listeners.delete(event);
       throw error;

@@ -7,8 +7,22 @@ import type { Target } from '../uri.js';
 
 /** Python's client gives a handshake this long, too. */
 const HANDSHAKE_TIMEOUT = 30_000;
+/** In milliseconds. */
+export interface Liveness {
+  /** Of silence until the other side is asked for a sign of life. */
+  readonly silence: number;
+  /** That it has for the sign. */
+  readonly patience: number;
+  /** Between two looks. The wall clock jumps when the machine was suspended: then it is asked at once. */
+  readonly look: number;
+}
+
 /** nginx in front of the middleware cuts a connection that is silent for 60 s (25.04, 25.10). */
-const PING_INTERVAL = 20_000;
+export const LIVENESS: Liveness = { silence: 20_000, patience: 10_000, look: 2_000 };
+
+/** Milliseconds by which the wall clock may run away from the steady one between two looks. */
+const JUMP = 2_000;
+
 /** The largest message taken. The server sets no limit of its own. */
 const MAX_MESSAGE = 1024 * 1024 * 1024;
 
@@ -22,7 +36,11 @@ export interface Link {
  * Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the
  * reason, also when `signal` aborts.
  */
-export function openWebSocket(target: Target, signal: AbortSignal): Promise<Link> {
+export function openWebSocket(
+  target: Target,
+  liveness: Liveness,
+  signal: AbortSignal,
+): Promise<Link> {
   return new Promise((resolve, reject) => {
     const { socketPath } = target;
     const socket = new WebSocket(target.url, {
@@ -52,27 +70,40 @@ export function openWebSocket(target: Target, signal: AbortSignal): Promise<Link
     socket.once('open', () => {
       signal.removeEventListener('abort', abort);
       socket.off('error', fail);
-      keepAlive(socket, stream);
+      keepAlive(socket, stream, liveness);
       resolve({ socket, certificate: () => certificateOf(stream) });
     });
   });
 }
 
 /**
- * Pings; if nothing has come until the next ping is due the connection is dead and ended as such.
- * Any byte is a sign of life: the pong itself waits behind a large message on a slow line.
+ * Pings after some silence; a connection without an answer is dead and ended as such. Any byte is a
+ * sign of life: the pong itself waits behind a large message on a slow line.
  */
-function keepAlive(socket: WebSocket, stream: net.Socket | null): void {
-  let seen = -1;
+function keepAlive(socket: WebSocket, stream: net.Socket | null, liveness: Liveness): void {
+  const { silence, patience, look } = liveness;
+  const offset = () => Date.now() - performance.now();
+  let known = offset();
+  let received = -1;
+  let lastSign = performance.now();
+  let asked: number | null = null;
   const timer = setInterval(() => {
-    const received = stream ? stream.bytesRead : NaN;
-    if (received === seen) {
-      socket.terminate();
-      return;
+    const now = performance.now();
+    const bytes = stream ? stream.bytesRead : NaN;
+    const jumped = Math.abs(offset() - known) > JUMP;
+    known = offset();
+    if (bytes !== received) {
+      received = bytes;
+      lastSign = now;
+      asked = null;
     }
-    seen = received;
-    socket.ping();
-  }, PING_INTERVAL);
+    if (asked === null && (jumped || now - lastSign >= silence)) {
+      asked = now;
+      socket.ping();
+    } else if (asked !== null && now - asked >= patience) {
+      socket.terminate();
+    }
+  }, look);
   timer.unref();
   socket.on('close', () => {
     clearInterval(timer);

@@ -24,6 +24,8 @@ export type Incoming =
 export interface Outgoing {
   readonly frame: Frame;
   readonly id: Json | null;
+  /** Does the client want the ids of jobs? */
+  readonly jobId?: boolean;
 }
 
 /**
@@ -137,7 +139,7 @@ export class Stringify extends Transform {
 }
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
-export function encodeFrame({ frame, id }: Outgoing): Buffer[] {
+export function encodeFrame({ frame, id, jobId = false }: Outgoing): Buffer[] {
   const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}`;
   switch (frame.type) {
     case MessageType.RESULT: {
@@ -163,7 +165,9 @@ export function encodeFrame({ frame, id }: Outgoing): Buffer[] {
           onOneLine(frame.percent),
           DESCRIPTION,
           onOneLine(frame.description),
-          Buffer.from(`,"state":${quote(frame.state)}}\n`),
+          Buffer.from(`,"state":${quote(frame.state)}`),
+          jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
+          END,
         ]),
       ];
   }

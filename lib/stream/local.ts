@@ -19,8 +19,9 @@ export class LocalSession {
 
   constructor(verbs: Verbs, lanes: Lanes) {
     const { signal } = this.gone;
+    const applicant = { verbs, signal, isThere: () => Promise.resolve(true) };
     this.serialize = new Serialize(() => undefined);
-    this.frames = forward(verbs, (incoming) => admit(incoming, verbs, lanes, signal), signal);
+    this.frames = forward(verbs, (incoming) => admit(incoming, lanes, applicant), signal);
     this.serialize.pipe(this.frames);
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);

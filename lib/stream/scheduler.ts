@@ -83,7 +83,7 @@ export class Scheduler {
   }
 }
 
-function abandoned(): MidcltError {
+export function abandoned(): MidcltError {
   return new MidcltError('CLOSED', 'The client went away; the request was not sent');
 }
 

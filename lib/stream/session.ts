@@ -5,11 +5,11 @@
  */
 import type { Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
-import { MidcltError } from '../errors.js';
+import { shuttingDown } from '../errors.js';
 import { LineLimit, Parse, splitLines, Stringify, type Incoming } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';
 import { admit, type Lanes } from './lanes.js';
-import { NO_SLOT, type Slot } from './scheduler.js';
+import type { Slot } from './scheduler.js';
 import { Serialize } from './serialize.js';
 
 export interface SessionOptions {
@@ -26,7 +26,6 @@ export interface SessionOptions {
 const STALL = 2000;
 /** Milliseconds between two looks at what is still to be written. */
 const FLUSH_POLL = 5;
-const SHUTTING_DOWN = 'The daemon is shutting down; the request was not sent';
 
 export class Session {
   /** Resolves when the connection is gone, with the error that ended it or null. */
@@ -123,13 +122,10 @@ export class Session {
   }
 
   private async admit(incoming: Incoming): Promise<Slot> {
-    if (this.draining) throw new MidcltError('SHUTDOWN', SHUTTING_DOWN);
+    if (this.draining) throw shuttingDown();
     const { verbs, lanes } = this.options;
-    const slot = await admit(incoming, verbs, lanes, this.gone.signal);
-    if (slot === NO_SLOT) return slot;
-    if (await this.probe()) return slot;
-    slot.release();
-    throw new MidcltError('CLOSED', 'The client went away; the request was not sent');
+    const isThere = () => this.probe();
+    return admit(incoming, lanes, { verbs, signal: this.gone.signal, isThere });
   }
 
   private answered({ request }: Incoming): void {

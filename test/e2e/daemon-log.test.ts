@@ -42,11 +42,8 @@ t.test(
   async (t) => {
     const daemon = await startDaemon(t, { args: ['--log-file', '/dev/full'] });
     t.match(await daemon.d(['call', 'core.ping']), { code: 0, stdout: 'pong\n' });
-    daemon.sandbox.dropAll();
-    t.match(await daemon.exited, { code: 1 });
-    t.match(
-      daemon.stderr(),
-      /^Cannot write the log file .*ENOSPC.*\nError: Connection .* lost .*\n$/,
-    );
+    await daemon.d(['daemon-stop']);
+    t.match(await daemon.exited, { code: 0 });
+    t.match(daemon.stderr(), /^Cannot write the log file .*ENOSPC.*\n$/);
   },
 );

@@ -178,22 +178,3 @@ t.test('F31: after daemon-stop a new daemon starts at once', async (t) => {
     t.ok(next.child.exitCode !== null || (await next.exited).code === 0, 'it is gone');
   }
 });
-
-t.test(
-  'ends with an error when the middleware goes, and what was in flight hears of it',
-  async (t) => {
-    const daemon = await startDaemon(t);
-    const call = daemon.d(['call', 'test.sleep', '30']);
-    const job = daemon.d(['call', '-j', 'test.job', '100', '1']);
-    await until('the call to be in flight', () => daemon.sandbox.countOf('test.sleep') > 0);
-    await until('the job to be followed', () =>
-      fs.readFileSync(daemon.logFile, 'utf8').includes('job started'),
-    );
-    daemon.sandbox.dropAll();
-    t.match(await call, { code: 1, stderr: /connection to the middleware was lost.*unknown\n$/ });
-    t.match(await job, { code: 1, stderr: /job \d+ goes on at the server/ });
-    t.match(await daemon.exited, { code: 1 });
-    t.match(daemon.stderr(), /^Error: Connection to .* lost .*\n$/);
-    t.same(leftovers(daemon.home), []);
-  },
-);

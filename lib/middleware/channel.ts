@@ -1,0 +1,230 @@
+/** One WebSocket from its opening to its end, and the calls that wait for an answer over it. */
+import type { WebSocket } from 'ws';
+import { asMidcltError, MidcltError } from '../errors.js';
+import type { Log } from '../logger.js';
+import type { Json } from '../protocol.js';
+import { after } from '../timer.js';
+import type { Target } from '../uri.js';
+import { jsonrpc } from './jsonrpc.js';
+import { legacy } from './legacy.js';
+import { openWebSocket, type Liveness } from './transport.js';
+import type { Wire } from './wire.js';
+
+export interface SendOptions {
+  /** Milliseconds from sending to answer; null waits for ever. */
+  readonly timeout: number | null;
+  /**
+   * Called exactly once, when the server is done with the call or never had it. That may be long
+   * after the promise is rejected with a timeout: a call given up still runs there.
+   */
+  readonly onSettled?: (() => void) | undefined;
+}
+
+export interface ChannelOptions {
+  readonly target: Target;
+  readonly liveness: Liveness;
+  readonly log: Log;
+  readonly onNotification: (method: string, params: Json) => void;
+}
+
+interface Pending {
+  readonly method: string;
+  readonly onSettled: (() => void) | undefined;
+  readonly timer: NodeJS.Timeout | undefined;
+  readonly resolve: (result: Json) => void;
+  readonly reject: (error: MidcltError) => void;
+}
+
+/** Milliseconds for the answer to the greeting, where there is one; as in Python's client. */
+const HELLO_TIMEOUT = 10_000;
+/** Milliseconds for the answer to a close. */
+const CLOSE_TIMEOUT = 1000;
+
+export class Channel {
+  /** Resolves when the WebSocket is gone, with why. */
+  readonly closed: Promise<string>;
+  /** The middleware takes only small messages from who is not. */
+  isLoggedIn: boolean;
+  /** Called first of all when the WebSocket is gone. */
+  onClosed: (why: string) => void = () => undefined;
+
+  private readonly pending = new Map<string, Pending>();
+  private onHello: ((refusal: string | null) => void) | null = null;
+  private gone = false;
+  private isRetired = false;
+
+  private constructor(
+    private readonly socket: WebSocket,
+    /** The server's own certificate (DER), null without TLS. */
+    readonly certificate: () => Buffer | null,
+    readonly wire: Wire,
+    private readonly options: ChannelOptions,
+  ) {
+    // A local socket needs no login.
+    this.isLoggedIn = options.target.scheme === 'ws+unix';
+    socket.on('message', (data: Buffer, isBinary) => {
+      this.receive(data, isBinary);
+    });
+    socket.on('error', (error) => {
+      options.log('warning', 'websocket error', { error: error.message });
+    });
+    this.closed = new Promise((resolve) => {
+      socket.on('close', (code, reason) => {
+        const why = reason.length === 0 ? `code ${code}` : `code ${code}: ${reason.toString()}`;
+        this.gone = true;
+        this.onClosed(why);
+        this.lose(why);
+        resolve(why);
+      });
+    });
+  }
+
+  /** Rejects with a `CONNECT` error, also when `signal` aborts. */
+  static async open(options: ChannelOptions, signal: AbortSignal): Promise<Channel> {
+    const { target, liveness } = options;
+    const { socket, certificate } = await openWebSocket(target, liveness, signal);
+    const wire = target.wire === 'legacy' ? legacy : jsonrpc;
+    const channel = new Channel(socket, certificate, wire, options);
+    if (wire.greeting !== null) await channel.greet(wire.greeting, signal);
+    return channel;
+  }
+
+  get inFlight(): number {
+    return this.pending.size;
+  }
+
+  /**
+   * Sends a call and resolves with its result's text. Rejects with a `CALL` error (the server's
+   * answer), `TIMEOUT`, `LOST` (sent, outcome unknown), `CLOSED` or `REQUEST` (not sent).
+   */
+  call(id: string, method: string, params: Json, options: SendOptions): Promise<Json> {
+    const encode = () => this.wire.encodeCall(id, method, params, this.isLoggedIn);
+    return this.send(id, method, encode, options);
+  }
+
+  /** Asks for the notifications of an event. Resolves and rejects as {@link call}. */
+  subscribe(id: string, event: string, options: SendOptions): Promise<Json> {
+    const encode = () => this.wire.encodeSubscribe(id, event, this.isLoggedIn);
+    return this.send(id, 'core.subscribe', encode, options);
+  }
+
+  close(): void {
+    this.socket.close(1000);
+    // A server that does not answer the close is not waited for.
+    setTimeout(() => {
+      this.socket.terminate();
+    }, CLOSE_TIMEOUT).unref();
+  }
+
+  /** Closes when what was sent is answered. */
+  retire(): void {
+    this.isRetired = true;
+    if (this.pending.size === 0) this.close();
+  }
+
+  private send(
+    id: string,
+    method: string,
+    encode: () => Buffer,
+    { timeout, onSettled }: SendOptions,
+  ): Promise<Json> {
+    return new Promise((resolve, reject) => {
+      let message: Buffer;
+      try {
+        if (this.gone) throw notSent();
+        message = encode();
+      } catch (error) {
+        onSettled?.();
+        reject(asMidcltError(error));
+        return;
+      }
+      const timer = after(timeout, () => {
+        reject(new MidcltError('TIMEOUT', 'Call timeout'));
+      });
+      this.pending.set(id, { method, onSettled, timer, resolve, reject });
+      this.socket.send(message, { binary: false });
+    });
+  }
+
+  private greet(greeting: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (reason: string) => {
+        settle();
+        this.close();
+        const text = `Cannot connect to ${this.options.target.uri}: ${reason}`;
+        reject(new MidcltError('CONNECT', text));
+      };
+      const onAbort = () => {
+        fail('closed');
+      };
+      const timer = after(HELLO_TIMEOUT, () => {
+        fail('no answer to the greeting');
+      });
+      const settle = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        this.onHello = null;
+      };
+      signal.addEventListener('abort', onAbort);
+      void this.closed.then(fail);
+      this.onHello = (refusal) => {
+        if (refusal !== null) {
+          fail(refusal);
+          return;
+        }
+        settle();
+        resolve();
+      };
+      this.socket.send(greeting);
+    });
+  }
+
+  private receive(data: Buffer, isBinary: boolean): void {
+    const message = isBinary ? ({ kind: 'unknown' } as const) : this.wire.decode(data);
+    const { log, onNotification } = this.options;
+    switch (message.kind) {
+      case 'result':
+        this.settle(message.id)?.resolve(message.result);
+        return;
+      case 'error':
+        // Without an id it answers nobody in particular: no call may fail by it.
+        if (message.id !== null) this.settle(message.id)?.reject(message.failure);
+        else log('warning', 'error without an id', { error: message.failure.message });
+        return;
+      case 'notification':
+        onNotification(message.method, message.params);
+        return;
+      case 'hello':
+        this.onHello?.(message.refusal);
+        return;
+      case 'unknown':
+        log('warning', 'message not understood', { bytes: data.length, binary: isBinary });
+    }
+  }
+
+  /** The call with this id is over at the server. A late or foreign answer finds nothing here. */
+  private settle(id: string): Pending | undefined {
+    const call = this.pending.get(id);
+    if (!call) {
+      this.options.log('warning', 'answer to no call of ours');
+      return undefined;
+    }
+    this.pending.delete(id);
+    clearTimeout(call.timer);
+    call.onSettled?.();
+    if (this.isRetired && this.pending.size === 0) this.close();
+    return call;
+  }
+
+  private lose(why: string): void {
+    for (const id of [...this.pending.keys()]) {
+      const call = this.settle(id);
+      const text = `The connection to the middleware was lost (${why}); the outcome of ${call?.method ?? ''} is unknown`;
+      call?.reject(new MidcltError('LOST', text));
+    }
+  }
+}
+
+export function notSent(): MidcltError {
+  return new MidcltError('CLOSED', 'No connection to the middleware; the call was not sent');
+}

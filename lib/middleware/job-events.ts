@@ -1,0 +1,80 @@
+/**
+ * The events of `core.get_jobs`: subscribed to when somebody follows a job, once for each WebSocket.
+ * Those of all jobs are a lot of traffic.
+ */
+import { isMidcltError, MidcltError } from '../errors.js';
+import { integerOf, membersOf, stringOf, type Members } from '../members.js';
+import type { Json } from '../protocol.js';
+import { after } from '../timer.js';
+import type { Connection } from './connection.js';
+import { LOOK_UP_TIMEOUT } from './job-lookup.js';
+
+const COLLECTION = 'core.get_jobs';
+/** Milliseconds until a lost connection must be back for what is asked about jobs. */
+export const PATIENCE = 120_000;
+
+export class JobEvents {
+  private subscription: Promise<Json> | null = null;
+
+  /** `onEvent` gets a job as it is now. */
+  constructor(
+    private readonly connection: Connection,
+    private readonly onEvent: (jobId: number, fields: Members) => void,
+  ) {
+    connection.onNotification((method, params) => {
+      if (method === 'collection_update' && this.subscription) this.read(params);
+    });
+    const reset = () => {
+      this.subscription = null;
+    };
+    connection.onLoss(reset);
+    connection.onRenewal(reset);
+  }
+
+  /**
+   * Resolves, in the turn in which a call can be sent, when its events are going to come. `timeout`
+   * is for the subscription, in milliseconds. Rejects as {@link Connection.call} and `ready`.
+   */
+  async subscribe(timeout: number | null, signal: AbortSignal | null): Promise<void> {
+    for (;;) {
+      await this.connection.ready(signal, PATIENCE);
+      const subscription = (this.subscription ??= this.request());
+      // Others wait for the same answer, each as long as its own call may take.
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<never>((_resolve, reject) => {
+        timer = after(timeout, () => {
+          reject(new MidcltError('TIMEOUT', 'Call timeout'));
+        });
+      });
+      try {
+        await Promise.race([subscription, patience]);
+        if (this.subscription === subscription) return;
+      } catch (error) {
+        if (!isLost(error)) throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }
+
+  private request(): Promise<Json> {
+    const subscription = this.connection.subscribe(COLLECTION, LOOK_UP_TIMEOUT);
+    subscription.catch(() => {
+      if (this.subscription === subscription) this.subscription = null;
+    });
+    return subscription;
+  }
+
+  private read(params: Json): void {
+    const event = membersOf(params);
+    if (stringOf(event?.get('collection')) !== COLLECTION) return;
+    const fields = membersOf(event?.get('fields'));
+    const jobId = integerOf(fields?.get('id'));
+    if (fields && jobId !== null) this.onEvent(jobId, fields);
+  }
+}
+
+/** Was it the connection that failed, and not what was asked for? */
+export function isLost(error: unknown): boolean {
+  return isMidcltError(error) && (error.code === 'LOST' || error.code === 'CLOSED');
+}

@@ -1,0 +1,27 @@
+/** What the connection is made of, and what it can be found in. */
+import type { Log } from '../logger.js';
+import type { Target } from '../uri.js';
+import type { Credential } from './credential.js';
+import type { Pace } from './pace.js';
+
+export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
+
+export interface ConnectionOptions {
+  readonly target: Target;
+  readonly credential: Credential | null;
+  readonly log: Log;
+  readonly pace?: Pace;
+}
+
+/** What `status` tells. */
+export interface ConnectionFacts {
+  readonly state: State;
+  /** Milliseconds of the epoch. */
+  readonly since: number;
+  /** Why the connection was lost, or could not be had again. */
+  readonly lastError: string | null;
+  readonly logins: number;
+  readonly reconnects: number;
+  /** False when what it logged in with can't be used once more. */
+  readonly canLogInAgain: boolean;
+}

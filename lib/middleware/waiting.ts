@@ -1,0 +1,67 @@
+/** Who waits until calls can be made. */
+import { MidcltError } from '../errors.js';
+import { after } from '../timer.js';
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: MidcltError) => void;
+}
+
+export class Waiting {
+  private readonly waiters = new Set<Waiter>();
+  private stopped: MidcltError | null = null;
+
+  /** `why` says what they wait for, in an error to who waited too long. */
+  constructor(private readonly why: () => string) {}
+
+  get size(): number {
+    return this.waiters.size;
+  }
+
+  /** Rejects when `signal` aborts, with a `TIMEOUT` after `patience` milliseconds (null: never), or as {@link stop} says. */
+  add(signal: AbortSignal | null, patience: number | null): Promise<void> {
+    if (this.stopped) return Promise.reject(this.stopped);
+    if (signal?.aborted) return Promise.reject(abandoned());
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        resolve() {
+          leave();
+          resolve();
+        },
+        reject(error) {
+          leave();
+          reject(error);
+        },
+      };
+      const onAbort = () => {
+        waiter.reject(abandoned());
+      };
+      const timer = after(patience, () => {
+        const seconds = Math.round((patience ?? 0) / 1000);
+        const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
+        waiter.reject(new MidcltError('TIMEOUT', text));
+      });
+      signal?.addEventListener('abort', onAbort);
+      this.waiters.add(waiter);
+    });
+  }
+
+  release(): void {
+    for (const waiter of [...this.waiters]) waiter.resolve();
+  }
+
+  /** Nobody waits any more, now or later. */
+  stop(error: MidcltError): void {
+    this.stopped = error;
+    for (const waiter of [...this.waiters]) waiter.reject(error);
+  }
+}
+
+function abandoned(): MidcltError {
+  return new MidcltError('CLOSED', 'The client went away; the request was not sent');
+}

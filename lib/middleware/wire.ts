@@ -1,0 +1,48 @@
+/** What the middleware's two wires have in common: how a call is said, and what a message means. */
+import { MidcltError } from '../errors.js';
+import type { Json } from '../protocol.js';
+import type { CallFailure } from './failure.js';
+
+export interface Wire {
+  /** Sent once the WebSocket is open, and answered with a `hello`; null where there is none. */
+  readonly greeting: string | null;
+  /** Do the jobs name the requests that started them, in `message_ids`? */
+  readonly namesRequests: boolean;
+  /** Both throw a `REQUEST` error for a message the middleware would answer by closing the connection. */
+  encodeCall(id: string, method: string, params: Json, isLoggedIn: boolean): Buffer;
+  encodeSubscribe(id: string, event: string, isLoggedIn: boolean): Buffer;
+  decode(text: Buffer): Message;
+}
+
+export type Message =
+  | { readonly kind: 'hello'; readonly refusal: string | null }
+  | { readonly kind: 'result'; readonly id: string; readonly result: Json }
+  | { readonly kind: 'error'; readonly id: string | null; readonly failure: CallFailure }
+  /** `method` and `params` as JSON-RPC has them: `collection_update`, `notify_unsubscribed`. */
+  | { readonly kind: 'notification'; readonly method: string; readonly params: Json }
+  | { readonly kind: 'unknown' };
+
+/** Characters (Python counts code points) the middleware takes in one message; it closes the connection above. */
+const MAX_MESSAGE = 65_536;
+const MAX_ANONYMOUS = 8192;
+const MAX_UPLOAD = 2_097_152;
+const UPLOADS = new Set(['filesystem.file_receive', 'failover.datastore.sql']);
+
+/** Throws a `REQUEST` error for a message that is longer than the middleware takes. */
+export function checkSize(message: Buffer, method: string, isLoggedIn: boolean): Buffer {
+  const limit = !isLoggedIn ? MAX_ANONYMOUS : UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;
+  if (message.length > limit && characters(message) > limit) {
+    throw new MidcltError(
+      'REQUEST',
+      `Request of ${characters(message)} characters for ${method.slice(0, 100)}; the middleware takes ${limit}`,
+    );
+  }
+  return message;
+}
+
+/** Code points of valid UTF-8: the bytes that are no continuation. */
+function characters(text: Buffer): number {
+  let count = 0;
+  for (const byte of text) if ((byte & 0xc0) !== 0x80) count++;
+  return count;
+}
