@@ -9,6 +9,7 @@ import { WebSocket, type ClientOptions } from 'ws';
 import { makeCertificate } from '../lib/sandbox/certificate.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../lib/sandbox/index.js';
 import { Middleware } from '../lib/sandbox/middleware.js';
+import { rpcDialect } from '../lib/sandbox/rpc-dialect.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -155,7 +156,7 @@ t.test('a connection from elsewhere is secure with TLS alone', (test) => {
   const middleware = new Middleware({ failedLoginDelayMs: 0, rateLimit: false, version: '' });
   const wire = { send: () => undefined, close: () => undefined, terminate: () => undefined };
   for (const isTls of [false, true]) {
-    const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls });
+    const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls }, rpcDialect);
     test.same(origin, { text: '192.0.2.1:4', address: '192.0.2.1', secure: isTls, isTls });
   }
   test.end();

@@ -421,9 +421,11 @@ t.test('known paths are upgraded, everything else is refused', async (test) => {
   test.equal(status, 200);
   for (const version of ['current', ...versions])
     (await Client.open(`ws://${base}/api/${version}`)).socket.close();
-  for (const target of ['/api/v1.2.3', '/websocket', '/', '/api/current/x'])
+  (await Client.open(`ws://${base}/websocket`)).socket.close();
+  for (const target of ['/api/v1.2.3', '/websocket/', '/', '/api/current/x'])
     await test.rejects(Client.open(`ws://${base}${target}`), /404/, target);
   test.same((await get('/api/current'))[0], 400);
+  test.same((await get('/websocket'))[0], 400);
   test.same((await get('/nothing'))[0], 404);
   sandbox.setRefusing(502);
   await test.rejects(Client.open(`ws://${base}/api/current`), /502/);

@@ -7,7 +7,6 @@ import {
   ValidationErrors,
   asPyException,
   notAuthorized,
-  sourceError,
   type Complaint,
   type PyException,
 } from './exceptions.js';
@@ -37,11 +36,16 @@ interface Subscription {
 export class Events {
   private readonly subscriptions = new Map<string, Subscription>();
 
-  /** Throws EACCES for what a user without full privileges may not see. */
-  subscribe(session: Session, name: string): string {
-    if (!session.isAdmin && name !== 'core.get_jobs' && !name.startsWith('test.'))
-      throw notAuthorized();
-    const id = randomUUID();
+  /** Without full privileges a user may not see everything, and a stranger nothing. */
+  static mayRead(session: Session, name: string): boolean {
+    if (session.credentials === null) return false;
+    return session.isAdmin || name === 'core.get_jobs' || name.startsWith('test.');
+  }
+
+  /** A subscription, by its id. Throws EACCES for what the user may not see. */
+  subscribe(session: Session, name: string, id: string = randomUUID()): string {
+    if (!Events.mayRead(session, name)) throw notAuthorized();
+    this.subscriptions.get(id)?.stop?.abort(); // given again, an id has its new meaning
     const isSource = name.startsWith(`${TICKER}:`) || name === TICKER;
     const stop = isSource ? new AbortController() : null;
     this.subscriptions.set(id, { session, name, stop });
@@ -77,7 +81,7 @@ export class Events {
       if ((name === collection || name === '*') && isFor(session)) sessions.add(session);
     if (sessions.size === 0) return;
     const params = eventParams(kind, collection, body());
-    for (const session of sessions) session.notify('collection_update', params);
+    for (const session of sessions) session.event(params);
   }
 
   private startSource(id: string, session: Session, name: string, signal: AbortSignal): void {
@@ -104,13 +108,7 @@ export class Events {
     if (subscription === undefined) return;
     this.subscriptions.delete(id);
     subscription.stop?.abort();
-    subscription.session.notify(
-      'notify_unsubscribed',
-      dict({
-        collection: subscription.name,
-        error: error === null ? null : sourceError(error),
-      }),
-    );
+    subscription.session.sourceEnded(subscription.name, error);
   }
 }
 
@@ -173,7 +171,7 @@ async function tick(
 ): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     const body = { fields: dict({ n: int(n) }) };
-    session.notify('collection_update', eventParams('added', name, body));
+    session.event(eventParams('added', name, body));
     await delay(interval * 1000, undefined, { signal });
   }
   if (error !== null) throw new CallError(error, EIO);

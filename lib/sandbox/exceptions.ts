@@ -25,6 +25,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   32: 'EPIPE',
   36: 'ENAMETOOLONG',
   39: 'ENOTEMPTY',
+  74: 'EBADMSG',
   95: 'EOPNOTSUPP',
   98: 'EADDRINUSE',
   104: 'ECONNRESET',
@@ -40,10 +41,14 @@ const ERRNO: Readonly<Record<number, string>> = {
 export const EPERM = 1;
 export const ENOENT = 2;
 export const EIO = 5;
+export const EAGAIN = 11;
 export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
 export const EINVAL = 22;
+export const EBADMSG = 74;
+export const ETOOMANYREFS = 109;
+export const ENOMETHOD = 201;
 export const ENOTAUTHENTICATED = 207;
 
 export function errname(errno: number): string {
@@ -55,7 +60,7 @@ export type Complaint = readonly [attribute: string | null, message: string, err
 
 /** An exception of the middleware. `message` is Python's `str()` of it. */
 export class PyException extends Error {
-  /** What the JSON-RPC error's data says, where it differs from the exception's own. */
+  /** What an error says, where it differs from the exception's own. */
   readonly errno: number | null = null;
   readonly extra: PyValue = null;
 
@@ -78,7 +83,7 @@ export class CallError extends PyException {
   override readonly extra: PyValue;
 
   constructor(
-    reason: string,
+    readonly reason: string,
     errno: number = EFAULT,
     extra: PyValue = null,
     className = 'CallError',
@@ -139,6 +144,27 @@ export function matchNotFound(): PyException {
   return new PyException('MatchNotFound', '', 'MatchNotFound()');
 }
 
+/** No such method, or none of its service. JSON-RPC has a code for it. */
+export class NoMethod extends CallError {
+  constructor(name: string, isService: (service: string) => boolean) {
+    const dot = name.lastIndexOf('.');
+    const [service, method] = [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)];
+    if (dot < 0) super('Invalid method name', EBADMSG);
+    else if (!isService(service)) super(`Service '${service}' not found`, ENOMETHOD);
+    else {
+      const reason = `Method '${method}' not found in '${service}'`;
+      super(reason, ENOMETHOD, null, 'MethodNotFoundError');
+    }
+  }
+}
+
+/** One connection has too many calls outstanding. JSON-RPC has a code for it. */
+export class TooManyCalls extends CallError {
+  constructor() {
+    super('Maximum number of concurrent calls (20) has exceeded', ETOOMANYREFS);
+  }
+}
+
 export function notAuthenticated(): CallError {
   return new CallError('Not authenticated', ENOTAUTHENTICATED);
 }
@@ -158,39 +184,19 @@ export function isValidation(error: PyException): boolean {
   return error instanceof ValidationErrors || error instanceof ValidationError;
 }
 
-/** The JSON-RPC error member for an exception. */
-export function rpcError(error: PyException): PyDict {
-  if (isValidation(error)) return errorObject(-32602, 'Invalid params', error, EINVAL);
-  return errorObject(-32001, 'Method call error', error, error.errno ?? EINVAL);
+/** What an error says of an exception: its text, or what Python shows of one that has none. */
+export function reasonOf(error: PyException): string {
+  return error.message === '' ? error.repr : error.message;
 }
 
-/** The answer that could not be written. */
-export function serializationError(message: string): PyDict {
-  const error = new PyException('TypeError', message, `TypeError(${repr(message)})`);
-  return errorObject(-32603, 'Failed to JSON serialize server message', error, EFAULT);
+/** An error's `trace`. */
+export function traceOf(error: PyException): PyDict {
+  return dict({ class: error.className, formatted: error.traceback, repr: error.repr });
 }
 
-function errorObject(code: number, message: string, error: PyException, errno: number): PyDict {
-  const data = dict({
-    error: int(errno),
-    errname: errname(errno),
-    reason: error.message === '' ? error.repr : error.message,
-    trace: dict({ class: error.className, formatted: error.traceback, repr: error.repr }),
-    extra: error.extra,
-  });
-  return dict({ code: int(code), message, data });
-}
-
-/** An event source's end: an error without trace, or none. */
-export function sourceError(error: PyException): PyDict {
-  const errno = isValidation(error) ? EINVAL : (error.errno ?? EINVAL);
-  return dict({
-    error: int(errno),
-    errname: errname(errno),
-    reason: error.message === '' ? error.repr : error.message,
-    trace: null,
-    extra: error.extra,
-  });
+/** What json.dumps throws. */
+export function notSerializable(message: string): PyException {
+  return new PyException('TypeError', message, `TypeError(${repr(message)})`);
 }
 
 function complaintText([attribute, message, errno]: Complaint): string {

@@ -4,8 +4,9 @@ import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { Middleware, Peer } from './middleware.js';
-import { receive } from './rpc.js';
+import { legacy } from './legacy.js';
+import type { Middleware, Peer, Protocol } from './middleware.js';
+import { rpc } from './rpc.js';
 
 /** API versions there is a path for, beside `current`. */
 const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v26.0.0', 'v27.0.0'];
@@ -27,7 +28,7 @@ export type Address =
   | { readonly path: string }
   | { readonly host: string; readonly port: number; readonly certificate?: Certificate };
 
-/** A listening HTTP server with WebSockets at `/api/current` and `/api/vNN.NN.N`. */
+/** A listening HTTP server with WebSockets at `/api/current`, `/api/vNN.NN.N` and `/websocket`. */
 export interface Listener {
   /** The TCP port, null on a Unix socket. */
   readonly port: number | null;
@@ -58,16 +59,17 @@ export async function listen(
     WebSocket: SandboxSocket,
   });
   server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
-    const status = refusal() ?? (isApi(pathOf(request)) ? null : 404);
-    if (status !== null) {
-      refuse(socket, status);
+    const protocol = protocolAt(pathOf(request));
+    const status = refusal();
+    if (status !== null || protocol === null) {
+      refuse(socket, status ?? 404);
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const { remoteAddress = '', remotePort = 0 } = request.socket;
       const isTls = certificate !== undefined;
       const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
-      serve(middleware, webSocket, peer);
+      serve(middleware, protocol, webSocket, peer);
     });
   });
   const connections = new Set<net.Socket>();
@@ -91,7 +93,12 @@ export async function listen(
 }
 
 /** One WebSocket's life as a session. */
-function serve(middleware: Middleware, socket: SandboxSocket, peer: Peer | null): void {
+function serve(
+  middleware: Middleware,
+  protocol: Protocol,
+  socket: SandboxSocket,
+  peer: Peer | null,
+): void {
   const wire = {
     send: (text: string) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
@@ -103,11 +110,12 @@ function serve(middleware: Middleware, socket: SandboxSocket, peer: Peer | null)
       socket.terminate();
     },
   };
-  const session = middleware.open(wire, peer);
+  const session = middleware.open(wire, peer, protocol.dialect);
+  protocol.opened(middleware, session);
   socket.on('message', (data: Buffer, isBinary) => {
     if (socket.readyState !== WebSocket.OPEN) return;
     if (isBinary) socket.closeWith(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
-    else receive(middleware, session, data.toString('utf8'));
+    else protocol.receive(middleware, session, data.toString('utf8'));
   });
   socket.on('error', () => undefined); // a broken frame; the close that follows says it
   socket.on('close', () => {
@@ -136,8 +144,9 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse): v
     response.end(JSON.stringify(VERSIONS));
     return;
   }
-  response.writeHead(isApi(path) ? 400 : 404, { 'content-type': 'text/plain; charset=utf-8' });
-  response.end(isApi(path) ? 'No WebSocket UPGRADE hdr: None\n' : '404: Not Found\n');
+  const isKnown = protocolAt(path) !== null;
+  response.writeHead(isKnown ? 400 : 404, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(isKnown ? 'No WebSocket UPGRADE hdr: None\n' : '404: Not Found\n');
 }
 
 function refuse(socket: Duplex, status: number): void {
@@ -150,9 +159,10 @@ function pathOf(request: http.IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
-function isApi(path: string): boolean {
-  const version = /^\/api\/([^/]+)$/.exec(path)?.[1];
-  return version !== undefined && (version === 'current' || VERSIONS.includes(version));
+function protocolAt(path: string): Protocol | null {
+  if (path === '/websocket') return legacy;
+  const version = /^\/api\/([^/]+)$/.exec(path)?.[1] ?? '';
+  return version === 'current' || VERSIONS.includes(version) ? rpc : null;
 }
 
 function bound(server: net.Server, address: Address): Promise<void> {

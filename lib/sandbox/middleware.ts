@@ -13,6 +13,8 @@ import {
   credentialsData,
   newCredentials,
   type Credentials,
+  type Dialect,
+  type Origin,
   type Wire,
 } from './session.js';
 import { Recorder, type Mechanism } from './stats.js';
@@ -39,6 +41,14 @@ export interface Peer {
   readonly host: string;
   readonly port: number;
   readonly isTls: boolean;
+}
+
+/** One of the two ways to talk to it, each with a path of its own. */
+export interface Protocol {
+  readonly dialect: Dialect;
+  opened(middleware: Middleware, session: Session): void;
+  /** Takes one text message; whatever it leads to is answered on that session. */
+  receive(middleware: Middleware, session: Session, text: string): void;
 }
 
 /** The simulated server behind its listeners: sessions, jobs, events, methods. */
@@ -86,17 +96,21 @@ export class Middleware {
     return this.methods.get(name);
   }
 
+  hasService(name: string): boolean {
+    return this.methodNames().some((method) => method.startsWith(`${name}.`));
+  }
+
   methodNames(): string[] {
     return [...this.methods.keys()].sort();
   }
 
-  /** A connection; over a Unix socket it is root's from the start. `peer` is null there. */
-  open(wire: Wire, peer: Peer | null): Session {
+  /** A connection; `peer` is null over a Unix socket. */
+  open(wire: Wire, peer: Peer | null, dialect: Dialect): Session {
     const uid = process.getuid?.() ?? 0;
     const isLocal =
       this.options.treatLoopbackAsRemote !== true &&
       /^(::ffff:)?127\.|^::1$/.test(peer?.host ?? '');
-    const session = new Session(wire, {
+    const origin: Origin = {
       text:
         peer === null
           ? `UNIX socket (pid=${process.pid} uid=${uid} gid=${process.getgid?.() ?? 0})`
@@ -104,12 +118,18 @@ export class Middleware {
       address: peer?.host ?? null,
       secure: peer === null || peer.isTls || isLocal,
       isTls: peer?.isTls === true,
-    });
+    };
+    const session = new Session(wire, origin, dialect);
     this.sessions.add(session);
     this.recorder.stats.connections += 1;
     this.recorder.stats.open += 1;
-    if (peer === null) session.credentials = newCredentials('UNIX_SOCKET', ROOT);
     return session;
+  }
+
+  /** Over a Unix socket a connection becomes root's, when its protocol says so. */
+  greet(session: Session): void {
+    if (session.origin.address === null)
+      session.credentials ??= newCredentials('UNIX_SOCKET', ROOT);
   }
 
   /** The connection is gone: its calls stop, its jobs run on without an owner. */
@@ -145,6 +165,7 @@ export class Middleware {
     if (session.credentials === null) return;
     const wasLogin = session.credentials.type !== 'UNIX_SOCKET';
     session.credentials = null;
+    session.expired = false;
     if (wasLogin)
       this.events.publish('removed', 'auth.sessions', () => ({ fields: dict({ id: session.id }) }));
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Account } from './accounts.js';
 import { NotSerializable, dump } from './pydump.js';
-import { serializationError } from './exceptions.js';
+import type { PyException } from './exceptions.js';
 import type { ScramLogin } from './key-login.js';
 import { Slots } from './slots.js';
 import { datetime, dict, int, type PyDict, type PyValue } from './values.js';
@@ -12,6 +12,17 @@ export interface Wire {
   close(code: number, reason: string): void;
   /** Gone at once, without a close frame. */
   terminate(): void;
+}
+
+/** How one of the two wires puts what a session says. */
+export interface Dialect {
+  result(id: PyValue, result: PyValue): PyDict;
+  error(id: PyValue, error: PyException): PyDict;
+  /** `params`: kind, collection and the rest of an event. */
+  event(params: PyDict): PyDict;
+  sourceEnd(collection: string, error: PyException | null): PyDict;
+  /** In place of an answer that can't be written, or of an event (`id` undefined); null: nothing. */
+  unwritable(id: PyValue | undefined, reason: string): PyDict | null;
 }
 
 /** Where a connection comes from. */
@@ -39,6 +50,8 @@ export interface Credentials {
 export class Session {
   readonly id = randomUUID();
   readonly slots = new Slots();
+  /** The legacy wire's greeting was accepted. */
+  isGreeted = false;
   readonly options = { legacyJobs: true, privateMethods: false, pyExceptions: false };
   credentials: Credentials | null = null;
   /** Noticed when the next message arrives, as on the real server. */
@@ -52,6 +65,7 @@ export class Session {
   constructor(
     private readonly wire: Wire,
     readonly origin: Origin,
+    readonly dialect: Dialect,
   ) {}
 
   /** Aborted when the connection is gone: calls stop, jobs do not. */
@@ -81,24 +95,34 @@ export class Session {
   }
 
   /** `id` undefined means a notification, which gets no answer. */
-  answer(id: PyValue | undefined, member: 'result' | 'error', value: PyValue): void {
-    if (id === undefined) return;
-    this.send(dict({ jsonrpc: '2.0', [member]: value, id }), id);
+  answer(id: PyValue | undefined, result: PyValue): void {
+    if (id !== undefined) this.send(this.dialect.result(id, result), id);
   }
 
-  notify(method: string, params: PyDict): void {
-    this.send(dict({ jsonrpc: '2.0', method, params }), null);
+  /** An answer, too: what went wrong. */
+  refuse(id: PyValue | undefined, error: PyException): void {
+    if (id !== undefined) this.send(this.dialect.error(id, error), id);
   }
 
-  /** A message that can't be written goes out as an error; an event's has a null id. */
-  private send(message: PyDict, id: PyValue): void {
+  event(params: PyDict): void {
+    this.send(this.dialect.event(params));
+  }
+
+  sourceEnded(collection: string, error: PyException | null): void {
+    this.send(this.dialect.sourceEnd(collection, error));
+  }
+
+  /** A message that can't be written is replaced by what the wire says then. */
+  send(message: PyDict, id?: PyValue): void {
     if (this.closed) return;
     let text: string;
     try {
       text = dump(message);
     } catch (error) {
       if (!(error instanceof NotSerializable)) throw error;
-      text = dump(dict({ jsonrpc: '2.0', error: serializationError(error.message), id }));
+      const other = this.dialect.unwritable(id, error.message);
+      if (other === null) return;
+      text = dump(other);
     }
     this.wire.send(text);
   }

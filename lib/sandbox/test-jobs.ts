@@ -120,15 +120,11 @@ export function raise(kind: string, inJob: boolean): never {
   }
 }
 
-function foreignJobs({ middleware, args }: Call): PyValue {
+function foreignJobs({ middleware, session, args }: Call): PyValue {
   const [count = null, seconds = null] = args;
   const silent = { send: () => undefined, close: () => undefined, terminate: () => undefined };
-  const other = new Session(silent, {
-    text: 'another session',
-    address: null,
-    secure: true,
-    isTls: false,
-  });
+  const origin = { text: 'another session', address: null, secure: true, isTls: false };
+  const other = new Session(silent, origin, session.dialect);
   other.credentials = newCredentials('UNIX_SOCKET', ROOT);
   const call: Call = {
     middleware,
