@@ -40,6 +40,18 @@ t.test('the command says where it listens, and removes its socket when it ends',
   );
   test.match(lines[1], /-u ws:\/\/127\.0\.0\.1:\d+\/api\/current -U admin -P admin-pw/);
   test.match(lines[2], /^Users: admin/);
+  test.equal(lines[3], 'API keys, to give as -U USER -K KEY:');
+  test.same(
+    lines.slice(4),
+    [
+      '  admin  2-HGFEDCBAzyxwvutsrqponmlkjihgfedcba9876543210lairetaMyeKipAwMlaeR',
+      '  reader 3-ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH',
+      '  admin  4-ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH (expired)',
+      '  otp    5-ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH',
+      '',
+    ],
+    'each with its user',
+  );
   const second = command({ unix });
   test.equal(await second.code, 1);
   test.same(second.written, {
@@ -55,6 +67,7 @@ t.test('the command ends on a signal, too', async (test) => {
   const unix = path.join(temporary(test), 's');
   const { code, written } = command({ unix });
   while (written.stdout === '') await new Promise(setImmediate);
+  test.equal(written.stdout.split('\n').length, 2, 'over a Unix socket nobody needs to log in');
   process.emit('SIGTERM', 'SIGTERM');
   test.equal(await code, 0);
   test.notOk(fs.existsSync(unix));

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
-import { startSandbox, type Sandbox } from '../sandbox/index.js';
+import { API_KEYS, startSandbox, type ApiKey, type Sandbox } from '../sandbox/index.js';
 
 /** Where to listen: a Unix socket's path, TCP ports for `ws:` and `wss:` (0: any free one). Nowhere means a default path. */
 export interface SandboxArguments {
@@ -102,12 +102,19 @@ function announcement({ unixPath, wsPort, wssPort }: Sandbox, certificate: strin
     lines.push(
       'Users: admin (password admin-pw), reader (reader-pw, sees only its own jobs), ' +
         'otp (otp-pw, then 123456), noapi (noapi-pw, denied), expired (expired-pw, expired)',
+      'API keys, to give as -U USER -K KEY:',
+      ...API_KEYS.map(keyLine),
     );
   return lines.map((line) => `${line}\n`).join('');
 }
 
 function usage(options: string): string {
   return `midclt ${options} -d call system.info`;
+}
+
+function keyLine({ id, key, username, expiresAt = Infinity }: ApiKey): string {
+  const note = expiresAt <= Date.now() ? ' (expired)' : '';
+  return `  ${username.padEnd(6)} ${id}-${key}${note}`;
 }
 
 /** For a shell. */
