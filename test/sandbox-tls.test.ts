@@ -154,7 +154,8 @@ t.test('a login works over TLS, and its session is told of as secure', async (te
 
 t.test('a connection from elsewhere is secure with TLS alone', (test) => {
   const middleware = new Middleware({ failedLoginDelayMs: 0, rateLimit: false, version: '' });
-  const wire = { send: () => undefined, close: () => undefined, terminate: () => undefined };
+  const nothing = () => undefined;
+  const wire = { send: nothing, close: nothing, terminate: nothing, cut: nothing };
   for (const isTls of [false, true]) {
     const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls }, rpcDialect);
     test.same(origin, { text: '192.0.2.1:4', address: '192.0.2.1', secure: isTls, isTls });

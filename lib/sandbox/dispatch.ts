@@ -84,6 +84,7 @@ async function run(
   const { params } = request;
   if (!Array.isArray(params)) throw params;
   const args = method.params === null ? params : bind(method.params, params);
+  middleware.journal?.record(request.method, params, session.number);
   const call: Call = { middleware, session, args, signal: session.signal };
   if ('run' in method) return method.run(call);
   const job = startJob(call, request, params, method);

@@ -7,6 +7,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { legacy } from './legacy.js';
 import type { Middleware, Peer, Protocol } from './middleware.js';
 import { rpc } from './rpc.js';
+import type { Wire } from './session.js';
 
 /** API versions there is a path for, beside `current`. */
 const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v26.0.0', 'v27.0.0'];
@@ -16,6 +17,9 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 1;
 
 /** The longest path of a Unix socket in bytes (Linux); a longer one would be cut silently. */
 const MAX_SOCKET_PATH = 107;
+
+/** The header of a text message of 1024 bytes, and 512 of them. */
+const HALF_FRAME = Buffer.concat([Buffer.from([0x81, 126, 4, 0]), Buffer.alloc(512, '{"half": ')]);
 
 /** A certificate and its private key, both PEM. */
 export interface Certificate {
@@ -46,19 +50,26 @@ export async function listen(
   refusal: Refusal,
 ): Promise<Listener> {
   const certificate = 'path' in address ? undefined : address.certificate;
+  const { gate } = middleware;
+  const answerLater: http.RequestListener = (request, response) => {
+    gate.pass(() => {
+      answer(request, response);
+    });
+  };
   const server =
     certificate === undefined
-      ? http.createServer(answer)
-      : https.createServer({ cert: certificate.cert, key: certificate.key }, answer);
+      ? http.createServer(answerLater)
+      : https.createServer({ cert: certificate.cert, key: certificate.key }, answerLater);
   const sockets = new WebSocketServer<typeof SandboxSocket>({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: true,
     allowSynchronousEvents: false, // a call that is over at once gives its slot back before the next is read
     maxPayload: MAX_MESSAGE_BYTES,
+    autoPong: false, // a stalled sandbox sends none
     WebSocket: SandboxSocket,
   });
-  server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+  const upgrade = (request: http.IncomingMessage, socket: Duplex, head: Buffer): void => {
     const protocol = protocolAt(pathOf(request));
     const status = refusal();
     if (status !== null || protocol === null) {
@@ -69,7 +80,13 @@ export async function listen(
       const { remoteAddress = '', remotePort = 0 } = request.socket;
       const isTls = certificate !== undefined;
       const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
-      serve(middleware, protocol, webSocket, peer);
+      serve(middleware, protocol, webSocket, socket, peer);
+    });
+  };
+  server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => undefined); // whoever it is need not stay
+    gate.pass(() => {
+      upgrade(request, socket, head);
     });
   });
   const connections = new Set<net.Socket>();
@@ -97,28 +114,50 @@ function serve(
   middleware: Middleware,
   protocol: Protocol,
   socket: SandboxSocket,
+  stream: Duplex,
   peer: Peer | null,
 ): void {
-  const wire = {
-    send: (text: string) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+  const { gate } = middleware;
+  const whenOpen = (action: () => void): void => {
+    gate.pass(() => {
+      if (socket.readyState === WebSocket.OPEN) action();
+    });
+  };
+  const wire: Wire = {
+    send: (data) => {
+      whenOpen(() => {
+        socket.send(data);
+      });
     },
-    close: (code: number, reason: string) => {
-      socket.closeWith(code, reason);
+    close: (code, reason) => {
+      whenOpen(() => {
+        socket.closeWith(code, reason);
+      });
     },
     terminate: () => {
       socket.terminate();
     },
+    cut: () => {
+      stream.write(HALF_FRAME, () => stream.destroy());
+    },
   };
+  gate.add(socket);
   const session = middleware.open(wire, peer, protocol.dialect);
   protocol.opened(middleware, session);
   socket.on('message', (data: Buffer, isBinary) => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    if (isBinary) socket.closeWith(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
-    else protocol.receive(middleware, session, data.toString('utf8'));
+    whenOpen(() => {
+      if (isBinary) wire.close(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
+      else protocol.receive(middleware, session, data.toString('utf8'));
+    });
+  });
+  socket.on('ping', (data) => {
+    whenOpen(() => {
+      socket.pong(data);
+    });
   });
   socket.on('error', () => undefined); // a broken frame; the close that follows says it
   socket.on('close', () => {
+    gate.remove(socket);
     middleware.closed(session);
   });
 }
@@ -151,7 +190,6 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse): v
 
 function refuse(socket: Duplex, status: number): void {
   const reason = http.STATUS_CODES[status] ?? 'Refused';
-  socket.on('error', () => undefined); // it need not stay to hear this
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

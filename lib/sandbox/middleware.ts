@@ -4,7 +4,9 @@ import { ApiKeys, type ApiKey } from './api-keys.js';
 import { authMethods } from './auth-methods.js';
 import { coreMethods } from './core-methods.js';
 import { Events } from './events.js';
+import { Gate } from './gate.js';
 import { Jobs } from './jobs.js';
+import { Journal } from './journal.js';
 import type { Method } from './methods.js';
 import { RateLimiter, type RateLimit } from './ratelimit.js';
 import type { ScramFaults } from './scram.js';
@@ -34,6 +36,8 @@ export interface MiddlewareOptions {
   /** Ways to do SCRAM wrong; false: an older server, which doesn't know it. */
   readonly scramFaults?: ScramFaults | false | undefined;
   readonly treatLoopbackAsRemote?: boolean | undefined;
+  /** A file for the calls that are run. */
+  readonly journal?: string | undefined;
 }
 
 /** The other end of a TCP connection. */
@@ -67,7 +71,9 @@ export class Middleware {
       (session) => job.isVisibleTo(session),
     );
   });
-  private readonly sessions = new Set<Session>();
+  readonly sessions = new Set<Session>();
+  readonly gate = new Gate();
+  readonly journal: Journal | null;
   private hashed: Buffer | null | undefined;
   private readonly methods = new Map<string, Method>(
     [coreMethods, authMethods, systemMethods, testMethods, testJobMethods].flatMap((table) =>
@@ -78,6 +84,7 @@ export class Middleware {
   constructor(readonly options: MiddlewareOptions) {
     this.limiter = new RateLimiter(options.rateLimit);
     this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
+    this.journal = options.journal === undefined ? null : new Journal(options.journal);
   }
 
   get knowsScram(): boolean {
@@ -119,9 +126,9 @@ export class Middleware {
       secure: peer === null || peer.isTls || isLocal,
       isTls: peer?.isTls === true,
     };
-    const session = new Session(wire, origin, dialect);
-    this.sessions.add(session);
     this.recorder.stats.connections += 1;
+    const session = new Session(this.recorder.stats.connections, wire, origin, dialect);
+    this.sessions.add(session);
     this.recorder.stats.open += 1;
     return session;
   }
@@ -178,6 +185,13 @@ export class Middleware {
 
   dropAll(): void {
     for (const session of this.sessions) session.terminate();
+  }
+
+  /** No call is run any more, and no job. */
+  end(): void {
+    this.dropAll();
+    this.jobs.abortAll();
+    this.journal?.close();
   }
 }
 

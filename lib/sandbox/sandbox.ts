@@ -38,6 +38,12 @@ export interface SandboxOptions {
    * over one loses it. For tests, which have no other machine.
    */
   readonly treatLoopbackAsRemote?: boolean | undefined;
+  /**
+   * A file to which each call is appended before it is run, as a line of JSON: `method`, `params`
+   * (not of `auth.*`) and `connection`, a number from 1 on. It tells what was run when the sandbox
+   * was killed.
+   */
+  readonly journal?: string | undefined;
 }
 
 /** A running sandbox. */
@@ -56,6 +62,19 @@ export interface Sandbox {
   countOf(method: string): number;
   /** Breaks every connection without a close frame (1006); it goes on listening. */
   dropAll(): void;
+  /** Sends the first half of a message on every connection, and breaks it. */
+  cutMidMessage(): void;
+  /** Closes every connection with this code, one that a close frame may have. */
+  closeAll(code: number, reason: string): void;
+  /** Sends this on every connection as it is: a string as a text message, a Buffer as a binary one. */
+  sendRaw(data: string | Buffer): void;
+  /** Every session that is logged in now has expired: its next message finds it logged out. */
+  expireSessions(): void;
+  /**
+   * While true nothing is read or answered, pings and handshakes included, though connections stay
+   * open; afterwards everything is caught up on.
+   */
+  setStalled(isStalled: boolean): void;
   /** Handshakes are answered with an HTTP status, such as 502; null accepts them again. */
   setRefusing(status: number | null): void;
   /** Ends connections, jobs and listeners, and removes the socket file. */
@@ -75,12 +94,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     keyIterations: scram === false ? undefined : scram?.iterations,
     scramFaults: scram,
     treatLoopbackAsRemote: options.treatLoopbackAsRemote,
+    journal: options.journal,
   });
   let refusing: number | null = null;
   const listeners: Listener[] = [];
   const close = async (): Promise<void> => {
-    middleware.dropAll();
-    middleware.jobs.abortAll();
+    middleware.end();
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   const open = async (address: Parameters<typeof listen>[1]): Promise<Listener> => {
@@ -110,6 +129,23 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     countOf: (method) => recorder.countOf(method),
     dropAll: () => {
       middleware.dropAll();
+    },
+    cutMidMessage: () => {
+      for (const { wire } of middleware.sessions) wire.cut();
+    },
+    closeAll: (code, reason) => {
+      for (const { wire } of middleware.sessions) wire.close(code, reason);
+    },
+    sendRaw: (data) => {
+      for (const { wire } of middleware.sessions) wire.send(data);
+    },
+    expireSessions: () => {
+      for (const session of middleware.sessions)
+        if (session.credentials !== null) session.expired = true;
+    },
+    setStalled: (isStalled) => {
+      if (isStalled) middleware.gate.shut();
+      else middleware.gate.open();
     },
     setRefusing: (status) => {
       refusing = status;

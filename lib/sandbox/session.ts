@@ -8,10 +8,13 @@ import { datetime, dict, int, type PyDict, type PyValue } from './values.js';
 
 /** What a session needs of its WebSocket. */
 export interface Wire {
-  send(text: string): void;
+  /** A text message, or a binary one. */
+  send(data: string | Buffer): void;
   close(code: number, reason: string): void;
   /** Gone at once, without a close frame. */
   terminate(): void;
+  /** Gone in the middle of a message. */
+  cut(): void;
 }
 
 /** How one of the two wires puts what a session says. */
@@ -63,7 +66,9 @@ export class Session {
   private readonly ending = new AbortController();
 
   constructor(
-    private readonly wire: Wire,
+    /** Counts from 1, in the order the connections came. */
+    readonly number: number,
+    readonly wire: Wire,
     readonly origin: Origin,
     readonly dialect: Dialect,
   ) {}

@@ -122,9 +122,10 @@ export function raise(kind: string, inJob: boolean): never {
 
 function foreignJobs({ middleware, session, args }: Call): PyValue {
   const [count = null, seconds = null] = args;
-  const silent = { send: () => undefined, close: () => undefined, terminate: () => undefined };
+  const nothing = (): void => undefined;
+  const silent = { send: nothing, close: nothing, terminate: nothing, cut: nothing };
   const origin = { text: 'another session', address: null, secure: true, isTls: false };
-  const other = new Session(silent, origin, session.dialect);
+  const other = new Session(0, silent, origin, session.dialect);
   other.credentials = newCredentials('UNIX_SOCKET', ROOT);
   const call: Call = {
     middleware,
