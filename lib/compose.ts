@@ -5,6 +5,7 @@ import type { Log } from './logger.js';
 import { Connection } from './middleware/connection.js';
 import type { Credential } from './middleware/credential.js';
 import { Jobs } from './middleware/jobs.js';
+import type { AskOtp } from './middleware/login.js';
 import { Subscriptions } from './middleware/subscriptions.js';
 import { DEFAULT_CALL_TIMEOUT, RESERVED_CONCURRENCY } from './protocol.js';
 import type { Incoming } from './stream/codec.js';
@@ -19,6 +20,8 @@ const PATIENCE = 120;
 export interface CoreOptions {
   readonly target: Target;
   readonly credential: Credential | null;
+  /** For accounts that want a one-time code; none ends their login. */
+  readonly askOtp?: AskOtp | null;
   readonly concurrency: number;
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;
@@ -46,8 +49,8 @@ export interface Core {
 }
 
 export function compose(options: CoreOptions): Core {
-  const { target, credential, concurrency, callTimeout, log } = options;
-  const connection = new Connection({ target, credential, log });
+  const { target, credential, askOtp, concurrency, callTimeout, log } = options;
+  const connection = new Connection({ target, credential, askOtp, log });
   const jobs = new Jobs(connection, log);
   const common = { connection, jobs, log, concurrency, callTimeout };
   const lanes = {

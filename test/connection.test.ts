@@ -4,6 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { noLog } from '../lib/logger.js';
 import { Connection } from '../lib/middleware/connection.js';
 import type { Credential } from '../lib/middleware/credential.js';
+import type { AskOtp } from '../lib/middleware/login.js';
 import { startSandbox } from '../lib/sandbox/index.js';
 import { isLoopback, parseTarget } from '../lib/uri.js';
 import { surroundings } from './support/daemon.js';
@@ -12,8 +13,13 @@ import { until } from './support/midclt.js';
 const NONE = Buffer.from('[]');
 const params = (...values: unknown[]) => Buffer.from(JSON.stringify(values));
 
-async function connect(t: Test, uri: string, credential: Credential | null = null) {
-  const connection = new Connection({ target: parseTarget(uri), credential, log: noLog });
+async function connect(
+  t: Test,
+  uri: string,
+  credential: Credential | null = null,
+  askOtp: AskOtp | null = null,
+) {
+  const connection = new Connection({ target: parseTarget(uri), credential, askOtp, log: noLog });
   t.teardown(() => {
     connection.close();
   });
@@ -123,6 +129,31 @@ t.test('logs in with a password over ws:', async (t) => {
   await t.rejects(anonymous.call('system.info', NONE, { timeout: 5000 }), {
     message: '[ENOTAUTHENTICATED] Not authenticated',
   });
+});
+
+t.test('asks for one-time codes as long as it is given some', async (t) => {
+  const sandbox = await startSandbox({ ws: 0, failedLoginDelayMs: 0 });
+  t.teardown(() => sandbox.close());
+  const uri = `ws://127.0.0.1:${sandbox.wsPort}/api/current`;
+  const login = (codes: readonly (string | null)[], username = 'otp') => {
+    const asked: (number | null)[] = [];
+    const askOtp: AskOtp = async (attempt) => {
+      asked.push(attempt);
+      return codes[attempt ?? 0] ?? null;
+    };
+    const credential = { kind: 'password', username, password: `${username}-pw` } as const;
+    const outcome = connect(t, uri, credential, askOtp).then(
+      () => 'in',
+      (error: unknown) => (error as Error).message,
+    );
+    return outcome.then((text) => ({ text, asked }));
+  };
+  const text = 'Failed to login: Invalid one-time code';
+  t.match(await login([], 'admin'), { text: 'in', asked: [] });
+  t.match(await login(['123456']), { text: 'in', asked: [0] });
+  t.match(await login(['1', '2', '123456']), { text: 'in', asked: [0, 1, 2] });
+  t.same(await login(['1', '2', null]), { text, asked: [0, 1, 2] });
+  t.match(await login([null]), { text: /wants a one-time code: give it with --otp$/, asked: [0] });
 });
 
 t.test('says what is wrong with the other side', async (t) => {

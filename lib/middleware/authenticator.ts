@@ -1,9 +1,10 @@
 /** Logs channels in, one after the other, and no more often than the middleware likes. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Json } from '../protocol.js';
 import type { Target } from '../uri.js';
 import type { Channel } from './channel.js';
-import type { Credential } from './credential.js';
-import { checkTransport, login } from './login.js';
+import { LoginError, type Credential } from './credential.js';
+import { checkTransport, login, loginWithToken, type AskOtp } from './login.js';
 import { LoginBudget } from './pace.js';
 
 /** Milliseconds for the answer to one message of a login. */
@@ -13,10 +14,16 @@ export class Authenticator {
   /** Logins that succeeded. */
   count = 0;
   private readonly budget: LoginBudget;
+  /** The credential alone is not enough: a one-time code, which is spent, went with it. */
+  private isSpent = false;
+  /** What stands for both, once. In memory only. */
+  private token: string | null = null;
 
   constructor(
     private readonly target: Target,
     private readonly credential: Credential,
+    /** Asked at the first login only: later nobody may be there. */
+    private readonly askOtp: AskOtp | null,
     window: number,
   ) {
     this.budget = new LoginBudget(window);
@@ -24,7 +31,7 @@ export class Authenticator {
 
   /** Can it log in once more? */
   get isReusable(): boolean {
-    return true;
+    return !this.isSpent || this.token !== null;
   }
 
   /** Throws what {@link checkTransport} does. */
@@ -34,17 +41,35 @@ export class Authenticator {
 
   /** Rejects as {@link login}; when `signal` aborts, before anything is sent. */
   async logIn(channel: Channel, newId: () => string, signal: AbortSignal): Promise<void> {
-    const { credential, target } = this;
+    const { credential } = this;
+    if (!this.isReusable) {
+      throw new LoginError(
+        'It was done with a one-time code, which is spent. Start the daemon again with a new one',
+      );
+    }
     const isScram = credential.kind === 'api-key' && credential.mechanism === 'SCRAM';
     const cost = isScram ? 2 : 1;
     for (let wait; (wait = this.budget.wait(cost)) > 0;) await delay(wait, undefined, { signal });
     this.budget.spend(cost);
-    await login(credential, {
-      target,
-      call: (method, params) => channel.call(newId(), method, params, { timeout: TIMEOUT }),
-      certificate: channel.certificate,
-    });
+    await this.prove(channel, (method, params) =>
+      channel.call(newId(), method, params, { timeout: TIMEOUT }),
+    );
     channel.isLoggedIn = true;
     this.count++;
+  }
+
+  private async prove(
+    { certificate }: Channel,
+    call: (method: string, params: Json) => Promise<Json>,
+  ): Promise<void> {
+    const { token, credential, target } = this;
+    if (token !== null) {
+      this.token = await loginWithToken(token, call);
+      return;
+    }
+    const askOtp = this.count === 0 ? this.askOtp : null;
+    const done = await login(credential, { target, call, certificate, askOtp });
+    this.isSpent = done.wasWithCode;
+    this.token = done.token;
   }
 }

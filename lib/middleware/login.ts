@@ -12,12 +12,20 @@ import {
 import { CallFailure } from './failure.js';
 import { legacyLogin, NOT_THE_KEY } from './legacy-login.js';
 
+/**
+ * Gives the account's current one-time code; null ends the login. `attempt` is 0, then how many
+ * codes were wrong; null asks for a code that is at hand, and for nobody to be bothered.
+ */
+export type AskOtp = (attempt: number | null) => Promise<string | null>;
+
 /** What a login runs over. */
-export interface Channel {
+export interface LoginChannel {
   readonly target: Target;
   readonly call: (method: string, params: Json) => Promise<Json>;
   /** The server's own certificate (DER), null without TLS. */
   readonly certificate: () => Buffer | null;
+  /** Called when the account wants a one-time code; null: there is none to give. */
+  readonly askOtp: AskOtp | null;
 }
 
 const INVALID_PARAMS = -32602;
@@ -58,16 +66,49 @@ export function checkTransport(credential: Credential, target: Target): void {
   }
 }
 
+/** What is left to log in with at another time. */
+export interface Login {
+  /** The credential was not enough: a one-time code went with it. */
+  readonly wasWithCode: boolean;
+  /** Takes the place of both, once; null where the server gave none. */
+  readonly token: string | null;
+}
+
+const REPEATABLE: Login = { wasWithCode: false, token: null };
+
 /** Rejects with a `LOGIN` error when the middleware refuses the credential, and is not tried again. */
-export async function login(credential: Credential, channel: Channel): Promise<void> {
+export async function login(credential: Credential, channel: LoginChannel): Promise<Login> {
   try {
-    if (channel.target.wire === 'legacy') await legacyLogin(credential, channel.call);
-    else if (credential.kind === 'password') await withPassword(credential, channel);
-    else if (credential.mechanism === 'PLAIN') await withPlainKey(credential, channel);
+    if (channel.target.wire === 'legacy') return await withLegacy(credential, channel);
+    if (credential.kind === 'password') return await withPassword(credential, channel);
+    if (credential.mechanism === 'PLAIN') await withPlainKey(credential, channel);
     else await withScram(credential, channel);
+    return REPEATABLE;
   } catch (thrown) {
     throw explained(asMidcltError(thrown), secretOf(credential));
   }
+}
+
+/** Logs in with what an earlier login with a one-time code has left. Rejects as {@link login}. */
+export async function loginWithToken(
+  token: string,
+  call: LoginChannel['call'],
+): Promise<string | null> {
+  try {
+    const answer = await ask(call, { mechanism: 'TOKEN_PLAIN', token }, WITH_TOKEN);
+    const gone = 'The token that stood for the one-time code is not valid any more';
+    succeed(answer, { AUTH_ERR: gone, EXPIRED: gone });
+    return stringOf(answer?.get('reconnect_token'));
+  } catch (thrown) {
+    throw explained(asMidcltError(thrown), token);
+  }
+}
+
+async function withLegacy(credential: Credential, channel: LoginChannel): Promise<Login> {
+  // It says nothing of one-time codes: a code that there is goes along, nobody is asked for one.
+  const code = (await channel.askOtp?.(null)) ?? null;
+  await legacyLogin(credential, channel.call, code);
+  return { wasWithCode: code !== null, token: null };
 }
 
 /**
@@ -91,16 +132,34 @@ function secretOf(credential: Credential): string {
   return credential.key.kind === 'raw' ? credential.key.secret : '';
 }
 
-async function withPassword(credential: PasswordCredential, { call }: Channel): Promise<void> {
+async function withPassword(credential: PasswordCredential, channel: LoginChannel): Promise<Login> {
+  const { call, askOtp } = channel;
   const { username, password } = credential;
-  const answer = await ask(call, { mechanism: 'PASSWORD_PLAIN', username, password }, PLAIN);
-  succeed(answer, {
+  const texts = {
     AUTH_ERR: 'Invalid username or password',
     EXPIRED: 'Account credentials have expired',
-  });
+  };
+  let code: string | null = null;
+  for (let wrong = 0; ; wrong++) {
+    const answer = await ask(call, { mechanism: 'PASSWORD_PLAIN', username, password }, PLAIN);
+    if (typeOf(answer) !== 'OTP_REQUIRED' || !askOtp) {
+      succeed(answer, texts);
+      return REPEATABLE;
+    }
+    code ??= await askOtp(0);
+    if (code === null) throw refusal(answer, texts);
+    const second = await ask(call, { mechanism: 'OTP_TOKEN', otp_token: code }, WITH_TOKEN);
+    if (typeOf(second) !== 'AUTH_ERR') {
+      succeed(second, texts);
+      return { wasWithCode: true, token: stringOf(second?.get('reconnect_token')) };
+    }
+    // That ended the attempt: the next one, if there is a code for it, begins with the password.
+    code = await askOtp(wrong + 1);
+    if (code === null) throw new LoginError('Invalid one-time code');
+  }
 }
 
-async function withPlainKey(credential: ApiKeyCredential, { call }: Channel): Promise<void> {
+async function withPlainKey(credential: ApiKeyCredential, { call }: LoginChannel): Promise<void> {
   const { username, key } = credential;
   if (key.kind !== 'raw') {
     throw new LoginError(NOT_THE_KEY);
@@ -110,7 +169,7 @@ async function withPlainKey(credential: ApiKeyCredential, { call }: Channel): Pr
   succeed(answer, { AUTH_ERR: `Invalid API key, or not one of ${username}'s`, EXPIRED });
 }
 
-async function withScram(credential: ApiKeyCredential, channel: Channel): Promise<void> {
+async function withScram(credential: ApiKeyCredential, channel: LoginChannel): Promise<void> {
   const { username, key } = credential;
   const { ScramClient } = require('./scram.js') as typeof import('./scram.js');
   const binding = credential.channelBinding ? bindingOf(channel) : null;
@@ -146,7 +205,7 @@ async function withScram(credential: ApiKeyCredential, channel: Channel): Promis
   scram.verify(final);
 }
 
-function bindingOf({ target, certificate }: Channel): Buffer | null {
+function bindingOf({ target, certificate }: LoginChannel): Buffer | null {
   if (target.scheme !== 'wss') return null;
   const der = certificate();
   if (der === null) throw new LoginError('no channel binding: the server showed no certificate');
@@ -154,11 +213,12 @@ function bindingOf({ target, certificate }: Channel): Buffer | null {
   return serverEndPoint(der);
 }
 
-/** Null asks for no `user_info`, which may be long. */
+/** `user_info` may be long, and is not needed. */
 const PLAIN = ', "login_options": {"user_info": false}';
+const WITH_TOKEN = ', "login_options": {"user_info": false, "reconnect_token": true}';
 
 async function ask(
-  call: Channel['call'],
+  call: LoginChannel['call'],
   data: Readonly<Record<string, string>>,
   more = '',
 ): Promise<Members | null> {
@@ -166,20 +226,24 @@ async function ask(
   return membersOf(await call('auth.login_ex', Buffer.from(`[{${members.join(', ')}${more}}]`)));
 }
 
+function typeOf(answer: Members | null): string | null {
+  return stringOf(answer?.get('response_type'));
+}
+
 function succeed(answer: Members | null, texts: Refusals): void {
-  if (stringOf(answer?.get('response_type')) !== 'SUCCESS') throw refusal(answer, texts);
+  if (typeOf(answer) !== 'SUCCESS') throw refusal(answer, texts);
 }
 
 /** The message of the next step; throws for any other answer. */
 function scramMessage(answer: Members | null, step: string, texts: Refusals): string {
-  if (stringOf(answer?.get('response_type')) !== 'SCRAM_RESPONSE') throw refusal(answer, texts);
+  if (typeOf(answer) !== 'SCRAM_RESPONSE') throw refusal(answer, texts);
   const message = stringOf(answer?.get('rfc_str'));
   if (stringOf(answer?.get('scram_type')) === step && message !== null) return message;
   throw new LoginError(`SCRAM: the middleware's answer is not its ${step}`);
 }
 
 function refusal(answer: Members | null, texts: Refusals): MidcltError {
-  const type = stringOf(answer?.get('response_type'));
+  const type = typeOf(answer);
   switch (type) {
     case 'AUTH_ERR':
     case 'EXPIRED':
@@ -187,7 +251,7 @@ function refusal(answer: Members | null, texts: Refusals): MidcltError {
     case 'DENIED':
       return new LoginError('Account does not have API access');
     case 'OTP_REQUIRED':
-      return new LoginError('The account wants a one-time code, which is not supported yet');
+      return new LoginError('The account wants a one-time code: give it with --otp');
     case 'REDIRECT': {
       const list = elementsOf(answer?.get('urls'))?.map((url) => stringOf(url)) ?? [];
       return new LoginError(

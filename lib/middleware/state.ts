@@ -2,6 +2,7 @@
 import type { Log } from '../logger.js';
 import type { Target } from '../uri.js';
 import type { Credential } from './credential.js';
+import type { AskOtp } from './login.js';
 import type { Pace } from './pace.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
@@ -9,6 +10,8 @@ export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'clo
 export interface ConnectionOptions {
   readonly target: Target;
   readonly credential: Credential | null;
+  /** For accounts that want a one-time code; none ends their login. */
+  readonly askOtp?: AskOtp | null | undefined;
   readonly log: Log;
   readonly pace?: Pace;
 }

@@ -48,9 +48,9 @@ export class Supervisor {
     private readonly options: ConnectionOptions,
     private readonly hooks: Hooks,
   ) {
-    const { target, credential, pace = PACE } = options;
+    const { target, credential, askOtp = null, pace = PACE } = options;
     this.pace = pace;
-    this.authenticator = credential && new Authenticator(target, credential, pace.window);
+    this.authenticator = credential && new Authenticator(target, credential, askOtp, pace.window);
     this.backoff = new Backoff(pace);
     this.waiting = new Waiting(() => {
       const why = this.lastError === null ? '' : ` (${this.lastError})`;
