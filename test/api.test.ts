@@ -111,6 +111,15 @@ t.test('connecting rejects with what went wrong', async (t) => {
     message: /password/,
   });
   await t.rejects(Client.connect({ uri, username: 'admin', password: 'no' }), { code: 'LOGIN' });
+  const otp = { uri, username: 'otp', password: 'otp-pw' };
+  for (const more of [{}, { otp: '' }, { otp: null }, { otp: '1' }, { otp: async () => '1' }]) {
+    await t.rejects(Client.connect({ ...otp, ...more }), { code: 'LOGIN', message: /one-time/ });
+  }
+  const failing = () => Promise.reject(new Error('no code today'));
+  await t.rejects(Client.connect({ ...otp, otp: failing }), { message: /no code today/ });
+  for (const code of ['123456', async () => '123456']) {
+    await (await Client.connect({ ...otp, otp: code })).close();
+  }
   await t.rejects(Client.connect({ uri, concurrency: 0 }), { code: 'REQUEST' });
   await t.rejects(Client.connect({ uri, callTimeout: NaN }), { code: 'REQUEST' });
   const client = await Client.connect({ uri, username: 'admin', password: 'admin-pw' });

@@ -133,7 +133,10 @@ t.test('-K takes the key itself, or the path of a file', async (t) => {
 t.test('a value that is neither is not shown, since it may be a key with a slip in it', (t) => {
   for (const value of ['', SECRET, `${RAW}!`, `7_${SECRET}`, `7-${SECRET}/x`, '7-', '-7']) {
     const error = failure(() => readKey(value, quiet));
-    t.match(error, { code: 'REQUEST', message: /^The value of -K is neither/ });
+    t.match(error, {
+      code: 'REQUEST',
+      message: /^The value of -K \(or MIDCLT_API_KEY\) is neither/,
+    });
     t.notMatch(error?.message, SECRET);
   }
   t.end();

@@ -2,6 +2,7 @@
 import { MidcltError } from '../errors.js';
 import type { JsonText } from '../json-text.js';
 import type { Log } from '../logger.js';
+import type { AskOtp } from '../middleware/login.js';
 import { DEFAULT_CONCURRENCY, MessageType } from '../protocol.js';
 import { keepState, stateOf } from './client-state.js';
 import {
@@ -19,6 +20,8 @@ export interface ClientOptions {
   /** None logs in as nobody: over the local socket that is the owner of this process. */
   readonly username?: string | null | undefined;
   readonly password?: string | null | undefined;
+  /** For an account that wants a one-time code: the code, or what gives it when it is wanted. One try. */
+  readonly otp?: string | (() => Promise<string>) | null | undefined;
   /**
    * In place of the password: `ID-KEY`, or the path of a file with the key (a name in it stands in
    * for `username`). Logs in by SCRAM-SHA-512: the key itself is not sent.
@@ -65,6 +68,7 @@ export class Client {
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
     const { uri = null, username = null, password = null, apiKey = null } = options;
+    const { otp = null } = options;
     const { insecure = false, plain = false, channelBinding = true, force = false } = options;
     const { concurrency = DEFAULT_CONCURRENCY, callTimeout } = options;
     const isAnonymous = username === null || username === '';
@@ -77,10 +81,15 @@ export class Client {
     const { upstreamOf } = require('../cli/upstream.js') as typeof import('../cli/upstream.js');
     const logs = new Set<Log>();
     const login = { uri, username, password, apiKey, plain, force };
-    const core = compose({
-      ...upstreamOf({ ...login, insecure, noChannelBinding: !channelBinding }, (line) => {
+    const upstream = await upstreamOf(
+      { ...login, passwordFile: null, otp: null, insecure, noChannelBinding: !channelBinding },
+      (line) => {
         process.emitWarning(line.replace(/^Warning: /, ''));
-      }),
+      },
+    );
+    const core = compose({
+      ...upstream,
+      askOtp: askOnce(otp),
       concurrency,
       callTimeout: callTimeout ?? callTimeoutOf(process.env),
       log: (...line) => {
@@ -139,6 +148,15 @@ export class Client {
       session.close();
     }
   }
+}
+
+/** A library asks nobody by itself. */
+function askOnce(otp: string | (() => Promise<string>) | null): AskOtp | null {
+  if (otp === null || otp === '') return null;
+  return async (attempt) => {
+    if (attempt > 0) return null;
+    return typeof otp === 'string' ? otp : otp();
+  };
 }
 
 function atLeast(name: string, value: number, least: number): void {

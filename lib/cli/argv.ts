@@ -30,8 +30,11 @@ export interface Arguments {
   name: CommandName | null;
   uri: string | null;
   username: string | null;
+  /** `-` is stdin, as it is for `passwordFile`. */
   password: string | null;
+  passwordFile: string | null;
   apiKey: string | null;
+  otp: string | null;
   /** Whole seconds, not negative; 0 means the default. */
   timeout: number | null;
   useDaemon: boolean;
@@ -265,7 +268,9 @@ function collect(name: CommandName | null, { options, positionals }: Collected):
     uri: text('uri'),
     username: text('username'),
     password: text('password'),
+    passwordFile: text('password-file'),
     apiKey: text('api-key'),
+    otp: text('otp'),
     timeout: number('timeout'),
     useDaemon: flag('use-daemon'),
     insecure: flag('insecure'),

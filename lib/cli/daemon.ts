@@ -7,12 +7,12 @@ import { upstreamOf } from './upstream.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
-  const { target, credential } = upstreamOf(args, sayLine);
+  const login = await upstreamOf(args, sayLine);
   const { concurrency } = args;
   const callTimeout = callTimeoutOf(process.env);
   await runDaemonProcess({
     upstream: {
-      core: (log) => compose({ target, credential, concurrency, callTimeout, log }),
+      core: (log) => compose({ ...login, concurrency, callTimeout, log }),
       open: (core) => core.connection.open(),
       close(core) {
         core.connection.close();

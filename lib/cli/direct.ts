@@ -19,7 +19,7 @@ export function pingDirectly(args: Arguments): Promise<number> {
 /** Connects and logs in, does the work, and closes the connection whatever comes of it. */
 export async function withCore<T>(args: Arguments, work: (core: Core) => Promise<T>): Promise<T> {
   const core = compose({
-    ...upstreamOf(args, sayLine),
+    ...(await upstreamOf(args, sayLine)),
     concurrency: DEFAULT_CONCURRENCY,
     callTimeout: callTimeoutOf(process.env),
     log: noLog,

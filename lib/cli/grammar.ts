@@ -117,6 +117,8 @@ export const GLOBAL: Command = {
     { key: 'username', names: ['-U', '--username'], read: text },
     { key: 'password', names: ['-P', '--password'], read: text, secret: true },
     { key: 'api-key', names: ['-K', '--api-key'], read: text, secret: true },
+    { key: 'password-file', names: ['--password-file'], read: text, added: true },
+    { key: 'otp', names: ['--otp'], read: text, secret: true, added: true },
     { key: 'timeout', names: ['-t', '--timeout'], read: seconds },
     { key: 'use-daemon', names: ['-d', '--use-daemon'], read: null },
     { key: 'insecure', names: ['--insecure'], read: null },

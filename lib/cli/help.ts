@@ -1,5 +1,6 @@
 /** What `-h` prints. Loaded for that alone. */
 import type { CommandName } from './grammar.js';
+import { SANDBOX } from './help-sandbox.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
 export function helpText(command: string | null): string {
@@ -39,12 +40,18 @@ Which daemon and which middleware:
   -U, --username NAME       the user to log in as (with -d the daemon did that)
   -P, --password PASSWORD   that user's password; given here, other users of
                             this machine can see it for the moment it takes the
-                            program to start
+                            program to start. '-': the first line of stdin
+  --password-file FILE      that user's password is the first line of this file
+                            (mode 0600); '-' is stdin
+                            Without any of them, the terminal is asked.
+  --otp CODE                that user's one-time code, for an account that wants
+                            one (default: the terminal is asked)
   -K, --api-key KEY|FILE    log in with this API key of the user's, or with the
                             one in this file
   --insecure                wss: do not verify the server's certificate
   Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping' and
-  'daemon-stop' the same -u and -U, and -P or -K to 'daemon' alone.
+  'daemon-stop' the same -u and -U, and -P or -K to 'daemon' alone. With -d
+  nothing is asked for and no password is read.
 
 API keys:
   A key is NUMBER-LETTERS_AND_DIGITS. A key file (mode 0600) holds that; or JSON
@@ -79,6 +86,11 @@ Examples:
   midclt -u ws+unix:///tmp/box.sock -d call system.info
 
 Environment:
+  MIDCLT_URI                the default of --uri
+  MIDCLT_USERNAME           the default of --username
+  MIDCLT_PASSWORD           for --password, and MIDCLT_API_KEY for --api-key
+                            (which wins): where none of -P, --password-file and
+                            -K is given. An empty variable counts as none.
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
                             one the daemon was started with, else 60
   HOME                      holds the daemons' files, in .midclt
@@ -89,7 +101,7 @@ Exit codes:
   2  wrong usage, or something that is not supported yet
 
 Not supported yet:
-  URIs that end in /websocket; asking for the password (-U without -P and -K)
+  URIs that end in /websocket
 `;
 
 const CALL = `\
@@ -202,12 +214,13 @@ Exit codes:
 
 Examples:
   midclt daemon --lifetime 0
-  midclt -u ws://nas/api/current -U admin -P secret daemon &
+  midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &
   midclt -u ws://nas/api/current -U admin -d call system.info
   midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
+  pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
 
 Not supported yet:
-  URIs that end in /websocket; asking for the password (-U without -P and -K)
+  URIs that end in /websocket
 `;
 
 const DAEMON_STOP = `\
@@ -221,41 +234,6 @@ Options:
 
 Exit codes:
   0  it ends        1  no daemon is running
-`;
-
-const SANDBOX = `\
-usage: midclt sandbox [--unix PATH] [--ws PORT]
-                      [--wss PORT [--certificate FILE]]
-
-Run a small simulated TrueNAS until SIGTERM or SIGINT, to try midclt on or to
-test scripts with. It has a handful of methods and is no TrueNAS. Its first line
-on stdout tells how to reach it.
-
-Options:
-  --unix PATH               listen on a Unix socket; no login needed
-                            (default, without --ws and --wss: one in the
-                            directory for temporary files)
-  --ws PORT                 listen on a port of 127.0.0.1, 0 for any free one;
-                            log in as admin with the password admin-pw
-  --wss PORT                the same with TLS, and a new self-signed certificate
-                            for localhost and this machine's name
-  --certificate FILE        write that certificate to FILE (PEM); a midclt that
-                            has NODE_EXTRA_CA_CERTS=FILE in its environment
-                            trusts it
-  -h, --help                show this help
-
-Exit codes:
-  0  ended by a signal
-  1  could not listen, or not write FILE
-  2  wrong usage
-
-Examples:
-  midclt sandbox --unix /tmp/box.sock &
-  midclt -u ws+unix:///tmp/box.sock daemon &
-  midclt -u ws+unix:///tmp/box.sock -d call system.info
-  midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5
-  midclt -u ws+unix:///tmp/box.sock daemon-stop
-  midclt sandbox --wss 4433 --certificate /tmp/box.pem &
 `;
 
 const BATCH = `\

@@ -1,8 +1,9 @@
 /** The API key that `-K` names: the key itself, or a file with it. No message repeats any of it. */
 import fs from 'node:fs';
-import { MidcltError, systemReason } from '../errors.js';
+import { MidcltError } from '../errors.js';
 import { parseRawKey, type ApiKey } from '../middleware/credential.js';
 import { storedKeyOf } from '../middleware/scram.js';
+import { openPrivateFile } from './private-file.js';
 
 export interface KeyMaterial {
   readonly key: ApiKey;
@@ -28,7 +29,7 @@ export function readKey(value: string, warn: (line: string) => void): KeyMateria
   if (value === '' || (!isPath && !fs.existsSync(value))) {
     throw new MidcltError(
       'REQUEST',
-      "The value of -K is neither an API key (NUMBER-LETTERS_AND_DIGITS) nor a file's path",
+      "The value of -K (or MIDCLT_API_KEY) is neither an API key (NUMBER-LETTERS_AND_DIGITS) nor a file's path",
     );
   }
   return parseKeyFile(value, readKeyFile(value, warn));
@@ -44,26 +45,17 @@ export function parseKeyFile(name: string, contents: string): KeyMaterial {
 }
 
 function readKeyFile(path: string, warn: (line: string) => void): string {
-  let descriptor: number | null = null;
+  const file = openPrivateFile(path, 'key file', warn);
   try {
-    descriptor = fs.openSync(path, 'r');
-    const { mode } = fs.fstatSync(descriptor);
-    const isFile = (mode & fs.constants.S_IFMT) === fs.constants.S_IFREG;
-    if (isFile && (mode & 0o077) !== 0) {
-      const octal = (mode & 0o777).toString(8).padStart(4, '0');
-      warn(`Warning: other users may read the key file ${path} (mode ${octal}); make it 0600`);
-    }
     const buffer = Buffer.alloc(MOST_BYTES + 1);
     let length = 0;
     while (length < buffer.length) {
-      const read = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
+      const read = file.read(buffer, length, buffer.length - length);
       if (read === 0) return buffer.toString('utf8', 0, length);
       length += read;
     }
-  } catch (error) {
-    throw new MidcltError('FILES', `Cannot read the key file ${path}: ${systemReason(error)}`);
   } finally {
-    if (descriptor !== null) fs.closeSync(descriptor);
+    file.close();
   }
   throw defect(path, `is too long for one (over ${MOST_BYTES} bytes)`);
 }

@@ -1,5 +1,7 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
 import { parseArgv, type Arguments } from './argv.js';
+import { conflictOf } from './conflicts.js';
+import { withEnvironment } from './environment.js';
 import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';
 import { runCall, runPing } from './call.js';
 import { daemonExchange, stopDaemon } from './via-daemon.js';
@@ -23,9 +25,20 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function run(args: Arguments): Promise<number> {
-  // Before anything else: other users see a process's arguments.
-  if (args.password !== null || args.apiKey !== null) process.title = `midclt ${args.name ?? ''}`;
+/** Before anything else: other users see a process's arguments. */
+function wipeSecrets({ name, password, apiKey, otp }: Arguments): void {
+  const secrets = [password, apiKey, otp];
+  if (secrets.some((secret) => secret !== null)) process.title = `midclt ${name ?? ''}`;
+}
+
+async function run(given: Arguments): Promise<number> {
+  wipeSecrets(given);
+  const conflict = conflictOf(given);
+  if (conflict !== null) {
+    sayLine(`midclt: error: ${conflict}`);
+    return USAGE;
+  }
+  const args = withEnvironment(given, process.env);
   switch (args.name) {
     case null:
       return print(full().helpText(null));

@@ -1,36 +1,76 @@
 /** Which middleware the options name, and how to log in there. */
 import { MidcltError } from '../errors.js';
 import type { ApiKeyCredential, Credential } from '../middleware/credential.js';
+import type { AskOtp } from '../middleware/login.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../uri.js';
 import type { Arguments } from './argv.js';
 
 export interface Upstream {
   readonly target: Target;
   readonly credential: Credential | null;
+  readonly askOtp: AskOtp;
 }
 
 export type UpstreamOptions = Pick<
   Arguments,
-  'uri' | 'username' | 'password' | 'apiKey' | 'insecure' | 'plain' | 'noChannelBinding' | 'force'
+  | 'uri'
+  | 'username'
+  | 'password'
+  | 'passwordFile'
+  | 'apiKey'
+  | 'otp'
+  | 'insecure'
+  | 'plain'
+  | 'noChannelBinding'
+  | 'force'
 >;
 
+/** How often a code may be typed. */
+const CODES = 3;
+
 /**
- * Reads a key file, if one is named; `warn` gets what is not right about it. Throws a `REQUEST` error
- * for a URI or key that is none, `FILES` for a key file that can't be read, `UNSUPPORTED` for what
- * this version can't do.
+ * Reads a key or password file, if one is named; `warn` gets what is not right about it. Asks for the
+ * password of a user for whom nothing is given. Rejects with a `REQUEST` error for a URI, key or
+ * password that is none, `FILES` for a file that can't be read, `UNSUPPORTED` for what this version
+ * can't do.
  */
-export function upstreamOf(args: UpstreamOptions, warn: (line: string) => void): Upstream {
+export async function upstreamOf(
+  args: UpstreamOptions,
+  warn: (line: string) => void,
+): Promise<Upstream> {
   const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
   if (target.wire === 'legacy') throw unsupported('The legacy /websocket wire is');
   const { apiKey } = args;
-  const credential = apiKey === null ? passwordOf(args) : apiKeyOf(args, apiKey, warn);
-  return { target, credential };
+  const credential = apiKey === null ? await passwordOf(args, warn) : apiKeyOf(args, apiKey, warn);
+  return { target, credential, askOtp: (attempt) => oneTimeCode(args, attempt) };
 }
 
-function passwordOf({ username, password }: UpstreamOptions): Credential | null {
+async function passwordOf(
+  { username, password, passwordFile }: UpstreamOptions,
+  warn: (line: string) => void,
+): Promise<Credential | null> {
   if (username === null || username === '') return null;
-  if (password === null || password === '') throw unsupported('The password prompt is');
-  return { kind: 'password', username, password };
+  if (password !== null && password !== '') return { kind: 'password', username, password };
+  const { readPassword } = require('./password.js') as typeof import('./password.js');
+  const read = passwordFile === null ? null : readPassword(passwordFile, warn);
+  const secret = read ?? (await ask('Password: '));
+  if (secret !== null) return { kind: 'password', username, password: secret };
+  throw new MidcltError(
+    'REQUEST',
+    `There is no terminal to ask for ${username}'s password on; give it with -P, --password-file or MIDCLT_PASSWORD`,
+  );
+}
+
+/** Null: there is none, or no other one. */
+async function oneTimeCode({ otp }: UpstreamOptions, attempt: number): Promise<string | null> {
+  if (otp !== null && otp !== '') return attempt === 0 ? otp : null;
+  if (attempt >= CODES) return null;
+  return ask(attempt === 0 ? 'One-time code: ' : 'Invalid one-time code, try again: ');
+}
+
+function ask(text: string): Promise<string | null> {
+  const { promptSecret } = require('./prompt.js') as typeof import('./prompt.js');
+  return promptSecret(text);
 }
 
 function apiKeyOf(

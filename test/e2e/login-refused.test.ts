@@ -106,7 +106,10 @@ t.test('what is wrong with -K itself is said before anything is sent', async (t)
   const { home } = server;
   fs.writeFileSync(`${home}/bad`, `{"raw_key": "${SECRET}"}`, { mode: 0o600 });
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['-U', 'admin', '-K', SECRET], /^Error: The value of -K is neither an API key/],
+    [
+      ['-U', 'admin', '-K', SECRET],
+      /^Error: The value of -K \(or MIDCLT_API_KEY\) is neither an API key/,
+    ],
     [['-U', 'admin', '-K', './none'], /^Error: Cannot read the key file \.\/none: no such file/],
     [['-U', 'admin', '-K', 'bad'], /^Error: The key file bad has a raw_key that is no API key/],
     [['-K', KEY], /^Error: An API key logs in with its user's name: give it with -U/],

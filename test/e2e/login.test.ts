@@ -103,6 +103,8 @@ t.test('a daemon logs in once for all its callers, and shows the key nowhere', a
     ['--plain', '-K', KEY],
     [`-K${KEY}`, '-P', 'a-password'],
     [`--api-key=${KEY}`],
+    ['-P', 'admin-pw', '--otp', 'a-password'],
+    ['-P', 'admin-pw', '--otp=a-password'],
   ]) {
     const before = server.sandbox.stats.logins;
     const daemon = await startDaemon(t, {
@@ -123,6 +125,7 @@ t.test('a daemon logs in once for all its callers, and shows the key nowhere', a
     const seen = [cmdline, log, daemon.stdout(), daemon.stderr(), ...status.lines].join('\n');
     t.notMatch(seen, SECRET);
     t.notMatch(seen, 'a-password');
+    t.notMatch(seen, 'admin-pw');
   }
 });
 

@@ -48,6 +48,8 @@ export async function startDaemon(
     env?: NodeJS.ProcessEnv;
     uri?: string;
     username?: string;
+    /** On its stdin, which ends behind it. */
+    input?: string;
   } = {},
 ): Promise<RunningDaemon> {
   const around = options.around ?? (await surroundings(t));
@@ -57,6 +59,7 @@ export async function startDaemon(
     ['-u', uri, ...(options.globals ?? []), 'daemon', ...(options.args ?? [])],
     { home, ...(options.env ? { env: options.env } : {}) },
   );
+  if (options.input !== undefined) child.stdin.end(options.input);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

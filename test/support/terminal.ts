@@ -141,6 +141,8 @@ export interface TerminalRun {
   readonly screen: Screen;
   /** Every byte the program wrote to the terminal. */
   readonly written: () => string;
+  /** At the terminal's keyboard. */
+  readonly type: (keys: string | Buffer) => void;
   /** Changes the terminal's width, and with it the screen's. */
   readonly resize: (columns: number) => void;
   /** The exit code. */
@@ -149,7 +151,7 @@ export interface TerminalRun {
 
 /**
  * Runs a shell's command line on a terminal of its own, in which `midclt` is the built binary.
- * The terminal's keyboard is silent. The command's other outputs are what it makes of them.
+ * The terminal's keyboard is silent but for what the test types. The command's other outputs are what it makes of them.
  */
 export function onTerminal(t: Test, command: string, options: TerminalOptions): TerminalRun {
   const { home, columns = 80, onResize = 'cut', env = {} } = options;
@@ -186,6 +188,7 @@ export function onTerminal(t: Test, command: string, options: TerminalOptions): 
   return {
     screen,
     written: () => written,
+    type: (keys) => child.stdin.write(keys),
     resize(wanted) {
       const tty = fs.readFileSync(ttyFile, 'utf8').trim();
       spawnSync('stty', ['-F', tty, 'cols', `${wanted}`]);
