@@ -154,7 +154,7 @@ export class Client {
 function askOnce(otp: string | (() => Promise<string>) | null): AskOtp | null {
   if (otp === null || otp === '') return null;
   return async (attempt) => {
-    if (attempt > 0) return null;
+    if (attempt !== null && attempt > 0) return null;
     return typeof otp === 'string' ? otp : otp();
   };
 }

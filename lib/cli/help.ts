@@ -99,9 +99,6 @@ Exit codes:
   0  success
   1  the call, or what it needs, failed
   2  wrong usage, or something that is not supported yet
-
-Not supported yet:
-  URIs that end in /websocket
 `;
 
 const CALL = `\
@@ -218,9 +215,6 @@ Examples:
   midclt -u ws://nas/api/current -U admin -d call system.info
   midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
   pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
-
-Not supported yet:
-  URIs that end in /websocket
 `;
 
 const DAEMON_STOP = `\

@@ -31,17 +31,16 @@ const CODES = 3;
 /**
  * Reads a key or password file, if one is named; `warn` gets what is not right about it. Asks for the
  * password of a user for whom nothing is given. Rejects with a `REQUEST` error for a URI, key or
- * password that is none, `FILES` for a file that can't be read, `UNSUPPORTED` for what this version
- * can't do.
+ * password that is none, `FILES` for a file that can't be read.
  */
 export async function upstreamOf(
   args: UpstreamOptions,
   warn: (line: string) => void,
 ): Promise<Upstream> {
   const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
-  if (target.wire === 'legacy') throw unsupported('The legacy /websocket wire is');
   const { apiKey } = args;
-  const credential = apiKey === null ? await passwordOf(args, warn) : apiKeyOf(args, apiKey, warn);
+  const credential =
+    apiKey === null ? await passwordOf(args, warn) : apiKeyOf(args, apiKey, target, warn);
   return { target, credential, askOtp: (attempt) => oneTimeCode(args, attempt) };
 }
 
@@ -62,9 +61,12 @@ async function passwordOf(
 }
 
 /** Null: there is none, or no other one. */
-async function oneTimeCode({ otp }: UpstreamOptions, attempt: number): Promise<string | null> {
-  if (otp !== null && otp !== '') return attempt === 0 ? otp : null;
-  if (attempt >= CODES) return null;
+async function oneTimeCode(
+  { otp }: UpstreamOptions,
+  attempt: number | null,
+): Promise<string | null> {
+  if (otp !== null && otp !== '') return attempt === 0 || attempt === null ? otp : null;
+  if (attempt === null || attempt >= CODES) return null;
   return ask(attempt === 0 ? 'One-time code: ' : 'Invalid one-time code, try again: ');
 }
 
@@ -76,12 +78,13 @@ function ask(text: string): Promise<string | null> {
 function apiKeyOf(
   args: UpstreamOptions,
   value: string,
+  { wire }: Target,
   warn: (line: string) => void,
 ): ApiKeyCredential {
   const { readKey } = require('./keyfile.js') as typeof import('./keyfile.js');
   const { key, username: owner } = readKey(value, warn);
   const username = args.username === null || args.username === '' ? owner : args.username;
-  if (username === null) {
+  if (username === null && wire === 'jsonrpc') {
     throw new MidcltError(
       'REQUEST',
       "An API key logs in with its user's name: give it with -U, or as username in the key file",
@@ -89,14 +92,10 @@ function apiKeyOf(
   }
   return {
     kind: 'api-key',
-    username,
+    username: username ?? '', // the legacy wire's keys are nobody's
     key,
     mechanism: args.plain ? 'PLAIN' : 'SCRAM',
     channelBinding: !args.noChannelBinding,
     force: args.force,
   };
-}
-
-function unsupported(what: string): MidcltError {
-  return new MidcltError('UNSUPPORTED', `${what} not supported yet`);
 }
