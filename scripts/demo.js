@@ -12,6 +12,7 @@ const tools = path.join(home, 'bin');
 fs.mkdirSync(tools);
 fs.symlinkSync(BINARY, path.join(tools, 'midclt'));
 const env = { ...process.env, HOME: home, PATH: `${tools}:${process.env.PATH}` };
+for (const name of Object.keys(env)) if (name.startsWith('MIDCLT_')) delete env[name]; // they stand in for options
 delete env.NODE_EXTRA_CA_CERTS; // Node 20 reads it at every start, which takes longer than the call
 
 const children = [];

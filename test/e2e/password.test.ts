@@ -7,6 +7,7 @@ import { SECRET_VARIABLES } from '../../lib/cli/environment.js';
 import { helpText } from '../../lib/cli/help.js';
 import { startDaemon } from '../support/daemon.js';
 import { KEY, PONG, startServer, type Server } from '../support/login.js';
+import { startRelay } from '../support/relay.js';
 import {
   BINARY,
   environment,
@@ -186,6 +187,16 @@ test('the answers of a refused login', async (t) => {
     const run = await detached(server, `eval "$M ${login} ping"`);
     t.match(run, error(`Error: Failed to login: ${reason}\n`));
   }
+  const urls = '"urls": ["https://10.0.0.2", "https://10.0.0.3"]';
+  const answer = `"result": {"response_type": "REDIRECT", ${urls}}, "id"`;
+  const down = (text: string) => text.replace(/"result": \{.*\}, "id"/, answer);
+  const relay = await startRelay(t, { to: server.ws, down });
+  const env = { MIDCLT_URI: `ws://127.0.0.1:${relay.port}/api/current` };
+  const run = await detached(server, 'eval "$M -U admin -P admin-pw ping"', { env });
+  t.match(
+    run,
+    error(/^Error: [^\n]*active storage controller: https:\/\/10.0.0.2, https:\/\/10.0.0.3\n$/),
+  );
 });
 
 test('variables in place of options, which override them', async (t) => {
