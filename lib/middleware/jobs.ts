@@ -29,15 +29,15 @@ export interface JobOptions {
   readonly signal: AbortSignal | null;
 }
 
-/** Jobs whose events are kept until the answers they precede, on the legacy wire. */
-const KEPT = 100;
+/** Of what is kept until the answers that may follow, on the legacy wire. */
+const KEPT = { jobs: 100, events: 10 };
 
 export class Jobs {
   /** Everyone who watches a job or waits to learn its id. */
   private readonly watches = new Set<JobWatch>();
   private readonly events: JobEvents;
-  /** The newest events of jobs that name no request, by job; empty when nobody watches. */
-  private readonly recent = new Map<number, Members>();
+  /** Events of jobs that name no request, by job; empty when nobody watches. */
+  private readonly recent = new Map<number, Members[]>();
 
   constructor(
     private readonly connection: Connection,
@@ -140,11 +140,11 @@ export class Jobs {
   /** Has an event told that this is the job of our request? */
   private isAnnounced(jobId: number, watch: JobWatch): boolean {
     if (watch.jobId !== null) return watch.jobId === jobId;
-    const fields = this.recent.get(jobId);
-    if (!fields || !watch.isOurs(fields)) return false;
+    const [first, ...more] = this.recent.get(jobId) ?? [];
+    if (!first || !watch.isOurs(first)) return false;
     this.recent.delete(jobId);
     watch.jobId = jobId;
-    watch.report(fields);
+    for (const fields of [first, ...more]) watch.report(fields);
     return true;
   }
 
@@ -233,9 +233,10 @@ export class Jobs {
       isOurs = true;
     }
     if (isOurs || this.connection.namesRequests) return;
-    this.recent.set(jobId, fields);
+    const events = this.recent.get(jobId) ?? [];
+    this.recent.set(jobId, [...events, fields].slice(-KEPT.events));
     for (const oldest of this.recent.keys()) {
-      if (this.recent.size <= KEPT) break;
+      if (this.recent.size <= KEPT.jobs) break;
       this.recent.delete(oldest);
     }
   }
