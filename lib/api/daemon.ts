@@ -37,7 +37,7 @@ export interface RunDaemonOptions extends LoggingOptions {
  * removed and the promise resolves. A second signal ends it at once. The client stays open.
  *
  * Rejects with `RUNNING` if such a daemon runs already, `FILES`, `CLOSED` (the client has no
- * connection), or `LOST` when the middleware goes. Closing the client ends it, too.
+ * connection), or `LOGIN` when the middleware refuses it later. Closing the client ends it, too.
  *
  * Source: `run_daemon(client, lifetime, uri, username, log_file)`.
  */

@@ -61,7 +61,7 @@ export class DaemonServer {
   /**
    * Listens, unless it does already, and resolves when the server has ended: idle for too long,
    * asked to by a `stop` request or {@link shutdown}, or its client closed. Rejects as `listen`, or
-   * with `LOST` when the middleware goes.
+   * with `LOGIN` when the middleware refuses the credential later.
    */
   serveForever(): Promise<void> {
     this.#serving ??= this.#serve();

@@ -206,7 +206,7 @@ Files, in ~/.midclt (only for their owner):
 
 Exit codes:
   0  ended as it was asked to
-  1  could not start, or lost the middleware
+  1  could not start, or was refused by the middleware later
   2  wrong usage, or something that is not supported yet
 
 Examples:

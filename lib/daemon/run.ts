@@ -41,7 +41,7 @@ export interface DaemonOptions {
 
 /**
  * Resolves when the daemon has ended as it was asked to. Rejects when it could not start
- * (`FILES`, `RUNNING`, `CONNECT`, `LOGIN`) or had to end because the middleware went (`LOST`).
+ * (`FILES`, `RUNNING`, `CONNECT`, `LOGIN`) or had to end because the middleware refused the credential later (`LOGIN`).
  */
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const { upstream, linger, lifetime } = options;
