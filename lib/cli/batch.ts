@@ -12,7 +12,7 @@ import { daemonPaths } from '../paths.js';
 import { Command, MessageType } from '../protocol.js';
 import { encodeFrame, parseLine, type Incoming, type Outgoing } from '../stream/codec.js';
 import type { LocalSession } from '../stream/local.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { BatchInput } from './batch-input.js';
 import { Lane, notSent } from './batch-lane.js';
 import { Order, type Place } from './batch-order.js';

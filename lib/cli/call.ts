@@ -5,7 +5,7 @@
 import type { Answer, AnswerListener } from '../client.js';
 import { stringOf } from '../members.js';
 import { Command, type ProgressFrame } from '../protocol.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';

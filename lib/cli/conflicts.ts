@@ -1,5 +1,5 @@
 /** Options that make no sense together. */
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 
 const STDIN = '-';
 

@@ -1,7 +1,7 @@
 /** `midclt daemon`: a daemon in the foreground. */
 import { callTimeoutOf, compose } from '../compose.js';
 import { runDaemonProcess } from '../daemon/run.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { sayLine } from './output.js';
 import { upstreamOf } from './upstream.js';
 

@@ -3,7 +3,7 @@ import type { AnswerListener, Answer } from '../client.js';
 import { callTimeoutOf, compose, type Core } from '../compose.js';
 import { noLog } from '../logger.js';
 import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../protocol.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { runCall, runPing, type Outbound } from './call.js';
 import { sayLine } from './output.js';
 import { upstreamOf } from './upstream.js';

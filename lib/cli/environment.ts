@@ -1,5 +1,5 @@
 /** Environment variables in place of options. Part of the daemon path: it decides which daemon. */
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 
 const URI = 'MIDCLT_URI';
 const USERNAME = 'MIDCLT_USERNAME';

@@ -1,5 +1,6 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
-import { parseArgv, type Arguments } from './argv.js';
+import { parseArgv } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { conflictOf } from './conflicts.js';
 import { withEnvironment } from './environment.js';
 import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';

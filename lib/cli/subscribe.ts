@@ -2,7 +2,7 @@
 import { callTimeoutOf, type Core } from '../compose.js';
 import { asMidcltError, errorFrame, isMidcltError, MidcltError } from '../errors.js';
 import { onOneLine } from '../members.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import { after } from '../timer.js';
 import { withCore } from './direct.js';
 import { printErrorFrame, writeOut } from './output.js';

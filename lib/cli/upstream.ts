@@ -3,7 +3,7 @@ import { MidcltError } from '../errors.js';
 import type { ApiKeyCredential, Credential } from '../middleware/credential.js';
 import type { AskOtp } from '../middleware/login.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../uri.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 
 export interface Upstream {
   readonly target: Target;

@@ -4,7 +4,7 @@ import { isMidcltError } from '../errors.js';
 import { quote } from '../members.js';
 import { daemonPaths } from '../paths.js';
 import { Command, type ErrorFrame } from '../protocol.js';
-import type { Arguments } from './argv.js';
+import type { Arguments } from './arguments.js';
 import type { Exchange, Outbound } from './call.js';
 import { sayLine } from './output.js';
 

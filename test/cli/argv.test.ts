@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import t from 'tap';
 
-import { parseArgv, type Arguments, type Parsed } from '../../lib/cli/argv.js';
+import { parseArgv, type Parsed } from '../../lib/cli/argv.js';
+import type { Arguments } from '../../lib/cli/arguments.js';
 import { COMMANDS, GLOBAL, type Command } from '../../lib/cli/grammar.js';
 import { helpText } from '../../lib/cli/help.js';
 
