@@ -13,6 +13,8 @@ import {
   type ResultFrame,
   type Timeout,
 } from './protocol.js';
+import type { Metrics } from './metrics.js';
+import type { StatusReport } from './status.js';
 import type { Context, Verb, Verbs } from './stream/forward.js';
 
 export interface CommandOptions {
@@ -23,8 +25,15 @@ export interface CommandOptions {
   readonly concurrency: number;
   /** Seconds; null is no timeout. */
   readonly callTimeout: number | null;
-  /** Asks the daemon to go; undefined where there is none to ask. */
-  readonly stop?: () => void;
+  readonly metrics: Metrics;
+  /** The daemon that serves; undefined where there is none. */
+  readonly daemon?: DaemonControl;
+}
+
+export interface DaemonControl {
+  /** Asks it to go; false if it is not to, because others have requests to be answered. */
+  stop(ifIdle: boolean): boolean;
+  status(): StatusReport;
 }
 
 export function createVerbs(options: CommandOptions): Verbs {
@@ -37,14 +46,15 @@ export function createVerbs(options: CommandOptions): Verbs {
         run: (request, context) => ping(request, context, options),
       },
     ],
-    [Command.STOP, { lane: 'none', run: () => stop(options) }],
+    [Command.STOP, { lane: 'none', run: (request) => stop(request, options) }],
+    [Command.STATUS, { lane: 'none', run: () => status(options) }],
   ]);
 }
 
 async function call(
   { method, params, kwargs }: Request,
   { slot, signal, progress }: Context,
-  { connection, jobs, log, concurrency, callTimeout }: CommandOptions,
+  { connection, jobs, log, metrics, concurrency, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const timeout = milliseconds(kwargs.timeout, callTimeout);
   const onSettled = () => {
@@ -56,7 +66,9 @@ async function call(
   }
   const started = performance.now();
   const report = (outcome: string) => {
-    const ms = Math.round(performance.now() - started);
+    const duration = performance.now() - started;
+    metrics.count(duration, outcome === 'result');
+    const ms = Math.round(duration);
     log('debug', 'call', { method: method.slice(0, 100), job: kwargs.job, ms, outcome });
   };
   try {
@@ -93,12 +105,16 @@ async function ping(
   return result(await pong);
 }
 
-function stop({ stop: stopDaemon, log }: CommandOptions): Promise<FinalFrame> {
-  if (!stopDaemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+function stop({ ifIdle }: Request, { daemon, log }: CommandOptions): Promise<FinalFrame> {
+  if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+  if (!daemon.stop(ifIdle)) throw new MidcltError('REQUEST', 'The daemon is busy');
   log('info', 'stop requested');
-  // After this turn: the answer is on its way before the daemon starts to go.
-  setImmediate(stopDaemon);
   return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));
+}
+
+function status({ daemon }: CommandOptions): Promise<FinalFrame> {
+  if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to tell its status');
+  return Promise.resolve(result(Buffer.from(JSON.stringify(daemon.status()))));
 }
 
 function result(text: Json): ResultFrame {

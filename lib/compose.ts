@@ -1,6 +1,8 @@
 /** Wires the stream to the middleware. The daemon and calls without one are built from this alike. */
 import type { Socket } from 'node:net';
-import { createVerbs } from './commands.js';
+import { createVerbs, type DaemonControl } from './commands.js';
+import { Metrics } from './metrics.js';
+import type { CoreReport } from './status.js';
 import type { Log } from './logger.js';
 import { Connection } from './middleware/connection.js';
 import type { Credential } from './middleware/credential.js';
@@ -29,8 +31,8 @@ export interface CoreOptions {
 }
 
 export interface SocketOptions {
-  /** What the `stop` request asks for. */
-  readonly stop: () => void;
+  /** What `stop` and `status` are asked of. */
+  readonly daemon: DaemonControl;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
   /** A request has come in; one has been answered or given up. */
@@ -42,6 +44,8 @@ export interface Core {
   readonly connection: Connection;
   readonly jobs: Jobs;
   readonly subscriptions: Subscriptions;
+  /** What there is to tell of the middleware and the calls made. */
+  report(): CoreReport;
   /** What makes a session of each connection that a socket accepts. */
   sessions(options: SocketOptions): (socket: Socket) => Session;
   /** A session within this process. */
@@ -52,7 +56,8 @@ export function compose(options: CoreOptions): Core {
   const { target, credential, askOtp, concurrency, callTimeout, log } = options;
   const connection = new Connection({ target, credential, askOtp, log });
   const jobs = new Jobs(connection, log);
-  const common = { connection, jobs, log, concurrency, callTimeout };
+  const metrics = new Metrics();
+  const common = { connection, jobs, log, metrics, concurrency, callTimeout };
   const lanes = {
     call: new Scheduler(concurrency),
     reserved: new Scheduler(RESERVED_CONCURRENCY),
@@ -66,8 +71,30 @@ export function compose(options: CoreOptions): Core {
     jobs,
     subscriptions: new Subscriptions(connection),
     local: () => new LocalSession(local, lanes),
-    sessions: ({ stop, linger, onRequest, onAnswered }) => {
-      const verbs = createVerbs({ ...common, stop });
+    report() {
+      const { state, since, lastError, logins, reconnects, canLogInAgain } = connection.facts;
+      return {
+        middleware: {
+          uri: target.uri,
+          state,
+          since: new Date(since).toISOString(),
+          last_error: lastError,
+          logins,
+          reconnects,
+          can_log_in_again: canLogInAgain,
+        },
+        calls: {
+          served: metrics.served,
+          failed: metrics.failed,
+          in_flight: connection.inFlight,
+          queued: lanes.call.waiting + lanes.reserved.waiting + connection.waiting,
+          latency: metrics.percentiles(),
+        },
+        jobs: { followed: jobs.followed },
+      };
+    },
+    sessions: ({ daemon, linger, onRequest, onAnswered }) => {
+      const verbs = createVerbs({ ...common, daemon });
       const session = { verbs, lanes, linger: linger * 1000, onRequest, onAnswered };
       return (socket) => new Session(socket, session);
     },

@@ -6,6 +6,12 @@
  * {@link Json}: the bytes of one JSON value as they came.
  */
 
+/** This program's version; a test holds it to the package's. */
+export const VERSION = '0.1.0';
+
+/** Counts the changes of the wire that an older daemon could take for something else. */
+export const PROTOCOL = 1;
+
 /** The UTF-8 text of exactly one JSON value (Python's JSON: `NaN`, `Infinity` and 64-bit integers included). */
 export type Json = Buffer;
 
@@ -14,7 +20,7 @@ export const MessageType = { PROGRESS: 'progress', RESULT: 'result', ERROR: 'err
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
 /** The values of a request's `command`. */
-export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop' } as const;
+export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop', STATUS: 'status' } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 
 /** A timeout in seconds; null waits without end, undefined means the default. */
@@ -37,6 +43,10 @@ export interface Request {
   readonly keep: boolean;
   /** Progress frames carry the job's id. */
   readonly jobId: boolean;
+  /** The client's version; the final frame of a daemon of another carries the daemon's. */
+  readonly version: string | null;
+  /** `stop`: only if nothing else is to be answered. */
+  readonly ifIdle: boolean;
 }
 
 export interface ResultFrame {

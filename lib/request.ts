@@ -3,8 +3,15 @@ import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from './ascii.js';
 import { MidcltError } from './errors.js';
 import { checkObject, JsonError } from './json.js';
-import { EMPTY_LIST, isNull, membersOf, NULL, stringOf } from './members.js';
-import { MAX_REQUEST_LINE, type Json, type Request, type Timeout } from './protocol.js';
+import { EMPTY_LIST, integerOf, isNull, membersOf, NULL, stringOf } from './members.js';
+import {
+  MAX_REQUEST_LINE,
+  PROTOCOL,
+  VERSION,
+  type Json,
+  type Request,
+  type Timeout,
+} from './protocol.js';
 
 /** Throws a `REQUEST` error that says what is wrong with the line. */
 export function parseRequest(line: Buffer): Request {
@@ -17,6 +24,7 @@ export function parseRequest(line: Buffer): Request {
   if (command === null)
     throw malformed("Request has no 'command'; it must be a string", 'KeyError');
   const kwargs = kwargsOf(members.get('kwargs'));
+  checkProtocol(members.get('protocol'));
   return {
     command,
     id: members.get('id') ?? null,
@@ -27,6 +35,8 @@ export function parseRequest(line: Buffer): Request {
     close: flagOf(members.get('close'), 'close'),
     keep: flagOf(members.get('keep'), 'keep'),
     jobId: flagOf(members.get('job_id'), 'job_id'),
+    version: stringOf(members.get('version')),
+    ifIdle: flagOf(members.get('if_idle'), 'if_idle'),
   };
 }
 
@@ -97,6 +107,15 @@ function timeoutOf(text: Json | undefined, name: string): Timeout {
     );
   }
   return seconds === Infinity ? null : seconds;
+}
+
+/** A newer client says what it can't do without. */
+function checkProtocol(text: Json | undefined): void {
+  if (!text || (integerOf(text) ?? Infinity) <= PROTOCOL) return;
+  throw malformed(
+    `This daemon (version ${VERSION}, protocol ${PROTOCOL}) is too old for the request, which needs protocol ${text.toString('latin1', 0, 20)}. Start it again`,
+    'ValueError',
+  );
 }
 
 function flagOf(text: Json | undefined, name: string): boolean {

@@ -110,7 +110,7 @@ t.test('frames have their members in order, the result last', async (t) => {
         jobId: 7,
       },
       id: Buffer.from('1'),
-      jobId,
+      wishes: { jobId, version: null },
     });
   const shown =
     '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';

@@ -16,6 +16,8 @@ t.test('reads a request with everything in it', async (t) => {
     close: true,
     keep: false,
     jobId: false,
+    version: null,
+    ifIdle: false,
   });
   t.equal(request.id?.toString(), '18446744073709551615');
   t.equal(request.params.toString(), '[ 1.0,NaN ]');

@@ -43,13 +43,21 @@ export class DaemonServer {
     const { Lifecycle } =
       require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
     const { Server } = require('../daemon/server.js') as typeof import('../daemon/server.js');
-    const { core } = openStateOf(client);
+    const { core, uri, username } = openStateOf(client);
     const claim = new Claim({ socket: socketPath, pid: null });
     this.socketPath = socketPath;
     this.#client = client;
     this.#log = log;
     this.#lifecycle = new Lifecycle(lifetime);
-    this.#server = new Server({ core, claim, lifecycle: this.#lifecycle, linger, log });
+    this.#server = new Server({
+      core,
+      claim,
+      lifecycle: this.#lifecycle,
+      linger,
+      log,
+      uri,
+      username,
+    });
   }
 
   /** Resolves when connections are accepted. Rejects with `RUNNING`, `FILES` or `CLOSED`. */

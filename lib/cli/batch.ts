@@ -127,9 +127,9 @@ function localWorker(session: LocalSession, progress: boolean): Worker {
     async answer({ incoming, place }) {
       const { id } = incoming;
       if (!incoming.request) return put(place, { frame: errorFrame(incoming.error), id });
-      const { jobId } = incoming.request;
+      const wishes = incoming.request;
       const frame = await session.ask(incoming.request, (frame) => {
-        if (progress) put(place, { frame, id, jobId });
+        if (progress) put(place, { frame, id, wishes });
       });
       return put(place, { frame, id });
     },

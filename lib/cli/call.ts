@@ -2,7 +2,7 @@
  * `call` and `ping`: a request out, what it answers to stdout and stderr, an exit code. How it
  * reaches the middleware, through a daemon or without one, is the {@link Exchange} it is given.
  */
-import type { Answer, AnswerListener } from '../client.js';
+import type { Answer, AnswerListener } from '../frame-reader.js';
 import { stringOf } from '../members.js';
 import { Command, type ProgressFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';

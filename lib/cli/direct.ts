@@ -1,5 +1,5 @@
 /** Without a daemon: the same session in this process, for one command. */
-import type { AnswerListener, Answer } from '../client.js';
+import type { AnswerListener, Answer } from '../frame-reader.js';
 import { callTimeoutOf, compose, type Core } from '../compose.js';
 import { noLog } from '../logger.js';
 import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../protocol.js';
@@ -55,5 +55,7 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     close: false,
     keep: false,
     jobId: true,
+    version: null,
+    ifIdle: false,
   };
 }

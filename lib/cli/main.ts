@@ -5,6 +5,7 @@ import { conflictOf } from './conflicts.js';
 import { withEnvironment } from './environment.js';
 import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';
 import { runCall, runPing } from './call.js';
+import { VERSION } from '../protocol.js';
 import { daemonExchange, stopDaemon } from './via-daemon.js';
 
 export async function main(argv: readonly string[]): Promise<number> {
@@ -17,7 +18,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       case 'help':
         return print(full().helpText(parsed.command));
       case 'version':
-        return print(`midclt ${version()}\n`);
+        return print(`midclt ${VERSION}\n`);
       case 'run':
         return await run(parsed.args);
     }
@@ -68,9 +69,4 @@ function print(text: string): number {
 /** Everything but the daemon path; see lib/cli/full.ts. */
 function full(): typeof import('./full.js') {
   return require('./full.js') as typeof import('./full.js');
-}
-
-function version(): string {
-  const manifest = require('../../package.json') as { version: string };
-  return manifest.version;
 }

@@ -9,20 +9,24 @@ export class Lifecycle {
   readonly aborted: Promise<string>;
 
   private current: Phase = 'accepting';
-  /** Requests received and not answered. */
   private holds = 0;
   private timer: NodeJS.Timeout | undefined;
   private startDrain!: (reason: string) => void;
   private abort!: (reason: string) => void;
 
   /** `lifetime`: seconds without a hold after which the daemon goes; 0 or less is never. */
-  constructor(private readonly lifetime: number) {
+  constructor(readonly lifetime: number) {
     this.draining = new Promise((resolve) => (this.startDrain = resolve));
     this.aborted = new Promise((resolve) => (this.abort = resolve));
   }
 
   get phase(): Phase {
     return this.current;
+  }
+
+  /** Requests received and not answered. */
+  get holding(): number {
+    return this.holds;
   }
 
   /** Begins the idle clock; before, nothing runs out. */

@@ -6,7 +6,7 @@ import { Claim } from './claim.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
 import { openDaemonLog } from './log.js';
-import { Server } from './server.js';
+import { Server, type ServerOptions } from './server.js';
 
 /** The connection to the middleware: opened by the daemon, or lent to it. */
 export interface Upstream {
@@ -54,7 +54,7 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const lifecycle = new Lifecycle(lifetime);
   const forgetRequests = takeRequests(lifecycle, options);
   const core = upstream.core(log);
-  const server = new Server({ core, claim, lifecycle, linger, log });
+  const server = new Server({ core, claim, lifecycle, linger, log, ...identityOf(options) });
   try {
     await Promise.race([upstream.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {
@@ -73,6 +73,10 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
     log('info', 'stopped');
     await daemonLog.close();
   }
+}
+
+function identityOf({ uri, username }: DaemonOptions): Pick<ServerOptions, 'uri' | 'username'> {
+  return { uri, username };
 }
 
 /** What asks it to go from within this process. Returns what undoes it. */

@@ -4,6 +4,8 @@ import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Claim } from './claim.js';
 import type { Lifecycle } from './lifecycle.js';
+import { PROTOCOL, VERSION } from '../protocol.js';
+import type { StatusReport } from '../status.js';
 import { Sessions } from './sessions.js';
 
 export interface ServerOptions {
@@ -13,16 +15,21 @@ export interface ServerOptions {
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
   readonly log: Log;
+  /** As the user gave them, for `status`. */
+  readonly uri: string | null;
+  readonly username: string | null;
 }
 
 export class Server {
   private readonly sessions: Sessions;
+  private readonly started = new Date();
 
   constructor(private readonly options: ServerOptions) {
     const { core, lifecycle, linger, log } = options;
     const make = core.sessions({
-      stop: () => {
-        lifecycle.drain('stop request');
+      daemon: {
+        stop: (ifIdle) => this.stop(ifIdle),
+        status: () => this.status(),
       },
       linger,
       onRequest: () => {
@@ -59,6 +66,34 @@ export class Server {
     const forced = await Promise.race([drained, lifecycle.aborted]);
     if (forced !== null) log('warning', 'stopped with requests in flight', { reason: forced });
     if (reason !== null && typeof reason !== 'string') throw reason;
+  }
+
+  private stop(ifIdle: boolean): boolean {
+    const { lifecycle } = this.options;
+    if (ifIdle && lifecycle.holding > 1) return false; // the request itself is one
+    // After this turn: the answer is on its way before the daemon starts to go.
+    setImmediate(() => {
+      lifecycle.drain('stop request');
+    });
+    return true;
+  }
+
+  private status(): StatusReport {
+    const { core, lifecycle, uri, username } = this.options;
+    return {
+      pid: process.pid,
+      version: VERSION,
+      protocol: PROTOCOL,
+      started: this.started.toISOString(),
+      uptime: Math.round((Date.now() - this.started.getTime()) / 1000),
+      uri,
+      username,
+      phase: lifecycle.phase,
+      lifetime: lifecycle.lifetime,
+      clients: this.sessions.size,
+      memory: process.memoryUsage.rss(),
+      ...core.report(),
+    };
   }
 
   /** Ends what is left of it. */

@@ -19,6 +19,10 @@ export class Sessions {
     });
   }
 
+  get size(): number {
+    return this.open.size;
+  }
+
   /** Accepts no more; resolves when every request received is answered. */
   async drain(): Promise<void> {
     this.listener.close();

@@ -63,6 +63,11 @@ export class Connection {
     return this.supervisor.inFlight;
   }
 
+  /** Who waits until something can be sent. */
+  get waiting(): number {
+    return this.supervisor.waitingCount;
+  }
+
   get facts(): ConnectionFacts {
     return this.supervisor.facts;
   }

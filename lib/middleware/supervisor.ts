@@ -75,6 +75,11 @@ export class Supervisor {
     return this.channel?.inFlight ?? 0;
   }
 
+  /** Who waits until something can be sent. */
+  get waitingCount(): number {
+    return this.waiting.size;
+  }
+
   get facts(): ConnectionFacts {
     const { current: state, since, lastError, reconnects, authenticator } = this;
     const canLogInAgain = authenticator?.isReusable ?? true;

@@ -9,7 +9,14 @@ import split2 from 'split2';
 import { LF } from '../ascii.js';
 import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../members.js';
-import { MAX_REQUEST_LINE, MessageType, type Frame, type Json, type Request } from '../protocol.js';
+import {
+  MAX_REQUEST_LINE,
+  MessageType,
+  VERSION,
+  type Frame,
+  type Json,
+  type Request,
+} from '../protocol.js';
 import { idOfRejected, parseRequest } from '../request.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
@@ -24,8 +31,8 @@ export type Incoming =
 export interface Outgoing {
   readonly frame: Frame;
   readonly id: Json | null;
-  /** Does the client want the ids of jobs? */
-  readonly jobId?: boolean;
+  /** What the client asked for beside its answer; nothing where it is not given. */
+  readonly wishes?: Pick<Request, 'jobId' | 'version'> | null;
 }
 
 /**
@@ -139,8 +146,10 @@ export class Stringify extends Transform {
 }
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
-export function encodeFrame({ frame, id, jobId = false }: Outgoing): Buffer[] {
-  const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}`;
+export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
+  const isOther = frame.type !== MessageType.PROGRESS && (wishes?.version ?? VERSION) !== VERSION;
+  const version = isOther ? `,"daemon":"${VERSION}"` : '';
+  const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;
   switch (frame.type) {
     case MessageType.RESULT: {
       const pieces = [Buffer.from(`${head},"result":`), onOneLine(frame.result), END];
@@ -166,7 +175,7 @@ export function encodeFrame({ frame, id, jobId = false }: Outgoing): Buffer[] {
           DESCRIPTION,
           onOneLine(frame.description),
           Buffer.from(`,"state":${quote(frame.state)}`),
-          jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
+          wishes?.jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
           END,
         ]),
       ];

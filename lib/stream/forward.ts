@@ -36,9 +36,8 @@ export type Stage = ReturnType<typeof objectTransform>;
  */
 export function forward(verbs: Verbs, admit: Admit, signal: AbortSignal): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
-    const { id, request } = turn.incoming;
-    const jobId = request?.jobId ?? false;
-    const push = (frame: Frame) => stage.push({ frame, id, jobId } satisfies Outgoing);
+    const { id, request: wishes } = turn.incoming;
+    const push = (frame: Frame) => stage.push({ frame, id, wishes } satisfies Outgoing);
     // For a slow reader only the newest progress is kept; results are never skipped.
     let newest: ProgressFrame | null = null;
     const progress = (frame: ProgressFrame) => {
