@@ -49,7 +49,10 @@ export async function sendRequest(
  * once it is gone: it keeps this connection to its last moment, so the end of it is the end of
  * the daemon.
  */
-export async function sendStop(path: string): Promise<string | ErrorFrame> {
+export async function sendStop(
+  path: string,
+  { ifIdle = false } = {},
+): Promise<string | ErrorFrame> {
   const socket = await connect(path);
   return new Promise<string | ErrorFrame>((resolve, reject) => {
     const text: Buffer[] = [];
@@ -75,7 +78,7 @@ export async function sendStop(path: string): Promise<string | ErrorFrame> {
       if (answer === null) reject(lost('it closed the connection'));
       else resolve(answer);
     });
-    socket.write('{"command":"stop","keep":true}\n');
+    socket.write(`{"command":"stop",${ifIdle ? '"if_idle":true,' : ''}"keep":true}\n`);
   });
 }
 

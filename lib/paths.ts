@@ -32,6 +32,8 @@ export interface DaemonPaths {
   readonly directory: string;
   readonly socket: string;
   readonly pid: string;
+  /** Held by who starts the daemon. As long as the socket's, which is limited. */
+  readonly lock: string;
   readonly log: string;
 }
 
@@ -44,6 +46,7 @@ export function daemonPaths(uri: string | null, username: string | null): Daemon
     directory,
     socket: `${stem}.sock`,
     pid: `${stem}.pid`,
+    lock: `${stem}.lock`,
     log: `${directory}/logs/daemon-${identifier}.log`,
   };
 }

@@ -1,5 +1,6 @@
 /** The arguments of a command line as values; minimist makes them of the canonical words. */
 import minimist from 'minimist';
+import type { Level } from '../logger.js';
 import type { CommandName } from './grammar.js';
 
 export interface Arguments {
@@ -20,6 +21,8 @@ export interface Arguments {
   noChannelBinding: boolean;
   /** Send a key where the middleware will revoke it. */
   force: boolean;
+  /** With -d and no daemon: start one. */
+  autostart: boolean;
   /** call */
   quiet: boolean;
   job: boolean;
@@ -32,9 +35,13 @@ export interface Arguments {
   /** daemon; seconds, 0 (and, as in the original, less) means for ever. */
   lifetime: number;
   logFile: string | null;
+  logLevel: Level;
   concurrency: number;
   /** Seconds, fractions allowed. */
   linger: number;
+  detach: boolean;
+  /** The pipe over which it is told what to be. */
+  handoverFd: number | null;
   /** sandbox */
   unix: string | null;
   ws: number | null;
@@ -85,6 +92,7 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     plain: flag('plain'),
     noChannelBinding: flag('channel-binding-off'),
     force: flag('force'),
+    autostart: !flag('autostart-off'),
     quiet: flag('quiet'),
     job: flag('job'),
     jobPrint: text('job-print') === 'description' ? 'description' : 'progressbar',
@@ -93,8 +101,11 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     number: number('number'),
     lifetime: number('lifetime') ?? 600,
     logFile: text('log-file'),
+    logLevel: (text('log-level') ?? 'info') as Level,
     concurrency: number('concurrency') ?? 8,
     linger: number('linger') ?? 1,
+    detach: flag('detach'),
+    handoverFd: number('handover-fd'),
     unix: text('unix'),
     ws: number('ws'),
     wss: number('wss'),

@@ -19,6 +19,7 @@ import { Order, type Place } from './batch-order.js';
 import { BatchOutput } from './batch-output.js';
 import { withCore } from './direct.js';
 import { sayLine } from './output.js';
+import { withDaemon } from './via-daemon.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
@@ -46,7 +47,7 @@ async function throughDaemon(args: Arguments): Promise<number> {
   const { socket } = daemonPaths(uri, username);
   const options = { progress, patience: Math.floor(WINDOW.bytes / parallel) };
   const lanes = Array.from({ length: parallel }, () => new Lane(socket, options));
-  await lanes[0]?.open(); // without a daemon nothing is read
+  await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read
   const daemon = { stopped: false };
   return work(
     files,

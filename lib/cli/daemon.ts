@@ -1,39 +1,82 @@
-/** `midclt daemon`: a daemon in the foreground. */
-import { callTimeoutOf, compose } from '../compose.js';
+/** `midclt daemon`: a daemon in the foreground, or started in the background. */
+import { callTimeoutOf, compose, type CoreOptions } from '../compose.js';
 import { runDaemonProcess } from '../daemon/run.js';
+import { MidcltError } from '../errors.js';
+import { parseTarget, DEFAULT_URI } from '../uri.js';
 import type { Arguments } from './arguments.js';
+import { startInBackground } from './autostart.js';
+import { HANDOVER_FD, revived, Starter } from './handover.js';
 import { sayLine } from './output.js';
 import { upstreamOf } from './upstream.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
+  if (args.handoverFd !== null) return startedInBackground(args);
+  if (args.detach) {
+    announce(await startInBackground(args));
+    return 0;
+  }
   const login = await upstreamOf(args, sayLine);
-  const { concurrency } = args;
-  const callTimeout = callTimeoutOf(process.env);
-  await runDaemonProcess({
+  await runDaemon(args, { ...login, callTimeout: callTimeoutOf(process.env) }, announce);
+  return 0;
+}
+
+/** Nobody looks at the output of this process: its starter is told over the pipe. */
+async function startedInBackground(args: Arguments): Promise<number> {
+  if (args.handoverFd !== HANDOVER_FD) {
+    throw new MidcltError('REQUEST', '--handover-fd is for this program alone');
+  }
+  const starter = new Starter();
+  const { insecure, credential, callTimeout, ...daemon } = await starter.receive();
+  process.title = ['midclt daemon', daemon.uri, daemon.username].filter(Boolean).join(' ');
+  const login = {
+    target: parseTarget(daemon.uri ?? DEFAULT_URI, { insecure }),
+    credential: revived(credential),
+    askOtp: starter.askOtp,
+    callTimeout,
+  };
+  try {
+    await runDaemon(daemon, login, (logFile) => {
+      starter.ready(logFile);
+    });
+    return 0;
+  } catch (error) {
+    starter.failed(error);
+    return 1;
+  }
+}
+
+type Settings = Pick<
+  Arguments,
+  'uri' | 'username' | 'lifetime' | 'logFile' | 'logLevel' | 'concurrency' | 'linger'
+>;
+
+function runDaemon(
+  settings: Settings,
+  login: Omit<CoreOptions, 'concurrency' | 'log'>,
+  onReady: (logFile: string | null) => void,
+): Promise<void> {
+  const { concurrency, ...rest } = settings;
+  return runDaemonProcess({
+    ...rest,
     upstream: {
-      core: (log) => compose({ ...login, concurrency, callTimeout, log }),
+      core: (log) => compose({ ...login, concurrency, log }),
       open: (core) => core.connection.open(),
       close(core) {
         core.connection.close();
       },
     },
-    uri: args.uri,
-    username: args.username,
-    lifetime: args.lifetime,
-    logFile: args.logFile,
-    logLevel: 'info',
-    linger: args.linger,
     stderr: process.stderr,
     signals: process,
-    onReady(logFile) {
-      process.stdout.on('error', () => undefined); // nobody has to read this
-      process.stdout.write(
-        logFile === null
-          ? 'Accepting connections. Logging to stderr.\n'
-          : `Accepting connections. Log file: ${logFile}\n`,
-      );
-    },
+    onReady,
   });
-  return 0;
+}
+
+function announce(logFile: string | null): void {
+  process.stdout.on('error', () => undefined); // nobody has to read this
+  process.stdout.write(
+    logFile === null
+      ? 'Accepting connections. Logging to stderr.\n'
+      : `Accepting connections. Log file: ${logFile}\n`,
+  );
 }

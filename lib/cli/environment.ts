@@ -6,8 +6,26 @@ const USERNAME = 'MIDCLT_USERNAME';
 const PASSWORD = 'MIDCLT_PASSWORD';
 const API_KEY = 'MIDCLT_API_KEY';
 
+const USE_DAEMON = 'MIDCLT_USE_DAEMON';
+const AUTOSTART = 'MIDCLT_AUTOSTART';
+
 /** What no child process may inherit: nothing wipes a variable from `/proc/PID/environ`. */
 export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
+
+/**
+ * What a daemon started in the background does not inherit: it is told otherwise.
+ */
+export const OWN_VARIABLES: readonly string[] = [
+  URI,
+  USERNAME,
+  ...SECRET_VARIABLES,
+  USE_DAEMON,
+  AUTOSTART,
+  'CALL_TIMEOUT',
+];
+
+/** The commands that can go through a daemon or do without one. */
+const EITHER_WAY = new Set<Arguments['name']>(['call', 'ping', 'batch']);
 
 /**
  * The arguments, with variables where options are not given; an empty variable is none. An option
@@ -15,7 +33,7 @@ export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
  */
 export function withEnvironment(args: Arguments, env: NodeJS.ProcessEnv): Arguments {
   const variable = (name: string): string | null => env[name] || null;
-  const { uri, username, password, passwordFile, apiKey } = args;
+  const { name, uri, username, password, passwordFile, apiKey, useDaemon, autostart } = args;
   const hasProof = password !== null || passwordFile !== null || apiKey !== null;
   const isStdin = password === '-'; // of the option alone; a variable means what it says
   return {
@@ -25,5 +43,15 @@ export function withEnvironment(args: Arguments, env: NodeJS.ProcessEnv): Argume
     password: isStdin ? null : hasProof ? password : variable(PASSWORD),
     passwordFile: isStdin ? '-' : passwordFile,
     apiKey: hasProof ? apiKey : variable(API_KEY),
+    useDaemon: useDaemon || (EITHER_WAY.has(name) && isOn(variable(USE_DAEMON))),
+    autostart: autostart && !isOff(variable(AUTOSTART)),
   };
+}
+
+function isOn(value: string | null): boolean {
+  return value !== null && !isOff(value);
+}
+
+function isOff(value: string | null): boolean {
+  return value !== null && /^(?:0|no|false|off)$/i.test(value);
 }

@@ -2,6 +2,7 @@
  * The door to everything the daemon path does not need. It is built into a file of its own, so
  * that `midclt -d call` never reads ws, ndjson, through2 or anything of the daemon.
  */
+export { replaceOlder, startForCall } from './autostart.js';
 export { runBatch } from './batch.js';
 export { daemonCommand } from './daemon.js';
 export { callDirectly, pingDirectly } from './direct.js';

@@ -6,7 +6,7 @@ import { withEnvironment } from './environment.js';
 import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';
 import { runCall, runPing } from './call.js';
 import { VERSION } from '../protocol.js';
-import { daemonExchange, stopDaemon } from './via-daemon.js';
+import { anyDaemonExchange, stopDaemon } from './via-daemon.js';
 
 export async function main(argv: readonly string[]): Promise<number> {
   try {
@@ -45,9 +45,9 @@ async function run(given: Arguments): Promise<number> {
     case null:
       return print(full().helpText(null));
     case 'call':
-      return args.useDaemon ? runCall(args, daemonExchange(args)) : full().callDirectly(args);
+      return args.useDaemon ? runCall(args, anyDaemonExchange(args)) : full().callDirectly(args);
     case 'ping':
-      return args.useDaemon ? runPing(args, daemonExchange(args)) : full().pingDirectly(args);
+      return args.useDaemon ? runPing(args, anyDaemonExchange(args)) : full().pingDirectly(args);
     case 'subscribe':
       return full().subscribeCommand(args);
     case 'daemon':

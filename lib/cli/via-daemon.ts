@@ -3,16 +3,46 @@ import { sendRequest, sendStop } from '../client.js';
 import { isMidcltError } from '../errors.js';
 import { quote } from '../members.js';
 import { daemonPaths } from '../paths.js';
-import { Command, type ErrorFrame } from '../protocol.js';
+import { Command, VERSION, type ErrorFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
 import type { Exchange, Outbound } from './call.js';
 import { sayLine } from './output.js';
 
 type Address = Pick<Arguments, 'uri' | 'username'>;
 
+/** With the daemon that there is. */
 export function daemonExchange({ uri, username }: Address): Exchange {
-  return (outbound, listener) =>
-    sendRequest(daemonPaths(uri, username).socket, requestLine(outbound), listener);
+  const { socket } = daemonPaths(uri, username);
+  return (outbound, listener) => sendRequest(socket, requestLine(outbound), listener);
+}
+
+/** With a daemon that is started where there is none, and replaced where it is outdated. */
+export function anyDaemonExchange(args: Arguments): Exchange {
+  const exchange = daemonExchange(args);
+  return async (outbound, listener) => {
+    const seen: { other: string | null } = { other: null };
+    const otherVersion = (version: string) => (seen.other = version);
+    const answer = await withDaemon(args, () => exchange(outbound, { ...listener, otherVersion }));
+    if (seen.other !== null && args.autostart) await full().replaceOlder(args, seen.other);
+    return answer;
+  };
+}
+
+/** Makes the attempt; if there is no daemon, starts one, where it may, and makes it again. */
+export async function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
+    if (!isMissing || !args.autostart) throw error;
+    await full().startForCall(args, error);
+    return await attempt();
+  }
+}
+
+/** Opened only when there is no daemon, or one of another version. */
+function full(): typeof import('./full.js') {
+  return require('./full.js') as typeof import('./full.js');
 }
 
 /** Returns when the daemon is gone. */
@@ -41,5 +71,5 @@ function requestLine({ command, method, params, timeout, job }: Outbound): strin
           `"kwargs":{${[...seconds, ...(job ? ['"job":true'] : [])].join(',')}}`,
           ...(job ? ['"job_id":true'] : []),
         ];
-  return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"close":true}\n`;
+  return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"version":"${VERSION}","close":true}\n`;
 }

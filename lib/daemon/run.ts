@@ -1,12 +1,13 @@
 /** Runs a daemon in this process, from the login to the last file removed. */
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
-import { daemonPaths } from '../paths.js';
+import { daemonPaths, type DaemonPaths } from '../paths.js';
 import { Claim } from './claim.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
 import { openDaemonLog } from './log.js';
-import { Server, type ServerOptions } from './server.js';
+import { Server } from './server.js';
+import { StartRight } from './start-right.js';
 
 /** The connection to the middleware: opened by the daemon, or lent to it. */
 export interface Upstream {
@@ -44,39 +45,54 @@ export interface DaemonOptions {
  * (`FILES`, `RUNNING`, `CONNECT`, `LOGIN`) or had to end because the middleware refused the credential later (`LOGIN`).
  */
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
-  const { upstream, linger, lifetime } = options;
   const paths = daemonPaths(options.uri, options.username);
   ensurePrivateDirectory(paths.directory);
   const claim = new Claim(paths);
-  await claim.refuseIfRunning();
+  const lifecycle = new Lifecycle(options.lifetime);
+  const forgetRequests = takeRequests(lifecycle, options);
+  const right = new StartRight(paths.lock);
+  try {
+    await Promise.race([right.acquire(() => claim.refuseIfRunning()), lifecycle.draining]);
+    if (lifecycle.phase === 'accepting') await run(options, { paths, claim, lifecycle, right });
+  } finally {
+    right.release(null);
+    forgetRequests();
+  }
+}
+
+interface Owned {
+  readonly paths: DaemonPaths;
+  readonly claim: Claim;
+  readonly lifecycle: Lifecycle;
+  readonly right: StartRight;
+}
+
+async function run(options: DaemonOptions, owned: Owned): Promise<void> {
+  const { upstream, linger, lifetime, uri, username } = options;
+  const { paths, claim, lifecycle, right } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, options.stderr, options.logLevel);
   const { log } = daemonLog;
-  const lifecycle = new Lifecycle(lifetime);
-  const forgetRequests = takeRequests(lifecycle, options);
   const core = upstream.core(log);
-  const server = new Server({ core, claim, lifecycle, linger, log, ...identityOf(options) });
+  const server = new Server({ core, claim, lifecycle, linger, log, uri, username });
   try {
     await Promise.race([upstream.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {
       await server.listen();
+      right.release(null);
       log('info', 'accepting connections', { socket: paths.socket, lifetime });
       options.onReady(daemonLog.file);
       await server.serve();
     }
   } catch (error) {
     log('error', 'daemon failed', { error: (error as Error).message });
+    right.release(error);
     throw error;
   } finally {
     server.end();
     upstream.close(core);
-    forgetRequests();
     log('info', 'stopped');
     await daemonLog.close();
   }
-}
-
-function identityOf({ uri, username }: DaemonOptions): Pick<ServerOptions, 'uri' | 'username'> {
-  return { uri, username };
 }
 
 /** What asks it to go from within this process. Returns what undoes it. */

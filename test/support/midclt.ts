@@ -40,9 +40,12 @@ export function makeHome(t: Test): string {
   return home;
 }
 
-/** The environment of a child: nothing of the test runner's own, which slows Node's start. */
+/**
+ * The environment of a child: nothing of the test runner's own, which slows Node's start. No daemon is
+ * started unasked, which would outlive its test.
+ */
 export function environment(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', ...extra };
+  return { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', MIDCLT_AUTOSTART: '0', ...extra };
 }
 
 export function spawnMidclt(

@@ -1,0 +1,170 @@
+/**
+ * How a daemon is started in the background: another process of this program, in a session of its
+ * own, with nothing of the terminal. What it needs goes over a pipe, since others could read its
+ * arguments and its environment; what comes of it comes back over the same pipe.
+ */
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import ndjson from 'ndjson';
+import { isMidcltError, MidcltError, systemReason, type ErrorCode } from '../errors.js';
+import type { Level } from '../logger.js';
+import type { Credential } from '../middleware/credential.js';
+import type { AskOtp } from '../middleware/login.js';
+import { OWN_VARIABLES } from './environment.js';
+
+/** The file descriptor of the pipe in the new process. */
+export const HANDOVER_FD = 3;
+
+/** What the daemon is to be. Secrets included: it is never written anywhere. */
+export interface Handover {
+  readonly uri: string | null;
+  readonly username: string | null;
+  readonly insecure: boolean;
+  readonly credential: Credential | null;
+  /** Seconds for calls that name no timeout. */
+  readonly callTimeout: number;
+  readonly lifetime: number;
+  /** Absolute, `-`, or null for the default. */
+  readonly logFile: string | null;
+  readonly logLevel: Level;
+  readonly concurrency: number;
+  readonly linger: number;
+}
+
+/** From the new process. */
+type Report =
+  | { readonly kind: 'ready'; readonly logFile: string | null }
+  | { readonly kind: 'failed'; readonly code: ErrorCode | null; readonly message: string }
+  | { readonly kind: 'otp'; readonly attempt: number | null };
+
+/** To the new process, after the {@link Handover}. */
+interface Code {
+  readonly otp: string | null;
+}
+
+/**
+ * Resolves with the log file (null: stderr) when the daemon accepts connections. Rejects with the
+ * reason for which it does not.
+ */
+export async function startDetached(
+  handover: Handover,
+  askOtp: AskOtp | null,
+): Promise<string | null> {
+  const child = spawn(
+    process.execPath,
+    [path.join(__dirname, 'midclt.js'), 'daemon', '--handover-fd', String(HANDOVER_FD)],
+    {
+      detached: true,
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      env: withoutOwn(process.env),
+    },
+  );
+  const pipe = child.stdio[HANDOVER_FD] as Duplex;
+  try {
+    return await new Promise((resolve, reject) => {
+      const onError = (error: Error) => {
+        reject(new MidcltError('FILES', `Cannot start a daemon: ${systemReason(error)}`));
+      };
+      child.on('error', onError);
+      pipe.on('error', onError);
+      child.on('exit', (code, signal) => {
+        const how = signal ?? `exit code ${code ?? 0}`;
+        reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
+      });
+      const reports = pipe.pipe(ndjson.parse());
+      reports.on('error', onError);
+      reports.on('data', (report: Report) => {
+        switch (report.kind) {
+          case 'ready':
+            resolve(report.logFile);
+            return;
+          case 'failed':
+            reject(new MidcltError(report.code ?? 'PROTOCOL', report.message));
+            return;
+          case 'otp':
+            Promise.resolve(askOtp?.(report.attempt) ?? null).then((otp) => {
+              write(pipe, { otp } satisfies Code);
+            }, reject);
+        }
+      });
+      write(pipe, handover);
+    });
+  } finally {
+    pipe.destroy();
+    child.unref();
+  }
+}
+
+/** The new process's end of the pipe. */
+export class Starter {
+  private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
+  private readonly lines = this.socket.pipe(ndjson.parse());
+
+  constructor() {
+    // Whoever started this may be gone by now; the daemon does not need them.
+    this.socket.on('error', () => undefined);
+    this.lines.on('error', () => undefined);
+  }
+
+  /** Rejects when the starter goes before it has said what to do. */
+  async receive(): Promise<Handover> {
+    return (await this.next()) as Handover;
+  }
+
+  readonly askOtp: AskOtp = async (attempt) => {
+    write(this.socket, { kind: 'otp', attempt } satisfies Report);
+    return ((await this.next()) as Code).otp;
+  };
+
+  ready(logFile: string | null): void {
+    write(this.socket, { kind: 'ready', logFile } satisfies Report);
+    this.socket.end();
+    this.socket.unref();
+  }
+
+  failed(error: unknown): void {
+    const code = isMidcltError(error) ? error.code : null;
+    const message = error instanceof Error ? error.message : String(error);
+    write(this.socket, { kind: 'failed', code, message } satisfies Report);
+    this.socket.end();
+  }
+
+  private next(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.lines.once('data', (value: unknown) => {
+        resolve(value);
+      });
+      this.lines.once('end', () => {
+        reject(new MidcltError('PROTOCOL', 'Who started this daemon has gone'));
+      });
+    });
+  }
+}
+
+function write(pipe: Duplex, value: object): void {
+  pipe.write(`${JSON.stringify(value)}\n`);
+}
+
+/** A key's parts are Buffers, which JSON writes as lists of numbers. */
+export function revived(credential: Credential | null): Credential | null {
+  if (credential?.kind !== 'api-key' || credential.key.kind !== 'derived') return credential;
+  const bytes = (value: Buffer) => Buffer.from(value);
+  const { key } = credential;
+  const { clientKey, storedKey, serverKey } = key;
+  return {
+    ...credential,
+    key: {
+      ...key,
+      clientKey: bytes(clientKey),
+      storedKey: bytes(storedKey),
+      serverKey: bytes(serverKey),
+    },
+  };
+}
+
+function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name)));
+}
