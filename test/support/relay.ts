@@ -17,9 +17,18 @@ export interface RelayOptions {
   readonly to: string;
   /** For TLS on its own side. */
   readonly certificate?: Certificate;
-  /** Change a message on its way up, or down. */
-  readonly up?: (message: string) => string;
-  readonly down?: (message: string) => string;
+  /** Change a message on its way up, or down; null keeps it here. */
+  readonly up?: (message: string, between: Between) => string | null;
+  readonly down?: (message: string, between: Between) => string | null;
+}
+
+/** One connection, as who sits in its middle can use it. */
+export interface Between {
+  /** Say something that nobody said. */
+  readonly toServer: (message: string) => void;
+  readonly toClient: (message: string) => void;
+  /** Ends it without a close frame, both ways. */
+  readonly cut: () => void;
 }
 
 /** Relays WebSocket messages until the test ends. */
@@ -35,12 +44,24 @@ export async function startRelay(t: Test, options: RelayOptions): Promise<Relay>
   server.on('connection', (client) => {
     const upstream = new WebSocket(to, { rejectUnauthorized: false });
     const opened = new Promise((resolve) => upstream.once('open', resolve));
+    const between: Between = {
+      toServer: (message) => upstream.send(message),
+      toClient: (message) => client.send(message),
+      cut: () => {
+        client.terminate();
+        upstream.terminate();
+      },
+    };
     client.on('message', (data: Buffer) => {
-      void opened.then(() => upstream.send(up(data.toString())));
+      void opened.then(() => {
+        const message = up(data.toString(), between);
+        if (message !== null) upstream.send(message);
+      });
     });
     upstream.on('message', (data: Buffer) => {
       heard.push(data.toString());
-      client.send(down(data.toString()));
+      const message = down(data.toString(), between);
+      if (message !== null) client.send(message);
     });
     client.on('close', () => upstream.terminate());
     upstream.on('close', () => client.terminate());
