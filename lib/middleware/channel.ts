@@ -77,6 +77,7 @@ export class Channel {
         resolve(why);
       });
     });
+    socket.resume();
   }
 
   /** Rejects with a `CONNECT` error, also when `signal` aborts. */

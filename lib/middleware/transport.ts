@@ -33,8 +33,8 @@ export interface Link {
 }
 
 /**
- * Resolves with an open WebSocket; rejects with a `CONNECT` error that names the URI and the
- * reason, also when `signal` aborts.
+ * Resolves with an open WebSocket, to be resumed once it is listened to; rejects with a `CONNECT`
+ * error that names the URI and the reason, also when `signal` aborts.
  */
 export function openWebSocket(
   target: Target,
@@ -70,6 +70,7 @@ export function openWebSocket(
     socket.once('open', () => {
       signal.removeEventListener('abort', abort);
       socket.off('error', fail);
+      socket.pause(); // what came in one packet with the handshake waits for who listens
       keepAlive(socket, stream, liveness);
       resolve({ socket, certificate: () => certificateOf(stream) });
     });
