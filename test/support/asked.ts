@@ -1,0 +1,72 @@
+/** Calls whose answers can be nobody else's, and what became of them. */
+import type { Test } from 'tap';
+import { isMidcltError } from '../../lib/errors.js';
+import { noLog } from '../../lib/logger.js';
+import { Connection } from '../../lib/middleware/connection.js';
+import { PACE } from '../../lib/middleware/pace.js';
+import { parseTarget } from '../../lib/uri.js';
+import type { Dice } from './garbage.js';
+import type { Heard } from './hostile-server.js';
+
+const QUICK = { ...PACE, shortest: 2, longest: 20 };
+
+/** Loses no time between two attempts to connect. */
+export async function connectQuickly(t: Test, uri: string) {
+  const connection = new Connection({
+    target: parseTarget(uri),
+    credential: null,
+    log: noLog,
+    pace: QUICK,
+  });
+  t.teardown(() => {
+    connection.close();
+  });
+  await connection.open();
+  return connection;
+}
+
+/** A call whose answer can be nobody else's, and how often it was settled. */
+export class Asked {
+  settled = 0;
+  outcome = '';
+
+  constructor(readonly content: string) {}
+
+  /** Resolves when it is answered: with what, or the code of why not. */
+  async ask(connection: Connection, timeout: number | null = 20_000): Promise<this> {
+    const params = Buffer.from(JSON.stringify([this.content]));
+    const onSettled = () => this.settled++;
+    try {
+      await connection.ready(null, 20_000);
+      const result = await connection.call('test.echo', params, { timeout, onSettled });
+      this.outcome = result.toString();
+    } catch (error) {
+      this.outcome = isMidcltError(error) ? error.code : String(error);
+    }
+    return this;
+  }
+}
+
+/** Asks `count` calls, eight at a time. */
+export async function askMany(connection: Connection, count: number, dice: Dice): Promise<Asked[]> {
+  const all = Array.from({ length: count }, (_, i) => new Asked(`${i}/${dice.random()}`));
+  await eightAtATime(all, (asked) => asked.ask(connection));
+  return all;
+}
+
+export async function eightAtATime<T>(all: readonly T[], act: (each: T) => Promise<unknown>) {
+  const queue = [...all];
+  const work = async () => {
+    for (let next; (next = queue.shift()) !== undefined;) await act(next);
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+}
+
+/** What the sandbox's `test.echo` would answer. */
+export const echo = ({ params }: Heard) => JSON.stringify(params[0]);
+
+export const own = ({ content }: Asked) => JSON.stringify(content);
+
+export function soon(action: () => void, { random }: Dice): void {
+  setTimeout(action, random() * 5);
+}

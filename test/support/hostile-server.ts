@@ -1,0 +1,117 @@
+/** A server that may send anything: whole messages, or bytes that are no frame at all. */
+import type net from 'node:net';
+import type { Test } from 'tap';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { until } from './midclt.js';
+
+/** A request as it came over either wire. */
+export interface Heard {
+  readonly id: string;
+  readonly method: string;
+  readonly params: unknown[];
+}
+
+/** One connection, in the words of its wire. */
+export interface Victim {
+  readonly socket: WebSocket;
+  readonly isLegacy: boolean;
+  /** A text message; nothing when the connection is gone. */
+  readonly say: (text: string | Buffer) => void;
+  /** Bytes past the WebSocket: a frame, or none. */
+  readonly raw: (bytes: Buffer) => void;
+  /** The proper answer to a request, `result` in JSON. */
+  readonly answer: (id: string, result: string) => void;
+  /** An event of `core.get_jobs`, `fields` in JSON. */
+  readonly event: (fields: string) => void;
+}
+
+export interface HostileServer {
+  readonly port: number;
+  /** `ws:` at `/api/current` and at `/websocket`. */
+  readonly uris: { readonly jsonrpc: string; readonly legacy: string };
+  /** When each connection was made, in milliseconds of `performance.now()`. */
+  readonly connections: readonly number[];
+}
+
+export interface Behaviour {
+  readonly onRequest?: (victim: Victim, heard: Heard) => void;
+  /** The connection was just made. */
+  readonly onOpen?: (victim: Victim) => void;
+}
+
+export async function startHostileServer(t: Test, behaviour: Behaviour): Promise<HostileServer> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
+  const connections: number[] = [];
+  t.teardown(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  server.on('connection', (socket, request) => {
+    connections.push(performance.now());
+    socket.on('error', () => undefined);
+    const victim = victimOf(socket, request.url === '/websocket', request.socket);
+    behaviour.onOpen?.(victim);
+    socket.on('message', (data: Buffer) => {
+      const { msg, id, method, name, params } = JSON.parse(data.toString()) as Record<
+        string,
+        unknown
+      >;
+      if (msg === 'connect') victim.say('{"msg": "connected", "session": "s"}');
+      else if (msg === 'sub') victim.say(JSON.stringify({ msg: 'ready', subs: [id] }));
+      else if (method === 'core.subscribe') victim.answer(id as string, '"a-subscription"');
+      else if (typeof id === 'string') {
+        const heard = { id, method: (method ?? name) as string, params: params as unknown[] };
+        behaviour.onRequest?.(victim, heard);
+      }
+    });
+  });
+  await until('the server to listen', () => server.address() !== null);
+  const { port } = server.address() as net.AddressInfo;
+  const at = (path: string) => `ws://127.0.0.1:${port}${path}`;
+  return { port, connections, uris: { jsonrpc: at('/api/current'), legacy: at('/websocket') } };
+}
+
+function victimOf(socket: WebSocket, isLegacy: boolean, stream: net.Socket): Victim {
+  const say = (text: string | Buffer) => {
+    if (socket.readyState === socket.OPEN) socket.send(text, { binary: false });
+  };
+  return {
+    socket,
+    isLegacy,
+    say,
+    raw: (bytes) => {
+      if (!stream.destroyed) stream.write(bytes);
+    },
+    answer: (id, result) => {
+      const members = `"id": ${JSON.stringify(id)}, "result": ${result}`;
+      say(isLegacy ? `{"msg": "result", ${members}}` : `{"jsonrpc": "2.0", ${members}}`);
+    },
+    event: (fields) => {
+      const members = `"collection": "core.get_jobs", "id": 1, "fields": ${fields}`;
+      say(
+        isLegacy
+          ? `{"msg": "changed", ${members}}`
+          : `{"jsonrpc": "2.0", "method": "collection_update", "params": {"msg": "changed", ${members}}}`,
+      );
+    },
+  };
+}
+
+/** The bytes of a server's frame. `first` has the FIN bit, the reserved bits and the opcode. */
+export function frame(first: number, payload: string | Buffer): Buffer {
+  const body = Buffer.from(payload as string);
+  const { length } = body;
+  const head =
+    length < 126
+      ? Buffer.from([first, length])
+      : length < 65_536
+        ? Buffer.from([first, 126, length >> 8, length & 255])
+        : Buffer.concat([Buffer.from([first, 127, 0, 0, 0, 0]), uint32(length)]);
+  return Buffer.concat([head, body]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
