@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'REQUEST' // the request itself is wrong
   | 'SHUTDOWN' // the daemon is going
   | 'NO_DAEMON' // nothing listens on the socket
+  | 'HUNG' // a daemon is there, and shows no sign of life
   | 'RUNNING' // another daemon does
   | 'BROKEN_PIPE' // nobody reads the output any more
   | 'FILES' // a path that can't be made, read, written or trusted

@@ -42,6 +42,10 @@ export interface Arguments {
   detach: boolean;
   /** The pipe over which it is told what to be. */
   handoverFd: number | null;
+  /** daemon-stop: those of every URI and user. */
+  all: boolean;
+  /** daemon-status, daemon-list */
+  json: boolean;
   /** sandbox */
   unix: string | null;
   ws: number | null;
@@ -106,6 +110,8 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     linger: number('linger') ?? 1,
     detach: flag('detach'),
     handoverFd: number('handover-fd'),
+    all: flag('all'),
+    json: flag('json'),
     unix: text('unix'),
     ws: number('ws'),
     wss: number('wss'),

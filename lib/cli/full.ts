@@ -5,7 +5,9 @@
 export { replaceOlder, startForCall } from './autostart.js';
 export { runBatch } from './batch.js';
 export { daemonCommand } from './daemon.js';
+export { daemonList, daemonStatus } from './daemon-status.js';
 export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
+export { stopAll } from './stop-all.js';
 export { subscribeCommand } from './subscribe.js';
 export { runSandbox } from './sandbox.js';

@@ -4,7 +4,15 @@
  */
 
 export type CommandName =
-  'call' | 'ping' | 'subscribe' | 'daemon' | 'daemon-stop' | 'sandbox' | 'batch';
+  | 'call'
+  | 'ping'
+  | 'subscribe'
+  | 'daemon'
+  | 'daemon-stop'
+  | 'daemon-status'
+  | 'daemon-list'
+  | 'sandbox'
+  | 'batch';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
 export class Refused extends Error {}
@@ -23,6 +31,8 @@ export interface Option {
    * one of the original's (`daemon --li 5`).
    */
   readonly added?: true;
+  /** Not for users: no help names it. */
+  readonly hidden?: true;
 }
 
 export interface Command {
@@ -109,6 +119,8 @@ export function choice<T extends string>(value: string, choices: readonly T[]): 
 
 const HELP: Option = { key: 'help', names: ['-h', '--help'], read: null };
 
+const JSON_OUTPUT: Option = { key: 'json', names: ['--json'], read: null, added: true };
+
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
 export const GLOBAL: Command = {
   options: [
@@ -171,13 +183,22 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         { key: 'linger', names: ['--linger'], read: fraction, added: true },
         { key: 'detach', names: ['--detach'], read: null, added: true },
         // This program's own: a daemon that it starts in the background.
-        { key: 'handover-fd', names: ['--handover-fd'], read: int, added: true },
+        { key: 'handover-fd', names: ['--handover-fd'], read: int, added: true, hidden: true },
       ],
       positional: null,
       most: 0,
     },
   ],
-  ['daemon-stop', { options: [HELP], positional: null, most: 0 }],
+  [
+    'daemon-stop',
+    {
+      options: [HELP, { key: 'all', names: ['--all'], read: null, added: true }],
+      positional: null,
+      most: 0,
+    },
+  ],
+  ['daemon-status', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
+  ['daemon-list', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   [
     'sandbox',
     {

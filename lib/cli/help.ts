@@ -1,5 +1,6 @@
 /** What `-h` prints. Loaded for that alone. */
 import type { CommandName } from './grammar.js';
+import { DAEMON_LIST, DAEMON_STATUS, DAEMON_STOP } from './help-daemons.js';
 import { SANDBOX } from './help-sandbox.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
@@ -10,6 +11,8 @@ export function helpText(command: string | null): string {
     subscribe: SUBSCRIBE,
     daemon: DAEMON,
     'daemon-stop': DAEMON_STOP,
+    'daemon-status': DAEMON_STATUS,
+    'daemon-list': DAEMON_LIST,
     sandbox: SANDBOX,
     batch: BATCH,
   };
@@ -29,12 +32,16 @@ Commands:
   subscribe EVENT           print events as they come
   daemon                    run a daemon in the foreground
   daemon-stop               end the daemon when it has finished its calls
+  daemon-status             what the daemon is doing, and has done
+  daemon-list               the daemons of this user
   sandbox                   run a small simulated TrueNAS to try things on
   batch [FILE ...]          make the calls of a file, several at once
   'midclt COMMAND -h' tells more about each.
 
 Which daemon and which middleware:
-  -d, --use-daemon          send the call through the daemon
+  -d, --use-daemon          send the call through the daemon; if there is none,
+                            start it, if that needs no login or one is given
+  --no-autostart            with -d: start none
   -u, --uri URI             the middleware: wss://HOST/api/current, ws://… or
                             ws+unix:///PATH (default: the one of this machine)
   -U, --username NAME       the user to log in as (with -d the daemon did that)
@@ -91,6 +98,8 @@ Environment:
   MIDCLT_PASSWORD           for --password, and MIDCLT_API_KEY for --api-key
                             (which wins): where none of -P, --password-file and
                             -K is given. An empty variable counts as none.
+  MIDCLT_USE_DAEMON=1       -d for every call, ping and batch
+  MIDCLT_AUTOSTART=0        --no-autostart
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
                             one the daemon was started with, else 60
   HOME                      holds the daemons' files, in .midclt
@@ -186,6 +195,8 @@ calls are accepted.
 Options:
   --lifetime SECONDS        end after so long without a call; 0 is never
                             (default 600)
+  --detach                  run in the background; returns when calls are
+                            accepted, or with the reason why not
   --log-file PATH           where to log; '-' is stderr (default: a file in
                             ~/.midclt/logs)
   --concurrency N           how many calls may be under way at once (default 8,
@@ -215,19 +226,6 @@ Examples:
   midclt -u ws://nas/api/current -U admin -d call system.info
   midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
   pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
-`;
-
-const DAEMON_STOP = `\
-usage: midclt [-u URI] [-U NAME] daemon-stop
-
-Tell the daemon of this URI and user to finish the calls under way and end.
-
-Options:
-  -h, --help                show this help
-  Those of 'midclt -h' may stand here too.
-
-Exit codes:
-  0  it ends        1  no daemon is running
 `;
 
 const BATCH = `\

@@ -53,7 +53,11 @@ async function run(given: Arguments): Promise<number> {
     case 'daemon':
       return full().daemonCommand(args);
     case 'daemon-stop':
-      return stopDaemon(args);
+      return args.all ? full().stopAll() : stopDaemon(args);
+    case 'daemon-status':
+      return full().daemonStatus(args);
+    case 'daemon-list':
+      return full().daemonList(args);
     case 'sandbox':
       return full().runSandbox(args);
     case 'batch':

@@ -47,6 +47,8 @@ const NOTHING: Arguments = {
   linger: 1,
   detach: false,
   handoverFd: null,
+  all: false,
+  json: false,
   unix: null,
   ws: null,
   wss: null,
@@ -57,7 +59,7 @@ const NOTHING: Arguments = {
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'sandbox', 'batch')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([
@@ -297,7 +299,8 @@ for (const [rule, lines] of Object.entries(rules)) {
 
 t.test('the help names every option there is, and no other', (t) => {
   const commands = [[null, GLOBAL] as const, ...COMMANDS];
-  const namesOf = ({ options }: Command): string[] => options.flatMap(({ names }) => names);
+  const namesOf = ({ options }: Command): string[] =>
+    options.flatMap(({ names, hidden }) => (hidden ? [] : names));
   const known = [...commands.flatMap(([, command]) => namesOf(command)), '-x', '--user'];
   for (const [name, command] of commands) {
     const text = helpText(name);
