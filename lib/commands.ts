@@ -79,9 +79,10 @@ async function call(
           // One lock around everything holds until the job ends, whoever still listens.
           onAccepted: concurrency === 1 ? () => undefined : onSettled,
           onSettled,
-          signal: concurrency === 1 ? null : signal,
+          signal,
+          isHeld: concurrency === 1,
         })
-      : connection.call(method, params, { timeout, onSettled });
+      : connection.call(method, params, { timeout, onSettled, signal });
     const frame = result(await answer);
     report('result');
     return frame;
@@ -93,7 +94,7 @@ async function call(
 
 async function ping(
   request: Request,
-  { slot }: Context,
+  { slot, signal }: Context,
   { connection, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const pong = connection.call('core.ping', EMPTY_LIST, {
@@ -101,6 +102,7 @@ async function ping(
     onSettled: () => {
       slot.release();
     },
+    signal,
   });
   return result(await pong);
 }

@@ -62,7 +62,7 @@ export function compose(options: CoreOptions): Core {
     call: new Scheduler(concurrency),
     reserved: new Scheduler(RESERVED_CONCURRENCY),
     patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
-    isReady: () => connection.state === 'ready',
+    isReady: () => connection.isReady(),
     ready: (signal: AbortSignal, patience: number | null) => connection.ready(signal, patience),
   };
   const local = createVerbs(common);

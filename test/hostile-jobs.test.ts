@@ -41,7 +41,8 @@ for (const wire of ['jsonrpc', 'legacy'] as const) {
         onProgress: () => undefined,
         onAccepted: () => counted.accepted++,
         onSettled: () => counted.settled++,
-        signal: null,
+        signal: new AbortController().signal,
+        isHeld: true,
       });
       results.set(content, result.toString());
     });

@@ -47,9 +47,11 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
   const forgetSignals = job
     ? onSignal(() => {
         finish(false);
-        const id = jobId === null ? '' : ` ${jobId}`;
-        const end = jobId === null ? '' : `; 'midclt call core.job_abort${id}' ends it`;
-        sayLine(`Interrupted. The job${id} goes on at the server${end}`);
+        sayLine(
+          jobId === null
+            ? 'Interrupted. If the job was started, it is not ended by this'
+            : `Interrupted. Job ${jobId} goes on at the server; 'midclt call core.job_abort ${jobId}' ends it`,
+        );
       })
     : null;
   let answer: Answer;

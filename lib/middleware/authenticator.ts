@@ -5,7 +5,7 @@ import type { Target } from '../uri.js';
 import type { Channel } from './channel.js';
 import { LoginError, type Credential } from './credential.js';
 import { checkTransport, login, loginWithToken, type AskOtp } from './login.js';
-import { LoginBudget } from './pace.js';
+import { LoginBudget, type Pace } from './pace.js';
 
 /** Milliseconds for the answer to one message of a login. */
 const TIMEOUT = 30_000;
@@ -14,6 +14,10 @@ export class Authenticator {
   /** Logins that succeeded. */
   count = 0;
   private readonly budget: LoginBudget;
+  /** Login messages that one login takes. */
+  private readonly cost: number;
+  /** After a refusal for too many logins. */
+  private notBefore = 0;
   /** The credential alone is not enough: a one-time code, which is spent, went with it. */
   private isSpent = false;
   /** What stands for both, once. In memory only. */
@@ -24,14 +28,21 @@ export class Authenticator {
     private readonly credential: Credential,
     /** Asked at the first login only: later nobody may be there. */
     private readonly askOtp: AskOtp | null,
-    window: number,
+    private readonly pace: Pick<Pace, 'window' | 'refused'>,
   ) {
-    this.budget = new LoginBudget(window);
+    this.budget = new LoginBudget(pace.window);
+    const isScram = credential.kind === 'api-key' && credential.mechanism === 'SCRAM';
+    this.cost = isScram ? 2 : 1;
   }
 
   /** Can it log in once more? */
   get isReusable(): boolean {
     return !this.isSpent || this.token !== null;
+  }
+
+  /** Milliseconds until it may log in. */
+  get wait(): number {
+    return Math.max(this.budget.wait(this.cost), this.notBefore - performance.now(), 0);
   }
 
   /** Throws what {@link checkTransport} does. */
@@ -41,19 +52,22 @@ export class Authenticator {
 
   /** Rejects as {@link login}; when `signal` aborts, before anything is sent. */
   async logIn(channel: Channel, newId: () => string, signal: AbortSignal): Promise<void> {
-    const { credential } = this;
     if (!this.isReusable) {
       throw new LoginError(
         'It was done with a one-time code, which is spent. Start the daemon again with a new one',
       );
     }
-    const isScram = credential.kind === 'api-key' && credential.mechanism === 'SCRAM';
-    const cost = isScram ? 2 : 1;
-    for (let wait; (wait = this.budget.wait(cost)) > 0;) await delay(wait, undefined, { signal });
-    this.budget.spend(cost);
-    await this.prove(channel, (method, params) =>
-      channel.call(newId(), method, params, { timeout: TIMEOUT }),
-    );
+    for (let wait; (wait = this.wait) > 0;) await delay(wait, undefined, { signal });
+    this.budget.spend(this.cost);
+    try {
+      await this.prove(channel, (method, params) =>
+        channel.call(newId(), method, params, { timeout: TIMEOUT }),
+      );
+    } catch (error) {
+      const isRefused = error instanceof LoginError && error.retry === 'much later';
+      if (isRefused) this.notBefore = performance.now() + this.pace.refused;
+      throw error;
+    }
     channel.isLoggedIn = true;
     this.count++;
   }

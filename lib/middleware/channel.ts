@@ -90,6 +90,11 @@ export class Channel {
     return channel;
   }
 
+  /** Is the end of it on its way? */
+  get isClosing(): boolean {
+    return this.socket.readyState !== this.socket.OPEN;
+  }
+
   get inFlight(): number {
     return this.pending.size;
   }

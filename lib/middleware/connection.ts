@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MidcltError } from '../errors.js';
 import type { Json } from '../protocol.js';
 import { notSent, type Channel, type SendOptions } from './channel.js';
-import { refusalOf } from './failure.js';
+import { refusalOf, type Refusal } from './failure.js';
 import { Settlement } from './settlement.js';
 import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
 import { Supervisor } from './supervisor.js';
@@ -12,6 +12,10 @@ import { Supervisor } from './supervisor.js';
 export interface CallOptions extends SendOptions {
   /** The request's id, from {@link Connection.newId}; made here if it isn't given. */
   readonly id?: string;
+  /** Aborts when nobody waits for the answer any more: a call that was refused is not sent again. */
+  readonly signal?: AbortSignal;
+  /** To be done before a call that was refused is sent again. What it rejects with ends the call. */
+  readonly beforeRepeat?: () => Promise<void>;
 }
 
 export type NotificationListener = (method: string, params: Json) => void;
@@ -56,6 +60,11 @@ export class Connection {
 
   get state(): State {
     return this.supervisor.state;
+  }
+
+  /** Can something be sent in this turn? */
+  isReady(): boolean {
+    return this.supervisor.usable() !== null;
   }
 
   /** Calls sent and not answered. */
@@ -135,22 +144,24 @@ export class Connection {
     this.supervisor.close();
   }
 
-  private async send(
-    method: string,
-    { timeout, onSettled }: SendOptions,
-    send: Send,
-  ): Promise<Json> {
+  private async send(method: string, options: Omit<CallOptions, 'id'>, send: Send): Promise<Json> {
+    const { timeout, onSettled } = options;
+    const deadline = performance.now() + PATIENCE;
     for (let attempt = 1; ; attempt++) {
-      const channel = this.supervisor.usable;
+      const channel = this.supervisor.usable();
       if (!channel) {
         onSettled?.();
         throw notSent();
       }
       const settlement = new Settlement(onSettled);
       try {
-        return await send(channel, { timeout, onSettled: settlement.byServer });
+        const result = await send(channel, { timeout, onSettled: settlement.byServer });
+        if (this.refusing.size > 0) this.refusing.delete(method);
+        return result;
       } catch (error) {
-        if (!(await this.canRepeat(error, channel, method, attempt))) throw error;
+        const refusal = this.repeatable(error, channel, method, attempt);
+        if (refusal === null || performance.now() > deadline) throw error;
+        await this.becomesPossible(refusal, attempt, options);
         settlement.cancel();
       } finally {
         settlement.byCaller();
@@ -158,26 +169,34 @@ export class Connection {
     }
   }
 
-  /**
-   * Was the call refused before it was run, and can it be sent once more now? Waits for what it was
-   * refused for, and rejects when that takes too long.
-   */
-  private async canRepeat(
+  /** Why the call was refused before it was run, if it makes sense to send it once more. */
+  private repeatable(
     error: unknown,
     channel: Channel,
     method: string,
     attempt: number,
-  ): Promise<boolean> {
+  ): Refusal | null {
     const refusal = refusalOf(error);
-    if (refusal === null) return false;
     if (refusal === 'busy') {
       this.options.log('warning', 'too many calls under way', { method: method.slice(0, 100) });
-      await delay(Math.min(BUSY.most, BUSY.least * 2 ** attempt));
-    } else {
-      if (attempt > 1) this.refusing.add(method);
-      if (this.refusing.has(method) || !this.supervisor.renew(channel)) return false;
     }
-    await this.ready(null, PATIENCE);
-    return true;
+    if (refusal !== 'session') return refusal;
+    if (attempt > 1) this.refusing.add(method);
+    return !this.refusing.has(method) && this.supervisor.renew(channel) ? refusal : null;
+  }
+
+  /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
+  private async becomesPossible(
+    refusal: Refusal,
+    attempt: number,
+    { signal, beforeRepeat }: Omit<CallOptions, 'id'>,
+  ): Promise<void> {
+    if (refusal === 'busy') {
+      const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
+      await delay(pause, undefined, signal && { signal }).catch(() => undefined);
+    }
+    await this.ready(signal ?? null, PATIENCE);
+    await beforeRepeat?.();
+    signal?.throwIfAborted();
   }
 }

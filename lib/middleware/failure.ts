@@ -12,6 +12,9 @@ const ENOTAUTHENTICATED = 207;
 /** What the legacy wire says in place of TOO_MANY_CALLS. */
 const ETOOMANYREFS = 109;
 
+/** Why a call was not run. */
+export type Refusal = 'session' | 'busy';
+
 /** The middleware's error answer, with the numbers to match on. */
 export class CallFailure extends MidcltError {
   constructor(
@@ -63,7 +66,7 @@ export function legacyFailure(error: Json): CallFailure {
  * Why the middleware refused a call before it ran it: the session is not logged in (any more), or
  * has too many calls under way. Null for every other failure.
  */
-export function refusalOf(error: unknown): 'session' | 'busy' | null {
+export function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof CallFailure)) return null;
   if (error.errno === ENOTAUTHENTICATED) return 'session';
   if (error.rpcCode === TOO_MANY_CALLS) return 'busy';

@@ -48,9 +48,10 @@ export class JobEvents {
       });
       try {
         await Promise.race([subscription, patience]);
+        if (signal?.aborted) throw new MidcltError('CLOSED', 'The client went away');
         if (this.subscription === subscription) return;
       } catch (error) {
-        if (!isLost(error)) throw error;
+        if (!isLost(error) || signal?.aborted) throw error;
       } finally {
         clearTimeout(timer);
       }

@@ -25,12 +25,17 @@ export interface JobOptions {
   readonly onAccepted: () => void;
   /** Called once: call and job are over, or the job is no longer followed. */
   readonly onSettled: () => void;
-  /** Aborts when nobody wants to know any more; null follows to the end. The job itself goes on. */
-  readonly signal: AbortSignal | null;
+  /** Aborts when nobody wants to know any more. The job itself goes on. */
+  readonly signal: AbortSignal;
+  /** Follow it to its end all the same. */
+  readonly isHeld: boolean;
 }
 
 /** Of what is kept until the answers that may follow, on the legacy wire. */
 const KEPT = { jobs: 100, events: 10 };
+
+const WHILE_JOB = 'The connection to the middleware was lost while job';
+const FORGOTTEN = 'ran, and the server knows it no longer or shows it to administrators only';
 
 export class Jobs {
   /** Everyone who watches a job or waits to learn its id. */
@@ -72,8 +77,11 @@ export class Jobs {
       if (!stage.accepted) options.onAccepted();
       stage.accepted = true;
     };
+    const { timeout, signal } = options;
+    const following = options.isHeld ? null : signal;
+    const subscribe = () => this.events.subscribe(timeout, signal);
     try {
-      await this.events.subscribe(options.timeout, options.signal);
+      await subscribe();
     } catch (error) {
       accept();
       options.onSettled();
@@ -83,8 +91,10 @@ export class Jobs {
     let followed: JobWatch | null = null;
     try {
       const answer = await this.connection.call(method, params, {
-        timeout: options.timeout,
+        timeout,
         id: watch.request.id,
+        signal,
+        beforeRepeat: subscribe,
         onSettled: () => {
           stage.answered = true;
           // A call given up by its timeout is over only now, when its late answer has come.
@@ -98,12 +108,12 @@ export class Jobs {
       if (!followed) return answer;
       accept();
       this.log('info', 'job started', { method: method.slice(0, 100), job: followed.shownId });
-      return await followed.ended(options.signal);
+      return await followed.ended(following);
     } catch (error) {
       // An event has told of the job before the connection was lost: it can be followed all the same.
       if (!isLost(error) || watch.jobId === null || followed) throw error;
       accept();
-      return await watch.ended(options.signal);
+      return await watch.ended(following);
     } finally {
       this.forget(watch);
       if (followed) this.forget(followed);
@@ -124,11 +134,12 @@ export class Jobs {
     const jobId = integerOf(answer);
     if (jobId === null || (watch.jobId !== null && watch.jobId !== jobId)) return null;
     if (this.isAnnounced(jobId, watch)) return watch;
-    for (;;) {
+    for (let isAgain = false; ; isAgain = true) {
       try {
         // With the slot still held: a look-up is two calls, and the server counts them.
-        return await this.lookUp(jobId, watch, options.onProgress);
+        return await this.lookUp(jobId, watch, options.onProgress, isAgain);
       } catch (error) {
+        if (watch.hasEnded) return watch;
         if (!isLost(error)) throw error;
         await this.events.subscribe(PATIENCE, options.signal).catch(() => {
           throw error;
@@ -152,11 +163,13 @@ export class Jobs {
    * Is the integer a method answered the id of a job of ours that sends no events? Resolves with
    * what to follow for its outcome: the watch itself, if the job has ended, else a proxy that
    * follows `core.job_wait`, a job that sends events in the other's place. Null if it is no job.
+   * `isAgain`: the connection was lost meanwhile, and what is not found may have been there before.
    */
   private async lookUp(
     jobId: number,
     watch: JobWatch,
     onProgress: (frame: ProgressFrame) => void,
+    isAgain: boolean,
   ): Promise<JobWatch | null> {
     const seen: { ours: boolean; latest: ProgressFrame | null } = { ours: false, latest: null };
     const proxy = this.watch('core.job_wait', (frame) => {
@@ -175,12 +188,19 @@ export class Jobs {
         }),
       ]);
       if (found.status === 'rejected') throw found.reason;
-      const fields = found.value.get(jobId);
+      if (waiting.status === 'rejected' && isLost(waiting.reason)) throw waiting.reason;
       const { method } = watch.request;
-      seen.ours = fields ? watch.isOurs(fields) : await isJob(this.connection, method);
+      const there = found.value.get(jobId);
+      const fields = there && watch.isOurs(there) ? there : null;
+      const isForeign = there && !fields && !isAgain;
+      seen.ours = fields !== null || (!isForeign && (await isJob(this.connection, method)));
       if (!seen.ours) return null;
       watch.jobId = jobId;
       if (fields) watch.report(fields);
+      else if (isAgain) {
+        watch.fail(lost(watch, WHILE_JOB, FORGOTTEN));
+        return watch;
+      }
       const waitId = waiting.status === 'fulfilled' ? integerOf(waiting.value) : null;
       followed = waitId !== null && this.isAnnounced(waitId, proxy) && !watch.hasEnded;
       if (!followed) {
@@ -200,7 +220,7 @@ export class Jobs {
     const watches = [...this.watches].filter((watch) => watch.jobId !== null && !watch.hasEnded);
     if (watches.length === 0) return;
     const fail = (watch: JobWatch, why: string) => {
-      watch.fail(lost(watch, 'The connection to the middleware was lost while job', why));
+      watch.fail(lost(watch, WHILE_JOB, why));
     };
     try {
       await this.events.subscribe(LOOK_UP_TIMEOUT, null);
@@ -209,8 +229,7 @@ export class Jobs {
       for (const watch of watches) {
         const fields = found.get(idOf(watch));
         if (fields && watch.isOurs(fields)) watch.report(fields);
-        else
-          fail(watch, 'ran, and the server knows it no longer or shows it to administrators only');
+        else fail(watch, FORGOTTEN);
       }
     } catch (error) {
       if (isLost(error)) return; // it will be done when there is another

@@ -50,7 +50,7 @@ export class Supervisor {
   ) {
     const { target, credential, askOtp = null, pace = PACE } = options;
     this.pace = pace;
-    this.authenticator = credential && new Authenticator(target, credential, askOtp, pace.window);
+    this.authenticator = credential && new Authenticator(target, credential, askOtp, pace);
     this.backoff = new Backoff(pace);
     this.waiting = new Waiting(() => {
       const why = this.lastError === null ? '' : ` (${this.lastError})`;
@@ -65,8 +65,11 @@ export class Supervisor {
     return this.current;
   }
 
-  /** What calls can be sent over at this moment. */
-  get usable(): Channel | null {
+  /** What calls can be sent over in this turn. */
+  usable(): Channel | null {
+    const { channel } = this;
+    // Its server has said goodbye, and the line is still to end: what is sent would be lost.
+    if (this.current === 'ready' && channel?.isClosing) this.lose(channel, 'the server closes it');
     return this.current === 'ready' ? this.channel : null;
   }
 
@@ -115,7 +118,7 @@ export class Supervisor {
    * (null: never), or when it is over for good.
    */
   ready(signal: AbortSignal | null, patience: number | null): Promise<void> {
-    if (this.current === 'ready') return Promise.resolve();
+    if (this.usable()) return Promise.resolve();
     return this.waiting.add(signal, patience);
   }
 
@@ -126,7 +129,7 @@ export class Supervisor {
 
   /** The session turned out not to be logged in any more. False if nothing can be done about that. */
   renew(channel: Channel): boolean {
-    if (this.usable !== channel) return true; // it is being done
+    if (this.usable() !== channel) return true; // it is being done
     if (this.authenticator) {
       void this.logInAgain(channel, this.authenticator);
       return true;
@@ -162,7 +165,6 @@ export class Supervisor {
           channel.close();
           return;
         }
-        await this.pause(this.pace.refused);
       }
     }
   }
@@ -216,8 +218,8 @@ export class Supervisor {
   }
 
   private async heal(): Promise<void> {
-    let pause = this.backoff.next();
     for (;;) {
+      const pause = Math.max(this.backoff.next(), this.authenticator?.wait ?? 0);
       this.enter('waiting', { ms: pause, why: this.lastError });
       await this.pause(pause);
       if (this.isOver()) return;
@@ -231,7 +233,6 @@ export class Supervisor {
           this.finish(error);
           return;
         }
-        pause = isRateLimit(error) ? this.pace.refused : this.backoff.next();
       }
     }
   }
