@@ -1,0 +1,133 @@
+/** What takes the better part of a minute: dead lines that look alive, and limits counted by the minute. */
+import t from 'tap';
+import {
+  journalOf,
+  logOf,
+  startAdmin,
+  startBroken,
+  statesOf,
+  untilState,
+} from '../support/faults.js';
+import { makeHome, until } from '../support/midclt.js';
+import { startSandboxProcess } from '../support/sandbox-process.js';
+import { call, converse } from '../support/wire.js';
+
+const MINUTE = 60_000;
+const LOST = { type: 'error', error: /outcome of test.sleep is unknown$/ };
+
+t.jobs = 8; // they wait, side by side
+
+t.test('F20: a connection that goes nowhere any more is noticed and made anew', async (t) => {
+  const daemon = await startBroken(t);
+  const asleep = await converse(t, daemon.socket);
+  const job = await converse(t, daemon.socket);
+  job.send(call('test.job', '[1, 1, null, "kept"]', { job: true }));
+  asleep.send(call('test.sleep', '[600]', { timeout: null }));
+  await until('both', () => daemon.ran().length === 2);
+  await until('the job to be known', () => job.lines.some((line) => line.includes('step 1/1')));
+  const began = performance.now();
+  daemon.proxy.stall();
+  await untilState(daemon, 'waiting', 1, MINUTE);
+  const took = (performance.now() - began) / 1000;
+  t.ok(took >= 27 && took < 45, `after ${took} s`);
+  t.match(await asleep.frame(), LOST);
+  t.match(await daemon.d(['call', 'test.echo', '1']), { code: 0, stdout: '[1]\n' });
+  t.match((await job.answer()).at(-1), { type: 'result', result: 'kept' });
+  t.equal(daemon.sandbox.stats.logins, 2);
+  t.equal(daemon.ran().length, 3);
+});
+
+t.test('F20: a silent connection is kept alive, and so is a busy one', async (t) => {
+  const daemon = await startBroken(t);
+  const run = await daemon.d(['-t', '100', 'call', 'test.sleep', '50']);
+  t.match(run, { code: 0, stdout: '50.0\n' });
+  t.same(statesOf(daemon), ['connecting', 'authenticating', 'ready']);
+});
+
+t.test('F20: a server that is stopped is left, and found again when it goes on', async (t) => {
+  const home = makeHome(t);
+  const journal = `${home}/journal`;
+  const sandbox = await startSandboxProcess(t, { ws: 0, rateLimit: false, journal });
+  const daemon = await startAdmin(t, { home, uri: '', sandbox: sandbox as never }, sandbox.wsPort!);
+  process.kill(sandbox.pid, 'SIGSTOP');
+  const asleep = await converse(t, daemon.socket);
+  asleep.send(call('test.sleep', '[0]', { timeout: null }));
+  await untilState(daemon, 'waiting', 1, MINUTE);
+  t.match(await asleep.frame(), LOST);
+  const waiting = daemon.d(['call', 'test.echo', '1']);
+  process.kill(sandbox.pid, 'SIGCONT');
+  t.match(await waiting, { code: 0, stdout: '[1]\n' });
+  // What it had taken before, it may run now: nobody can know. But not twice.
+  const ran = journalOf(journal).map(({ method }) => method);
+  t.ok(ran.filter((method) => method === 'test.sleep').length <= 1);
+  t.equal(ran.filter((method) => method === 'test.echo').length, 1);
+});
+
+t.test('F20: a stalled sandbox does not hold back a timeout', async (t) => {
+  const daemon = await startBroken(t);
+  daemon.sandbox.setStalled(true);
+  const began = performance.now();
+  t.match(await daemon.d(['-t', '1', 'call', 'test.echo', '1']), { code: 1, stderr: /timeout/i });
+  t.ok(performance.now() - began < 15_000);
+  daemon.sandbox.setStalled(false);
+  t.match(await daemon.d(['call', 'test.echo', '2']), { code: 0 });
+  t.equal(daemon.sandbox.stats.connections, 1);
+});
+
+t.test('F23: the eleventh login within a minute waits for the next', async (t) => {
+  const daemon = await startBroken(t);
+  const began = performance.now();
+  for (let logins = 2; logins <= 10; logins++) {
+    daemon.sandbox.expireSessions();
+    t.match(await daemon.d(['call', 'test.echo', `${logins}`]), { code: 0 });
+    t.equal(daemon.sandbox.stats.logins, logins);
+  }
+  daemon.sandbox.expireSessions();
+  const last = await daemon.d(['call', 'test.echo', '11']);
+  t.match(last, { code: 0, stdout: '[11]\n' });
+  const took = (performance.now() - began) / 1000;
+  t.ok(took > 50 && took < 90, `${took} s`);
+  t.equal(daemon.sandbox.stats.logins, 11);
+  t.equal(daemon.ran().length, 10, 'each once');
+});
+
+t.test('F23: a refusal for too many logins is waited out for a minute', async (t) => {
+  const rateLimit = { calls: 2, windowMs: MINUTE, delayMs: 100 };
+  const daemon = await startBroken(t, { rateLimit });
+  daemon.sandbox.dropAll();
+  await untilState(daemon, 'ready', 2);
+  daemon.sandbox.dropAll();
+  const waiting = daemon.d(['call', 'test.echo', '1']);
+  const pause = await until('the refusal', () => logOf(daemon).find(({ ms = 0 }) => ms > 20_000));
+  t.match(pause, { event: 'waiting', ms: MINUTE, why: /Rate Limit Exceeded/ });
+  t.match(await waiting, { code: 0, stdout: '[1]\n' });
+  t.equal(daemon.sandbox.countOf('auth.login_ex'), 4, 'asked once in that minute');
+});
+
+t.test('F23: so is one at the login of an expired session', async (t) => {
+  const rateLimit = { calls: 1, windowMs: MINUTE, delayMs: 100 };
+  const daemon = await startBroken(t, { rateLimit });
+  daemon.sandbox.expireSessions();
+  const began = performance.now();
+  t.match(await daemon.d(['call', 'test.echo', '1']), { code: 0, stdout: '[1]\n' });
+  const took = (performance.now() - began) / 1000;
+  t.ok(took >= 59, `${took} s`);
+  t.equal(daemon.sandbox.countOf('auth.login_ex'), 3);
+});
+
+// With `--timeout=300`: two minutes are all that tap gives a file.
+const isLong = process.env.MIDCLT_TEST_LONG !== undefined;
+t.test('F22: who waits longer than two minutes is told why', { skip: !isLong }, async (t) => {
+  const daemon = await startBroken(t);
+  await daemon.proxy.refuse();
+  daemon.proxy.cut('rst');
+  await untilState(daemon, 'waiting');
+  const patient = daemon.d(['-t', '130', 'call', 'test.echo', 'patient']);
+  const began = performance.now();
+  const { code, stderr } = await daemon.d(['-t', '1', 'call', 'test.echo', '1']);
+  const took = (performance.now() - began) / 1000;
+  t.ok(took >= 119 && took < 129, `${took} s`);
+  t.match({ code, stderr }, { code: 1, stderr: /waited 120 s .*ECONNREFUSED.*was not sent\n$/ });
+  await daemon.proxy.goOn();
+  t.match(await patient, { code: 0, stdout: '["patient"]\n' }, 'its own timeout is longer');
+});
