@@ -1,0 +1,91 @@
+import { getEventListeners } from 'node:events';
+import t from 'tap';
+import { MidcltError } from '../lib/errors.js';
+import { Settlement } from '../lib/middleware/settlement.js';
+import { Waiting } from '../lib/middleware/waiting.js';
+
+const waiting = () => new Waiting(() => 'the connection (it is down)');
+
+/** How many functions wait for a signal to abort. */
+const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
+
+t.test('F22: all who wait go on at once, in their order', async (t) => {
+  const line = waiting();
+  const order: number[] = [];
+  const all = [1, 2, 3].map((i) => line.add(null, null).then(() => order.push(i)));
+  t.equal(line.size, 3);
+  line.release();
+  await Promise.all(all);
+  t.same(order, [1, 2, 3]);
+  t.equal(line.size, 0);
+});
+
+t.test('F23: who waited too long is told why and that nothing was sent', async (t) => {
+  const line = waiting();
+  await t.rejects(line.add(null, 20), {
+    code: 'TIMEOUT',
+    message: 'Call timeout: waited 0 s for the connection (it is down); the call was not sent',
+  });
+  t.equal(line.size, 0);
+});
+
+t.test('F16: who goes away leaves nothing behind', async (t) => {
+  const line = waiting();
+  const client = new AbortController();
+  const gone = line.add(client.signal, 60_000);
+  const other = line.add(null, null);
+  client.abort();
+  await t.rejects(gone, { code: 'CLOSED', message: /not sent/ });
+  t.equal(listeners(client.signal), 0);
+  t.equal(line.size, 1);
+  await t.rejects(line.add(client.signal, null), { code: 'CLOSED' }, 'nor comes back');
+  line.release();
+  await other;
+});
+
+t.test('F34: a signal that outlives many waits gathers no listeners', async (t) => {
+  const line = waiting();
+  const { signal } = new AbortController();
+  for (let i = 0; i < 100; i++) {
+    const wait = line.add(signal, 60_000);
+    line.release();
+    await wait;
+  }
+  t.equal(listeners(signal), 0);
+});
+
+t.test('once it is stopped nobody waits, now or later', async (t) => {
+  const line = waiting();
+  const error = new MidcltError('SHUTDOWN', 'going');
+  const before = line.add(null, null);
+  line.stop(error);
+  await t.rejects(before, error);
+  await t.rejects(line.add(null, null), error);
+  t.equal(line.size, 0);
+});
+
+t.test('F16: a call is over when both the server and its caller are done with it', async (t) => {
+  const orders: Record<string, (settlement: Settlement) => void> = {
+    'the answer first': (settlement) => {
+      settlement.byServer();
+      settlement.byCaller();
+    },
+    'given up first': (settlement) => {
+      settlement.byCaller();
+      settlement.byServer();
+    },
+  };
+  for (const [name, act] of Object.entries(orders)) {
+    let told = 0;
+    act(new Settlement(() => told++));
+    t.equal(told, 1, name);
+  }
+  let told = 0;
+  const half = new Settlement(() => told++);
+  half.byServer();
+  t.equal(told, 0, 'it may be sent again');
+  half.cancel();
+  half.byCaller();
+  t.equal(told, 0, 'it is sent again, and settled then');
+  new Settlement(undefined).byServer();
+});
