@@ -1,4 +1,4 @@
-/** Faults that are not survived as they should be. */
+/** Faults that come between two steps of one thing. */
 import t from 'tap';
 import {
   notLoggedIn,
