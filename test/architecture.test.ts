@@ -16,6 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/commands'],
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
+  ['lib/text'],
   ['lib/uri', 'lib/paths', 'lib/members'],
   ['lib/json', 'lib/errors'],
   ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text'],

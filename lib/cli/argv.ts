@@ -18,11 +18,11 @@ import {
   GLOBAL,
   longName,
   Refused,
-  repr,
   type Command,
   type CommandName,
   type Option,
 } from './grammar.js';
+import { repr } from '../text/repr.js';
 
 export type Parsed =
   | { kind: 'run'; args: Arguments }

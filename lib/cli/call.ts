@@ -9,7 +9,7 @@ import type { Arguments } from './arguments.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';
-import { ResultPrinter } from './result.js';
+import { ResultPrinter } from '../text/result.js';
 
 /** What the command line asks for, before it is a line or a request. */
 export interface Outbound {

@@ -4,7 +4,7 @@ import type { StatusReport } from '../status.js';
 import type { Arguments } from './arguments.js';
 import { look, lookAround, type Daemon } from './daemons.js';
 import { sayLine, writeOut } from './output.js';
-import { harmless } from './terminal.js';
+import { harmless } from '../text/terminal.js';
 
 /** 0 if it runs and answers, else 1. */
 export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {

@@ -1,10 +1,10 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import fs from 'node:fs';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
-import { membersOf, stringOf } from '../members.js';
-import type { ErrorFrame, Json } from '../protocol.js';
+import type { ErrorFrame } from '../protocol.js';
+import { errorText } from '../text/error.js';
 import { pause } from './pause.js';
-import { harmless } from './terminal.js';
+import { harmless } from '../text/terminal.js';
 
 export const SUCCESS = 0;
 export const FAILURE = 1;
@@ -21,16 +21,9 @@ export function writeOut(data: Buffer): void {
   writeAll(STDOUT, data);
 }
 
-/** Prints an error frame: the text, then the server's traceback, then `extra`, as far as there are any. */
-export function printErrorFrame({ error, trace, extra }: ErrorFrame): void {
-  let text = `${error}\n`;
-  const formatted = stringOf(membersOf(trace)?.get('formatted'));
-  if (formatted !== null) text += `${formatted}\n`;
-  if (extra && !/^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) {
-    const { pprint } = require('./pprint.js') as typeof import('./pprint.js');
-    text += `${pprint(extra.toString())}\n`;
-  }
-  say(text);
+/** Prints an error frame. */
+export function printErrorFrame(frame: ErrorFrame): void {
+  say(errorText(frame));
 }
 
 /** One line on stderr. */
@@ -68,10 +61,6 @@ export function writeErr(text: string): void {
 export function isTerminal(): boolean {
   const { isatty } = require('node:tty') as typeof import('node:tty');
   return isatty(STDERR);
-}
-
-function short(text: Json): string {
-  return text.length > 20 ? '' : text.toString('latin1');
 }
 
 /** Writes all of it before it returns, also to a pipe that is slow. */

@@ -1,8 +1,7 @@
 /** A call's arguments to the text of its `params`. */
 import fs from 'node:fs';
 import { MidcltError, systemReason } from '../errors.js';
-import { checkValue, JsonError } from '../json.js';
-import { onOneLine, quote } from '../members.js';
+import { argumentText } from '../text/argument.js';
 import { pause } from './pause.js';
 
 const STDIN = 0;
@@ -20,18 +19,6 @@ export function paramsText(args: readonly string[]): string {
     return argumentText(stdin);
   });
   return `[${texts.join(', ')}]`;
-}
-
-/** The JSON text of one argument. */
-export function argumentText(arg: string): string {
-  const bytes = Buffer.from(arg);
-  try {
-    checkValue(bytes);
-  } catch (error) {
-    if (error instanceof JsonError) return quote(arg);
-    throw error;
-  }
-  return onOneLine(bytes).toString().trim();
 }
 
 function readStdin(): string {

@@ -2,7 +2,7 @@
  * What `call -j` shows on stderr while a job runs: a bar, or a line for each new description.
  * Either is loaded with every such call, so this file stays small.
  */
-import { harmless } from './terminal.js';
+import { harmless } from '../text/terminal.js';
 
 export interface ProgressOutput {
   readonly isTTY: boolean;

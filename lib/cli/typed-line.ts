@@ -1,6 +1,6 @@
 /** A line as it is typed on a terminal in raw mode, where the keys that edit it are characters. */
 import { StringDecoder } from 'node:string_decoder';
-import { harmless } from './terminal.js';
+import { harmless } from '../text/terminal.js';
 
 const INTERRUPT = '\x03';
 const END = '\x04';

@@ -6,7 +6,7 @@
  * printable is decided by this Node's Unicode tables.
  */
 
-import { repr } from './grammar.js';
+import { repr } from './repr.js';
 
 const WIDTH = 80;
 const DEPTH = 500;

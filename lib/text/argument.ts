@@ -1,0 +1,15 @@
+/** An argument as typed, to a parameter. */
+import { checkValue, JsonError } from '../json.js';
+import { onOneLine, quote } from '../members.js';
+
+/** The JSON text of one argument: its own where Python's parser takes it as JSON, else that of a string. */
+export function argumentText(arg: string): string {
+  const bytes = Buffer.from(arg);
+  try {
+    checkValue(bytes);
+  } catch (error) {
+    if (error instanceof JsonError) return quote(arg);
+    throw error;
+  }
+  return onOneLine(bytes).toString().trim();
+}
