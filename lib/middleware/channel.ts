@@ -195,7 +195,8 @@ export class Channel {
       case 'error':
         // Without an id it answers nobody in particular: no call may fail by it.
         if (message.id !== null) this.settle(message.id)?.reject(message.failure);
-        else log('warning', 'error without an id', { error: message.failure.message });
+        else
+          log('warning', 'error without an id', { error: message.failure.message.slice(0, 500) });
         return;
       case 'notification':
         onNotification(message.method, message.params);
