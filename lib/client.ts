@@ -5,7 +5,11 @@ import { FrameReader, type Answer, type AnswerListener } from './frame-reader.js
 import { stringOf } from './members.js';
 import { DAEMON_CONNECT_TIMEOUT, type ErrorFrame, type Json } from './protocol.js';
 import { hung, watchSilence } from './responsive.js';
-import { checkSocketPath } from './paths.js';
+import { checkSocketPath, type DaemonPaths } from './paths.js';
+import { trustDirectory, trustSocket } from './private.js';
+
+/** Where a daemon is: the socket, and the directory that makes it private. */
+export type Address = Pick<DaemonPaths, 'socket' | 'directory'>;
 
 /** Milliseconds between two tries at a full backlog. */
 const BACKLOG_RETRY = 20;
@@ -13,20 +17,20 @@ const BACKLOG_RETRY = 20;
 const STOP_PATIENCE = { silence: 900, longest: 60_000, answer: 900 };
 
 /**
- * Sends one request line to the daemon at `path` and resolves when its final frame has come.
+ * Sends one request line to the daemon at `address` and resolves when its final frame has come.
  *
  * Rejects with `NO_DAEMON` if none listens there, `FILES` if the socket may not be used, `LOST`
  * if the daemon closes the connection before the final frame, `HUNG` if it shows no sign of life,
  * `PROTOCOL` if it sends no frames.
  */
 export async function sendRequest(
-  path: string,
+  address: Address,
   line: string,
   listener: AnswerListener,
 ): Promise<Answer> {
-  const socket = await connect(path);
-  const endWatch = watchSilence(socket, again(path), () => {
-    socket.destroy(hung(path, '; the outcome is unknown'));
+  const socket = await connect(address);
+  const endWatch = watchSilence(socket, again(address), () => {
+    socket.destroy(hung(address.socket, '; the outcome is unknown'));
   });
   try {
     return await exchange(socket, line, listener);
@@ -37,13 +41,13 @@ export async function sendRequest(
 }
 
 /**
- * Resolves with the text of what the daemon at `path` says of itself, or the error frame of one that
+ * Resolves with the text of what the daemon at `address` says of itself, or the error frame of one that
  * does not know `status`. Rejects as {@link sendRequest}, all within `patience` milliseconds.
  */
-export async function askStatus(path: string, patience: number): Promise<Json | ErrorFrame> {
-  const socket = await connect(path, patience);
+export async function askStatus(address: Address, patience: number): Promise<Json | ErrorFrame> {
+  const socket = await connect(address, patience);
   const timer = setTimeout(() => {
-    socket.destroy(hung(path, ''));
+    socket.destroy(hung(address.socket, ''));
   }, patience);
   const text: Buffer[] = [];
   try {
@@ -59,19 +63,19 @@ export async function askStatus(path: string, patience: number): Promise<Json | 
 }
 
 /**
- * Asks the daemon at `path` to stop and resolves with the text it answered (or the error frame)
+ * Asks the daemon at `address` to stop and resolves with the text it answered (or the error frame)
  * once it is gone: it keeps this connection to its last moment, so the end of it is the end of
  * the daemon. Rejects as {@link sendRequest}.
  */
 export async function sendStop(
-  path: string,
+  address: Address,
   { ifIdle = false } = {},
 ): Promise<string | ErrorFrame> {
-  const socket = await connect(path, STOP_PATIENCE.answer);
+  const socket = await connect(address, STOP_PATIENCE.answer);
   const onHung = () => {
-    socket.destroy(hung(path, ''));
+    socket.destroy(hung(address.socket, ''));
   };
-  const endWatch = watchSilence(socket, again(path), onHung, STOP_PATIENCE);
+  const endWatch = watchSilence(socket, again(address), onHung, STOP_PATIENCE);
   const gone = new Promise((resolve) => socket.once('close', resolve));
   const line = `{"command":"stop",${ifIdle ? '"if_idle":true,' : ''}"keep":true}\n`;
   const text: Buffer[] = [];
@@ -111,14 +115,14 @@ function exchange(socket: net.Socket, line: string, listener: AnswerListener): P
   });
 }
 
-function again(path: string): (patience: number) => Promise<net.Socket> {
-  return (patience) => connect(path, patience);
+function again(address: Address): (patience: number) => Promise<net.Socket> {
+  return (patience) => connect(address, patience);
 }
 
-/** Does anything accept connections at `path`? */
-export async function isListening(path: string): Promise<boolean> {
+/** Does a daemon that may be trusted accept connections at `address`? */
+export async function isListening(address: Address): Promise<boolean> {
   try {
-    (await connect(path)).destroy();
+    (await connect(address)).destroy();
     return true;
   } catch {
     return false;
@@ -126,14 +130,16 @@ export async function isListening(path: string): Promise<boolean> {
 }
 
 /**
- * Resolves with a connection to the daemon at `path`; rejects with `NO_DAEMON` or `FILES`, or with
- * `HUNG` if it accepts none for `patience` milliseconds.
+ * Resolves with a connection to the daemon at `address`. Rejects with `NO_DAEMON`, with `FILES` for
+ * one that can't be used, or can't be trusted: others might see what is sent to it; with `HUNG` if it
+ * accepts no connection for `patience` milliseconds.
  */
 export async function connect(
-  path: string,
+  { socket: path, directory }: Address,
   patience = DAEMON_CONNECT_TIMEOUT * 1000,
 ): Promise<net.Socket> {
   checkSocketPath(path);
+  if (!trustDirectory(directory) || !trustSocket(path)) throw noDaemon();
   const deadline = Date.now() + patience;
   for (;;) {
     try {
@@ -160,7 +166,7 @@ function tryConnect(path: string): Promise<net.Socket> {
 function connectError(path: string, error: unknown): MidcltError {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
-    return new MidcltError('NO_DAEMON', "No daemon is running. Start one with 'midclt daemon'");
+    return noDaemon();
   }
   return new MidcltError(
     'FILES',
@@ -173,4 +179,8 @@ function lost(reason: string): MidcltError {
     'LOST',
     `The daemon went away before it answered (${reason}); the outcome is unknown`,
   );
+}
+
+function noDaemon(): MidcltError {
+  return new MidcltError('NO_DAEMON', "No daemon is running. Start one with 'midclt daemon'");
 }

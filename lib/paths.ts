@@ -20,11 +20,15 @@ export function getDaemonIdentifier(uri: string | null, username: string | null)
 }
 
 /**
- * `~/.midclt`. `$HOME` counts only where the effective user owns it: under `sudo` it may be
- * another user's, who would then find root's files in it.
+ * `$MIDCLT_HOME`, else `~/.midclt`. `$HOME` counts only where the effective user owns it: under
+ * `sudo` it may be another user's, who would then find root's files in it. `$MIDCLT_HOME` says what
+ * is wanted, so another user's is refused when it is used (`lib/private.ts`). Throws a `FILES` error.
  */
 export function getDaemonDir(env: NodeJS.ProcessEnv = process.env): string {
-  return `${homeDirectory(env)}/.midclt`;
+  const chosen = env.MIDCLT_HOME ?? '';
+  if (chosen === '') return `${homeDirectory(env)}/.midclt`;
+  if (chosen.startsWith('/')) return chosen.replace(/(?<=.)\/+$/, '');
+  throw new MidcltError('FILES', `MIDCLT_HOME must be an absolute path: ${chosen}`);
 }
 
 export interface DaemonPaths {
@@ -57,7 +61,7 @@ export function checkSocketPath(path: string): void {
   if (length <= MAX_SOCKET_PATH) return;
   throw new MidcltError(
     'FILES',
-    `The socket path ${path} has ${length} bytes; the system takes ${MAX_SOCKET_PATH}. Set HOME to a shorter directory`,
+    `The socket path ${path} has ${length} bytes; the system takes ${MAX_SOCKET_PATH}. Set MIDCLT_HOME to a directory with a shorter path`,
   );
 }
 

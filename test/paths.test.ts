@@ -31,6 +31,16 @@ t.test('F11: HOME counts only where the effective user owns it', async (t) => {
   }
 });
 
+t.test('MIDCLT_HOME comes before HOME, whoever owns it, and is absolute', async (t) => {
+  t.equal(getDaemonDir({ HOME: '/root', MIDCLT_HOME: '/srv/x//' }), '/srv/x');
+  t.equal(getDaemonDir({ MIDCLT_HOME: '/' }), '/');
+  t.equal(getDaemonDir({ HOME: makeHome(t), MIDCLT_HOME: '' }).endsWith('/.midclt'), true);
+  t.throws(() => getDaemonDir({ HOME: '/root', MIDCLT_HOME: 'x' }), {
+    code: 'FILES',
+    message: 'MIDCLT_HOME must be an absolute path: x',
+  });
+});
+
 t.test('F8: an over-long path is refused by its bytes', async (t) => {
   const limit = process.platform === 'linux' ? 107 : 103;
   t.doesNotThrow(() => {
@@ -40,6 +50,6 @@ t.test('F8: an over-long path is refused by its bytes', async (t) => {
     () => {
       checkSocketPath(`/${'é'.repeat(Math.ceil(limit / 2))}`);
     },
-    { code: 'FILES', message: /bytes; the system takes/ },
+    { code: 'FILES', message: /bytes; the system takes .* Set MIDCLT_HOME/ },
   );
 });

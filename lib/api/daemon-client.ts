@@ -19,7 +19,7 @@ export async function isDaemonRunning(
   uri: string | null = null,
   username: string | null = null,
 ): Promise<boolean> {
-  return isListening(daemonPaths(uri, username).socket);
+  return isListening(daemonPaths(uri, username));
 }
 
 /**
@@ -39,7 +39,7 @@ export async function sendToDaemon(
 ): Promise<DaemonResponse> {
   const { line } = encodeRequest(requestData);
   const pieces: Buffer[] = [];
-  const error = await sendRequest(daemonPaths(uri, username).socket, line, {
+  const error = await sendRequest(daemonPaths(uri, username), line, {
     progress: (frame) => progressCallback?.(progressOf(frame)),
     result: (piece) => pieces.push(piece),
   });

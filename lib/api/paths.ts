@@ -18,8 +18,8 @@ export function getDaemonIdentifier(
 }
 
 /**
- * The directory of all daemons, `~/.midclt`; made (0700) where it is missing. `~` is `$HOME` if the
- * effective user owns it, else the home of the password database. Throws a `FILES` error if it
+ * The directory of all daemons, `$MIDCLT_HOME`, else `~/.midclt`; made (0700) where it is missing. `~`
+ * is `$HOME` if the effective user owns it, else the home of the password database. Throws a `FILES` error if it
  * can't be made or trusted. Source: `get_daemon_dir`.
  */
 export function getDaemonDir(): string {

@@ -43,7 +43,7 @@ export async function startInBackground(args: Arguments): Promise<string | null>
 export async function replaceOlder(args: Arguments, version: string): Promise<void> {
   if (!isOlder(version, VERSION) || !canLogIn(args)) return;
   try {
-    const answer = await sendStop(daemonPaths(args.uri, args.username).socket, { ifIdle: true });
+    const answer = await sendStop(daemonPaths(args.uri, args.username), { ifIdle: true });
     if (typeof answer === 'string') await start(args, DEFAULT_CALL_TIMEOUT);
   } catch {
     // it is busy, or gone, or another call is at it

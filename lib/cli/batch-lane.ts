@@ -1,6 +1,6 @@
 /** One connection to the daemon and the request it is busy with; opens another where one has ended. */
 import type { Socket } from 'node:net';
-import { connect } from '../client.js';
+import { connect, type Address } from '../client.js';
 import { asMidcltError, MidcltError, systemReason } from '../errors.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../protocol.js';
 import { FrameCutter, type Piece } from './batch-frames.js';
@@ -31,13 +31,13 @@ export class Lane {
   private exchange: Exchange | null = null;
 
   constructor(
-    private readonly path: string,
+    private readonly address: Address,
     private readonly options: LaneOptions,
   ) {}
 
   /** Resolves when there is a connection, the one there was or a new one. Rejects with `NO_DAEMON` or `FILES`. */
   async open(): Promise<void> {
-    if (!this.socket) this.adopt(await connect(this.path));
+    if (!this.socket) this.adopt(await connect(this.address));
   }
 
   /**

@@ -44,9 +44,9 @@ export function runBatch(args: Arguments): Promise<number> {
 
 async function throughDaemon(args: Arguments): Promise<number> {
   const { uri, username, files, parallel, progress } = args;
-  const { socket } = daemonPaths(uri, username);
+  const address = daemonPaths(uri, username);
   const options = { progress, patience: Math.floor(WINDOW.bytes / parallel) };
-  const lanes = Array.from({ length: parallel }, () => new Lane(socket, options));
+  const lanes = Array.from({ length: parallel }, () => new Lane(address, options));
   await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read
   const daemon = { stopped: false };
   return work(

@@ -8,7 +8,7 @@ import { harmless } from '../text/terminal.js';
 
 /** 0 if it runs and answers, else 1. */
 export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {
-  const daemon = await look(daemonPaths(uri, username).socket);
+  const daemon = await look(daemonPaths(uri, username));
   const { state, report, problem, pid } = daemon;
   if (report) {
     print(json ? [JSON.stringify(report)] : table(report));

@@ -1,6 +1,6 @@
 /** What is known of the daemons of this user: asked of each, and all asked at once. */
 import fs from 'node:fs';
-import { askStatus } from '../client.js';
+import { askStatus, type Address } from '../client.js';
 import { asMidcltError } from '../errors.js';
 import { getDaemonDir } from '../paths.js';
 import { pidBeside } from '../responsive.js';
@@ -10,6 +10,7 @@ import type { StatusReport } from '../status.js';
 const PATIENCE = 1500;
 
 export interface Daemon {
+  readonly address: Address;
   readonly socket: string;
   /** From the pid file. */
   readonly pid: string | null;
@@ -21,13 +22,14 @@ export interface Daemon {
 }
 
 /** Never rejects. */
-export async function look(socket: string): Promise<Daemon> {
+export async function look(address: Address): Promise<Daemon> {
+  const { socket } = address;
   const pid = pidBeside(socket);
   const found = (state: Daemon['state'], problem: string | null = null): Daemon => {
-    return { socket, pid, state, report: null, problem };
+    return { address, socket, pid, state, report: null, problem };
   };
   try {
-    const answer = await askStatus(socket, PATIENCE);
+    const answer = await askStatus(address, PATIENCE);
     if (!Buffer.isBuffer(answer)) return found('foreign');
     const report = JSON.parse(answer.toString()) as StatusReport;
     return { ...found('running'), report };
@@ -43,5 +45,5 @@ export function lookAround(): Promise<Daemon[]> {
   const directory = getDaemonDir();
   const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
   const sockets = names.filter((name) => /^daemon-[^/]+\.sock$/.test(name)).sort();
-  return Promise.all(sockets.map((name) => look(`${directory}/${name}`)));
+  return Promise.all(sockets.map((name) => look({ directory, socket: `${directory}/${name}` })));
 }

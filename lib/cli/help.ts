@@ -102,7 +102,10 @@ Environment:
   MIDCLT_AUTOSTART=0        --no-autostart
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
                             one the daemon was started with, else 60
-  HOME                      holds the daemons' files, in .midclt
+  MIDCLT_HOME               the directory of the daemons' files, an absolute path;
+                            daemon and clients need the same one
+  HOME                      without MIDCLT_HOME they are in its .midclt; another
+                            user's HOME is passed over for one's own
 
 Exit codes:
   0  success
@@ -198,7 +201,7 @@ Options:
   --detach                  run in the background; returns when calls are
                             accepted, or with the reason why not
   --log-file PATH           where to log; '-' is stderr (default: a file in
-                            ~/.midclt/logs)
+                            logs, see below)
   --concurrency N           how many calls may be under way at once (default 8,
                             at most 18); with 1 each waits for the one before
                             it, jobs too
@@ -210,7 +213,7 @@ Options:
   SIGTERM, SIGINT and 'midclt daemon-stop' end it when the calls under way are
   done, a second signal at once.
 
-Files, in ~/.midclt (only for their owner):
+Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
   daemon-local.sock, daemon-ID.sock    what clients connect to
   daemon-local.pid, daemon-ID.pid      the daemon's process id
   logs/daemon-local.log and so on      the log, one JSON object a line

@@ -15,14 +15,14 @@ export async function stopAll(): Promise<number> {
   return stopped.every(Boolean) ? 0 : 1;
 }
 
-async function stop({ socket, pid, problem }: Daemon): Promise<boolean> {
+async function stop({ address, socket, pid, problem }: Daemon): Promise<boolean> {
   if (problem !== null) {
     sayLine(`Error: ${problem}`);
     return false;
   }
   const who = pid === null ? socket : `pid ${pid}`;
   try {
-    const answer = await sendStop(socket);
+    const answer = await sendStop(address);
     const isStopped = typeof answer === 'string';
     sayLine(`${isStopped ? answer : `Error stopping daemon: ${answer.error}`} (${who})`);
     return isStopped;

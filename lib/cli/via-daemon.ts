@@ -12,8 +12,8 @@ type Address = Pick<Arguments, 'uri' | 'username'>;
 
 /** With the daemon that there is. */
 export function daemonExchange({ uri, username }: Address): Exchange {
-  const { socket } = daemonPaths(uri, username);
-  return (outbound, listener) => sendRequest(socket, requestLine(outbound), listener);
+  const address = daemonPaths(uri, username);
+  return (outbound, listener) => sendRequest(address, requestLine(outbound), listener);
 }
 
 /** With a daemon that is started where there is none, and replaced where it is outdated. */
@@ -49,7 +49,7 @@ function full(): typeof import('./full.js') {
 export async function stopDaemon({ uri, username }: Address): Promise<number> {
   let answer: string | ErrorFrame;
   try {
-    answer = await sendStop(daemonPaths(uri, username).socket);
+    answer = await sendStop(daemonPaths(uri, username));
   } catch (error) {
     if (!isMidcltError(error) || error.code !== 'NO_DAEMON') throw error;
     sayLine('No daemon is currently running');

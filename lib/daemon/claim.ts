@@ -15,6 +15,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 import { checkSocketPath } from '../paths.js';
+import { trustSocket } from '../private.js';
 import { SOCKET_PERMISSIONS } from '../protocol.js';
 import { readPid, removeFile, writeFileDurably } from './files.js';
 
@@ -162,14 +163,8 @@ function bind(server: net.Server, name: string): Promise<void> {
 }
 
 /** Only a refused connection proves that nobody is there; anything else leaves the file alone. */
-function occupantOf(socket: string): Promise<Occupant> {
-  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
-  if (!stats) return Promise.resolve('nobody');
-  if (!stats.isSocket()) {
-    return Promise.reject(
-      new MidcltError('FILES', `${socket} is there and is no socket; remove it to start a daemon`),
-    );
-  }
+async function occupantOf(socket: string): Promise<Occupant> {
+  if (!trustSocket(socket)) return 'nobody';
   return new Promise((resolve, reject) => {
     const probe = net.connect(socket);
     probe.once('connect', () => {

@@ -1,9 +1,16 @@
 /** The daemon's directory: made private, and trusted only if it is. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
+import { trustDirectory } from '../private.js';
 
-/** Makes `directory` (0700), or sees that it is a directory of one's own that nobody else can enter. */
+/**
+ * Makes `directory` (0700), or sees that it is one's own and nobody else can enter it. Throws a
+ * `FILES` error.
+ */
 export function ensurePrivateDirectory(directory: string): void {
+  if (trustDirectory(directory)) return;
+  refuseForeignParent(directory);
   try {
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -12,20 +19,20 @@ export function ensurePrivateDirectory(directory: string): void {
       `Cannot create the directory ${directory}: ${systemReason(error)}. Is the home directory writable?`,
     );
   }
-  const stats = fs.lstatSync(directory);
-  if (stats.isSymbolicLink()) {
-    throw new MidcltError(
-      'FILES',
-      `${directory} is a symbolic link; a daemon's directory must not be one`,
-    );
-  }
-  if (stats.uid !== process.geteuid?.()) {
-    throw new MidcltError(
-      'FILES',
-      `${directory} belongs to user ${stats.uid}, not to you; remove it or set HOME to your own`,
-    );
-  }
-  if ((stats.mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
+  trustDirectory(directory); // another user may have been faster
+}
+
+/** Root can write everywhere, and would leave a directory that its parent's owner can't remove. */
+function refuseForeignParent(directory: string): void {
+  let parent = path.dirname(directory);
+  while (!fs.existsSync(parent) && parent !== '/') parent = path.dirname(parent);
+  const { uid } = fs.statSync(parent);
+  if (uid === 0 || uid === process.geteuid?.()) return;
+  throw new MidcltError(
+    'FILES',
+    `${directory} is not there, and ${parent} belongs to user ${uid}, not to you ` +
+      `(${process.geteuid?.()}); set MIDCLT_HOME to a directory of your own`,
+  );
 }
 
 /** Writes a file so that it is there whole or not at all, also after a power loss. Throws `FILES`. */

@@ -46,8 +46,8 @@ export interface DaemonOptions {
  */
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const paths = daemonPaths(options.uri, options.username);
-  ensurePrivateDirectory(paths.directory);
   const claim = new Claim(paths);
+  ensurePrivateDirectory(paths.directory);
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);
   const right = new StartRight(paths.lock);

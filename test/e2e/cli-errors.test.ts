@@ -1,21 +1,12 @@
 /** Wrong usage, and daemons that can't start: one line on stderr, the right exit code, no secrets. */
-import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { surroundings } from '../support/daemon.js';
-import {
-  BINARY,
-  environment,
-  finished,
-  makeHome,
-  type Finished,
-  midclt,
-} from '../support/midclt.js';
-import {} from '../support/wire.js';
+import { makeHome, type Finished, midclt } from '../support/midclt.js';
+import { noOtherUser, otherUser } from '../support/other-user.js';
 
 const PASSWORD = 'Sesame-0pen';
-const NOBODY = 65534;
 
 /** One line that says something, and says nothing it should not. */
 function oneLine(t: Test, run: Finished, code: number, text: RegExp = /\S/): void {
@@ -112,39 +103,21 @@ t.test('a home whose .midclt is a file is an error of one line, exit 1', async (
   oneLine(t, await midclt(['-u', around.uri, '-d', 'ping'], around), 1);
 });
 
-const unprivileged =
-  process.getuid?.() === 0 && !spawnSync('setpriv', ['--version']).error
-    ? false
-    : 'needs root and setpriv(1)';
-
-t.test('F33: a home that cannot be written is named, exit 1', { skip: unprivileged }, async (t) => {
+t.test('F33: a home that cannot be written is named, exit 1', { skip: noOtherUser }, async (t) => {
   const around = await surroundings(t, { ws: 0 });
-  const copy = fs.mkdtempSync('/tmp/c-');
-  t.teardown(() => {
-    fs.rmSync(copy, { recursive: true, force: true });
-  });
-  fs.cpSync(path.dirname(BINARY), copy, { recursive: true });
-  fs.mkdirSync(`${copy}/home`);
-  fs.chownSync(`${copy}/home`, NOBODY, NOBODY);
-  fs.chmodSync(`${copy}/home`, 0o500);
-  fs.chmodSync(copy, 0o755);
-  const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
-  const asNobody = (args: readonly string[], home: string) => {
-    const command = ['-u', 'NODE_OPTIONS', process.execPath, `${copy}/midclt.js`, ...args];
-    const env = environment(home);
-    return finished(spawn('setpriv', [...ids, 'env', ...command], { env, cwd: '/' }));
-  };
+  const other = otherUser(t);
+  fs.chmodSync(other.home, 0o500);
   const uri = `ws://127.0.0.1:${around.sandbox.wsPort}/api/current`;
   const login = ['-u', uri, '-U', 'admin', '-P', 'admin-pw'];
-  const run = await asNobody([...login, 'daemon'], `${copy}/home`);
+  const run = await other.run([...login, 'daemon']);
   oneLine(t, run, 1, /EACCES|[Pp]ermission denied/);
-  t.ok(run.stderr.includes(`${copy}/home`), run.stderr);
-  oneLine(t, await asNobody([...login, '-d', 'ping'], `${copy}/home`), 1);
+  t.ok(run.stderr.includes(other.home), run.stderr);
+  oneLine(t, await other.run([...login, '-d', 'ping']), 1);
 
   // root's home is not nobody's: the password database says which one is, and that is not there
   const foreign = makeHome(t);
   fs.chmodSync(foreign, 0o777);
-  oneLine(t, await asNobody([...login, 'daemon'], foreign), 1);
+  oneLine(t, await other.run([...login, 'daemon'], { HOME: foreign }), 1);
   t.strictSame(fs.readdirSync(foreign), [], 'F11: nothing is left in another user’s home');
-  oneLine(t, await asNobody(['-u', uri, 'daemon-stop'], `${copy}/home`), 1);
+  oneLine(t, await other.run(['-u', uri, 'daemon-stop']), 1);
 });
