@@ -46,14 +46,14 @@ export function createVerbs(options: CommandOptions): Verbs {
         run: (request, context) => ping(request, context, options),
       },
     ],
-    [Command.STOP, { lane: 'none', run: (request) => stop(request, options) }],
+    [Command.STOP, { lane: 'none', run: (request, context) => stop(request, context, options) }],
     [Command.STATUS, { lane: 'none', run: () => status(options) }],
   ]);
 }
 
 async function call(
   { method, params, kwargs }: Request,
-  { slot, signal, progress }: Context,
+  { slot, signal, progress, client }: Context,
   { connection, jobs, log, metrics, concurrency, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const timeout = milliseconds(kwargs.timeout, callTimeout);
@@ -69,7 +69,7 @@ async function call(
     const duration = performance.now() - started;
     metrics.count(duration, outcome === 'result');
     const ms = Math.round(duration);
-    log('debug', 'call', { method: method.slice(0, 100), job: kwargs.job, ms, outcome });
+    log('debug', 'call', { client, method: method.slice(0, 100), job: kwargs.job, ms, outcome });
   };
   try {
     const answer = kwargs.job
@@ -107,10 +107,14 @@ async function ping(
   return result(await pong);
 }
 
-function stop({ ifIdle }: Request, { daemon, log }: CommandOptions): Promise<FinalFrame> {
+function stop(
+  { ifIdle }: Request,
+  { client }: Context,
+  { daemon, log }: CommandOptions,
+): Promise<FinalFrame> {
   if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
   if (!daemon.stop(ifIdle)) throw new MidcltError('REQUEST', 'The daemon is busy');
-  log('info', 'stop requested');
+  log('info', 'stop requested', { client });
   return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));
 }
 

@@ -46,8 +46,8 @@ export interface Core {
   readonly subscriptions: Subscriptions;
   /** What there is to tell of the middleware and the calls made. */
   report(): CoreReport;
-  /** What makes a session of each connection that a socket accepts. */
-  sessions(options: SocketOptions): (socket: Socket) => Session;
+  /** What makes a session of each connection that a socket accepts; `client` is its number in the log. */
+  sessions(options: SocketOptions): (socket: Socket, client: number) => Session;
   /** A session within this process. */
   local(): LocalSession;
 }
@@ -96,7 +96,7 @@ export function compose(options: CoreOptions): Core {
     sessions: ({ daemon, linger, onRequest, onAnswered }) => {
       const verbs = createVerbs({ ...common, daemon });
       const session = { verbs, lanes, linger: linger * 1000, onRequest, onAnswered };
-      return (socket) => new Session(socket, session);
+      return (socket, client) => new Session(socket, { ...session, client });
     },
   };
 }

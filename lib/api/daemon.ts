@@ -90,6 +90,9 @@ export async function setupDaemonLogging(options: LoggingOptions = {}): Promise<
   const { logFile = null, uri = null, username = null, logLevel = 'info' } = options;
   const { openDaemonLog } = require('../daemon/log.js') as typeof import('../daemon/log.js');
   return Promise.resolve(
-    openDaemonLog(daemonPaths(uri, username), logFile, process.stderr, logLevel),
+    openDaemonLog(daemonPaths(uri, username), logFile, {
+      stderr: process.stderr,
+      least: logLevel,
+    }),
   );
 }

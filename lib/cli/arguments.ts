@@ -105,7 +105,7 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     number: number('number'),
     lifetime: number('lifetime') ?? 600,
     logFile: text('log-file'),
-    logLevel: (text('log-level') ?? 'info') as Level,
+    logLevel: (text('log-level') ?? 'info') as Level, // the grammar knows no others
     concurrency: number('concurrency') ?? 8,
     linger: number('linger') ?? 1,
     detach: flag('detach'),

@@ -85,6 +85,8 @@ function between(least: number, most: number, value: string): string {
   return number;
 }
 
+const level = (value: string): string => choice(value, ['debug', 'info', 'warning', 'error']);
+
 function jobPrint(value: string): string {
   return choice(value, ['progressbar', 'description']);
 }
@@ -158,6 +160,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'lifetime', names: ['--lifetime'], read: int },
         { key: 'log-file', names: ['--log-file'], read: text },
+        { key: 'log-level', names: ['--log-level'], read: level, added: true },
         { key: 'concurrency', names: ['--concurrency'], read: slots, added: true },
         { key: 'linger', names: ['--linger'], read: fraction, added: true },
         { key: 'detach', names: ['--detach'], read: null, added: true },

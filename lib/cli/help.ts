@@ -102,8 +102,8 @@ Environment:
   MIDCLT_AUTOSTART=0        --no-autostart
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
                             one the daemon was started with, else 60
-  MIDCLT_HOME               the directory of the daemons' files, an absolute path;
-                            daemon and clients need the same one
+  MIDCLT_HOME               the directory of the daemons' files, an absolute
+                            path; daemon and clients need the same one
   HOME                      without MIDCLT_HOME they are in its .midclt; another
                             user's HOME is passed over for one's own
 
@@ -202,6 +202,8 @@ Options:
                             accepted, or with the reason why not
   --log-file PATH           where to log; '-' is stderr (default: a file in
                             logs, see below)
+  --log-level LEVEL         the least that is logged: debug (each call), info
+                            (default), warning or error; never parameters
   --concurrency N           how many calls may be under way at once (default 8,
                             at most 18); with 1 each waits for the one before
                             it, jobs too
@@ -216,7 +218,8 @@ Options:
 Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
   daemon-local.sock, daemon-ID.sock    what clients connect to
   daemon-local.pid, daemon-ID.pid      the daemon's process id
-  logs/daemon-local.log and so on      the log, one JSON object a line
+  logs/daemon-local.log and so on      the log, one JSON object a line; one
+                                       of 10 MB becomes .log.1, up to .log.3
 
 Exit codes:
   0  ended as it was asked to

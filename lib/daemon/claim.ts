@@ -42,9 +42,15 @@ export class Claim {
   /** What is published at the path; null before and after. */
   private own: { dev: number; ino: number } | null = null;
   private guard: NodeJS.Timeout | undefined;
+  private whyNoPid: string | null = null;
 
   constructor(private readonly paths: ClaimPaths) {
     checkSocketPath(paths.socket);
+  }
+
+  /** Why there is no pid file, if it could not be written: a daemon serves without, too. */
+  get pidFailure(): string | null {
+    return this.whyNoPid;
   }
 
   /** Throws a `RUNNING` error if a daemon answers at the path. Removes nothing. */
@@ -99,7 +105,13 @@ export class Claim {
 
   private writePid(): void {
     const { pid } = this.paths;
-    if (pid !== null) writeFileDurably(pid, String(process.pid));
+    if (pid === null) return;
+    try {
+      writeFileDurably(pid, String(process.pid));
+      this.whyNoPid = null;
+    } catch (error) {
+      this.whyNoPid = (error as Error).message;
+    }
   }
 
   /**
@@ -111,11 +123,7 @@ export class Claim {
     if (pid === null) return;
     let looks = 0;
     this.guard = setInterval(() => {
-      try {
-        if (readPid(pid) !== process.pid) this.writePid();
-      } catch {
-        // no descriptor, no directory: the daemon serves without, and looks again
-      }
+      if (readPid(pid) !== process.pid) this.writePid();
       if (++looks === PID_LOOKS) clearInterval(this.guard);
     }, PID_INTERVAL);
     this.guard.unref();
@@ -205,10 +213,18 @@ function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undefined): 
   }
   const again = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (again && rightName(socket, again) === right) {
-    if (pid !== null) removeFile(pid);
+    if (pid !== null) forgetPid(pid);
     removeFile(socket);
   }
   return true;
+}
+
+function forgetPid(pid: string): void {
+  try {
+    removeFile(pid);
+  } catch {
+    // what can't be removed, a directory, say, says nothing about a daemon either
+  }
 }
 
 /** Rights are named for one inode at one time and are never given back: their sockets are gone. */

@@ -6,6 +6,7 @@ import { systemReason } from '../errors.js';
 import type { Level, Log } from '../logger.js';
 import type { DaemonPaths } from '../paths.js';
 import { ensurePrivateDirectory } from './files.js';
+import { LogFile, openForLog, openOwnLog, reasonOf, type LogFileOptions } from './log-file.js';
 
 export interface DaemonLog {
   readonly log: Log;
@@ -15,69 +16,128 @@ export interface DaemonLog {
   close(): Promise<void>;
 }
 
-/** The log of a daemon with these paths: `file`, by default its own in a private directory. */
+/** When a log file is full, and how many full ones are kept. */
+export type Rotation = Pick<LogFileOptions, 'maxBytes' | 'keep' | 'lookEvery' | 'retryAfter'>;
+
+const ROTATION: Rotation = {
+  maxBytes: 10 * 1024 * 1024,
+  keep: 3,
+  lookEvery: 1000,
+  retryAfter: 1000,
+};
+
+export interface LogOptions {
+  readonly stderr: NodeJS.WritableStream;
+  /** The least level that is written. Default: `info`. */
+  readonly least?: Level;
+  readonly rotation?: Partial<Rotation>;
+}
+
+/** Where lines go. A regular file is rotated; what else was chosen is written to as it is. */
+interface Sink {
+  readonly stream: NodeJS.WritableStream;
+  /** Null is stderr. */
+  readonly file: string | null;
+}
+
+/**
+ * The log of a daemon with these paths: `file`, by default its own in a private directory, or
+ * stderr where it can't be written. Throws a `FILES` error for a directory that can't be trusted.
+ */
 export function openDaemonLog(
   paths: DaemonPaths,
   file: string | null,
-  stderr: NodeJS.WritableStream,
-  least: Level,
+  options: LogOptions,
 ): DaemonLog {
-  if (file === null) {
-    ensurePrivateDirectory(paths.directory);
+  if (file !== null) return openLog(file, options);
+  ensurePrivateDirectory(paths.directory);
+  return start(paths.log, options, () => {
     ensurePrivateDirectory(path.dirname(paths.log));
-  }
-  return openLog(file ?? paths.log, stderr, least);
+    return rotated(paths.log, openOwnLog, options);
+  });
 }
-
-const LEVELS: Record<Level, number> = { debug: 0, info: 1, warning: 2, error: 3 };
 
 /**
  * Opens `file`, or stderr where `file` is `-` or can't be written; the latter is said on stderr
  * and in the log.
  */
-export function openLog(
-  file: string,
-  stderr: NodeJS.WritableStream,
-  least: Level = 'info',
-): DaemonLog {
-  const target = file === '-' ? null : path.resolve(file);
-  let descriptor: number | null = null;
-  let failure: string | null = null;
-  if (target !== null) {
-    try {
-      descriptor = fs.openSync(target, 'a', 0o600);
-    } catch (error) {
-      failure = systemReason(error);
-      stderr.write(`Cannot write the log file ${target}: ${failure}. Logging to stderr.\n`);
+export function openLog(file: string, options: LogOptions): DaemonLog {
+  if (file === '-') return start(file, options, () => ({ stream: options.stderr, file: null }));
+  const target = path.resolve(file);
+  return start(target, options, () => {
+    const opened = openForLog(target);
+    const { descriptor } = opened;
+    if (opened.stats.isFile()) {
+      fs.closeSync(descriptor);
+      // What a link leads to is what is renamed; its files stand beside it.
+      return { ...rotated(fs.realpathSync(target), openForLog, options), file: target };
     }
+    return { stream: fs.createWriteStream('', { fd: descriptor, flags: 'a' }), file: target };
+  });
+}
+
+const LEVELS: Record<Level, number> = { debug: 0, info: 1, warning: 2, error: 3 };
+
+function start(file: string, options: LogOptions, open: () => Sink): DaemonLog {
+  const { stderr, least = 'info' } = options;
+  let sink: Sink = { stream: stderr, file: null };
+  let failure: string | null = null;
+  try {
+    sink = open();
+  } catch (error) {
+    failure = reasonOf(error);
+    stderr.write(`Cannot write the log file ${file}: ${failure}. Logging to stderr.\n`);
   }
+  const { stream } = sink;
+  const isFile = sink.file !== null;
   const lines = ndjson.stringify();
-  const sink: NodeJS.WritableStream =
-    descriptor === null ? stderr : fs.createWriteStream('', { fd: descriptor, flags: 'a' });
-  const isFile = descriptor !== null;
+  let ended = false; // connections may end later still
   // Listened for from the start: a sink that fails has closed long before the end.
   const written = new Promise<void>((resolve) => {
-    if (isFile) sink.once('close', resolve);
+    if (isFile) stream.once('close', resolve);
     else lines.once('end', resolve);
   });
-  lines.pipe(sink, { end: isFile });
+  lines.pipe(stream, { end: isFile });
   const giveUp = (error: Error) => {
-    lines.unpipe(sink).resume();
+    lines.unpipe(stream).resume();
     if (isFile) stderr.write(`Cannot write the log file ${file}: ${systemReason(error)}\n`);
   };
-  sink.on('error', giveUp);
+  stream.on('error', giveUp);
   const log: Log = (level, event, fields) => {
-    if (LEVELS[level] < LEVELS[least] || lines.writableEnded) return;
-    lines.write({ time: new Date().toISOString(), level, event, pid: process.pid, ...fields });
+    if (LEVELS[level] < LEVELS[least] || ended) return;
+    lines.write(record(level, event, fields));
   };
   if (failure !== null) log('warning', 'log file not writable', { file, error: failure });
   return {
     log,
-    file: isFile ? target : null,
+    file: sink.file,
     async close() {
+      ended = true;
       lines.end();
       await written;
-      if (!isFile) sink.off('error', giveUp); // stderr outlives this log
+      if (!isFile) stream.off('error', giveUp); // stderr outlives this log
     },
   };
+}
+
+function record(...[level, event, fields]: Parameters<Log>): object {
+  return { time: new Date().toISOString(), level, event, pid: process.pid, ...fields };
+}
+
+function rotated(
+  file: string,
+  open: typeof openOwnLog,
+  { stderr, rotation }: LogOptions,
+): Sink & { readonly file: string } {
+  const stream = new LogFile(file, open(file), open, {
+    ...ROTATION,
+    ...rotation,
+    lostLine: (count) =>
+      Buffer.from(`${JSON.stringify(record('warning', 'log lines lost', { lines: count }))}\n`),
+    onTrouble(what, error) {
+      const done = what === 'write' ? 'write' : 'rotate';
+      stderr.write(`Cannot ${done} the log file ${file}: ${reasonOf(error)}\n`);
+    },
+  });
+  return { stream, file };
 }

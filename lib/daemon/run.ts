@@ -68,9 +68,9 @@ interface Owned {
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
-  const { upstream, linger, lifetime, uri, username } = options;
+  const { upstream, linger, lifetime, uri, username, stderr } = options;
   const { paths, claim, lifecycle, right } = owned;
-  const daemonLog = openDaemonLog(paths, options.logFile, options.stderr, options.logLevel);
+  const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
   const core = upstream.core(log);
   const server = new Server({ core, claim, lifecycle, linger, log, uri, username });
@@ -79,6 +79,10 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     if (lifecycle.phase === 'accepting') {
       await server.listen();
       right.release(null);
+      if (claim.pidFailure !== null) {
+        stderr.write(`Warning: ${claim.pidFailure}. Serving without a pid file.\n`);
+        log('warning', 'pid file not written', { error: claim.pidFailure });
+      }
       log('info', 'accepting connections', { socket: paths.socket, lifetime });
       options.onReady(daemonLog.file);
       await server.serve();

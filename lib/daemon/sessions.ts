@@ -6,15 +6,18 @@ import type { Session } from '../stream/session.js';
 export class Sessions {
   readonly listener: net.Server;
   private readonly open = new Set<Session>();
+  /** Connections accepted so far; each one's number is its name in the log. */
+  private clients = 0;
 
-  constructor(make: (socket: net.Socket) => Session, log: Log) {
+  constructor(make: (socket: net.Socket, client: number) => Session, log: Log) {
     // Half-close after the last request is normal: what was asked is still answered.
     this.listener = net.createServer({ allowHalfOpen: true }, (socket) => {
-      const session = make(socket);
+      const client = ++this.clients;
+      const session = make(socket, client);
       this.open.add(session);
       void session.closed.then((error) => {
         this.open.delete(session);
-        if (error) log('debug', 'connection ended early', { reason: error.message });
+        if (error) log('debug', 'connection ended early', { client, reason: error.message });
       });
     });
   }

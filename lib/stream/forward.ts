@@ -13,6 +13,8 @@ export interface Context {
   /** Aborts when the client has gone: nobody will read the answer. */
   readonly signal: AbortSignal;
   readonly progress: (frame: ProgressFrame) => void;
+  /** The connection's number, for the log; null within this process. */
+  readonly client: number | null;
 }
 
 export interface Verb {
@@ -34,7 +36,11 @@ export type Stage = ReturnType<typeof objectTransform>;
  * A stage runs only while what comes after it has room. So a slot is asked for here, and not
  * before: a client that does not read holds none, and one that dies leaves none behind.
  */
-export function forward(verbs: Verbs, admit: Admit, signal: AbortSignal): Stage {
+export function forward(
+  verbs: Verbs,
+  admit: Admit,
+  from: Pick<Context, 'signal' | 'client'>,
+): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
     const { id, request: wishes } = turn.incoming;
     const push = (frame: Frame) => stage.push({ frame, id, wishes } satisfies Outgoing);
@@ -46,7 +52,7 @@ export function forward(verbs: Verbs, admit: Admit, signal: AbortSignal): Stage 
       newest = null;
       push(frame);
     };
-    void answer(turn.incoming, verbs, admit, { signal, progress }).then((frame) => {
+    void answer(turn.incoming, verbs, admit, { ...from, progress }).then((frame) => {
       if (newest) push(newest);
       push(frame);
       turn.done();

@@ -21,7 +21,10 @@ export class LocalSession {
     const { signal } = this.gone;
     const applicant = { verbs, signal, isThere: () => Promise.resolve(true) };
     this.serialize = new Serialize(() => undefined);
-    this.frames = forward(verbs, (incoming) => admit(incoming, lanes, applicant), signal);
+    this.frames = forward(verbs, (incoming) => admit(incoming, lanes, applicant), {
+      signal,
+      client: null,
+    });
     this.serialize.pipe(this.frames);
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);

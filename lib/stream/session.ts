@@ -15,6 +15,8 @@ import { Serialize } from './serialize.js';
 export interface SessionOptions {
   readonly verbs: Verbs;
   readonly lanes: Lanes;
+  /** The connection's number, for the log. */
+  readonly client: number;
   /** Milliseconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
   /** Called when a request has come in and when it has been answered or given up. */
@@ -53,7 +55,10 @@ export class Session {
     this.serialize = new Serialize((incoming) => {
       this.answered(incoming);
     });
-    this.frames = forward(options.verbs, (incoming) => this.admit(incoming), signal);
+    this.frames = forward(options.verbs, (incoming) => this.admit(incoming), {
+      signal,
+      client: options.client,
+    });
     // An `end` with requests still to answer is a half-close, or a client that is gone.
     socket.on('end', () => {
       this.inputEnded = true;

@@ -34,24 +34,6 @@ t.test('F1: of many starters over a stale socket one serves, the others say so',
   }
 });
 
-t.test('a pid file that cannot be written is an error that names it', async (t) => {
-  const first = await startDaemon(t);
-  first.child.kill('SIGTERM');
-  await first.exited;
-  fs.mkdirSync(first.pidFile);
-  const child = spawnMidclt(['-u', first.uri, 'daemon'], { home: first.home });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  t.equal(code, 1);
-  t.match(stderr, /^Error: Cannot write .*\.pid: .*\(EISDIR\)\n$/);
-  t.same(
-    fs.readdirSync(`${first.home}/.midclt`).filter((name) => !/^logs$|\.pid$/.test(name)),
-    [],
-    'nothing is left behind',
-  );
-});
-
 function read(file: string): string | null {
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : null;
 }
