@@ -55,6 +55,10 @@ export interface Arguments {
   files: string[];
   parallel: number;
   progress: boolean;
+  /** daemon-log */
+  follow: boolean;
+  lines: number;
+  json: boolean;
 }
 
 /** What was found on a command line, each word checked. */
@@ -119,5 +123,8 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     files: name === 'batch' ? positionals : [],
     parallel: number('parallel') ?? 4,
     progress: flag('progress'),
+    follow: flag('follow'),
+    lines: number('lines') ?? 10,
+    json: flag('json'),
   };
 }

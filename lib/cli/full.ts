@@ -6,6 +6,7 @@ export { replaceOlder, startForCall } from './autostart.js';
 export { runBatch } from './batch.js';
 export { daemonCommand } from './daemon.js';
 export { daemonList, daemonStatus } from './daemon-status.js';
+export { daemonLog } from './daemon-log.js';
 export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
 export { stopAll } from './stop-all.js';

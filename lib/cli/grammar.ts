@@ -14,7 +14,8 @@ export type CommandName =
   | 'daemon-status'
   | 'daemon-list'
   | 'sandbox'
-  | 'batch';
+  | 'batch'
+  | 'daemon-log';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
 export class Refused extends Error {}
@@ -62,7 +63,8 @@ function notNegative(value: string): string {
   return value;
 }
 
-const seconds = (value: string): string => notNegative(int(value));
+const count = (value: string): string => notNegative(int(value));
+const seconds = count;
 
 function fraction(value: string): string {
   const number = Number(value);
@@ -205,6 +207,19 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       ],
       positional: null, // none is needed
       most: Infinity,
+    },
+  ],
+  [
+    'daemon-log',
+    {
+      options: [
+        HELP,
+        { key: 'follow', names: ['-f', '--follow'], read: null, added: true },
+        { key: 'lines', names: ['-n', '--lines'], read: count, added: true },
+        { key: 'json', names: ['--json'], read: null, added: true },
+      ],
+      positional: null,
+      most: 0,
     },
   ],
 ]);

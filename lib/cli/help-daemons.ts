@@ -41,3 +41,24 @@ Options:
                             'daemon-status --json' prints
   -h, --help                show this help
 `;
+
+export const DAEMON_LOG = `\
+usage: midclt [-u URI] [-U NAME] daemon-log [-f] [-n N] [--json]
+
+Print the last events that the daemon of this URI and user has logged, one a
+line: time, level, event, and what there is to know about it as name=value.
+
+Options:
+  -f, --follow              go on as events come, until interrupted; also when
+                            the log is renamed or another daemon starts
+  -n, --lines N             how many to begin with (default 10)
+  --json                    print them as they are in the log: JSON objects
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+Exit codes:
+  0  printed        1  there is no log        2  wrong usage
+
+Example:
+  midclt daemon-log -n 1000 --json | jq 'select(.level == "error")'
+`;

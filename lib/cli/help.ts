@@ -1,6 +1,6 @@
 /** What `-h` prints. Loaded for that alone. */
 import type { CommandName } from './grammar.js';
-import { DAEMON_LIST, DAEMON_STATUS, DAEMON_STOP } from './help-daemons.js';
+import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP } from './help-daemons.js';
 import { SANDBOX } from './help-sandbox.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
@@ -15,6 +15,7 @@ export function helpText(command: string | null): string {
     'daemon-list': DAEMON_LIST,
     sandbox: SANDBOX,
     batch: BATCH,
+    'daemon-log': DAEMON_LOG,
   };
   const found = Object.entries(texts).find(([name]) => name === command);
   return found?.[1] ?? GLOBAL;
@@ -34,6 +35,7 @@ Commands:
   daemon-stop               end the daemon when it has finished its calls
   daemon-status             what the daemon is doing, and has done
   daemon-list               the daemons of this user
+  daemon-log                print the daemon's log
   sandbox                   run a small simulated TrueNAS to try things on
   batch [FILE ...]          make the calls of a file, several at once
   'midclt COMMAND -h' tells more about each.
@@ -56,9 +58,9 @@ Which daemon and which middleware:
   -K, --api-key KEY|FILE    log in with this API key of the user's, or with the
                             one in this file
   --insecure                wss: do not verify the server's certificate
-  Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping' and
-  'daemon-stop' the same -u and -U, and -P or -K to 'daemon' alone. With -d
-  nothing is asked for and no password is read.
+  Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping',
+  'daemon-stop' and 'daemon-log' the same -u and -U, and -P or -K to 'daemon'
+  alone. With -d nothing is asked for and no password is read.
 
 API keys:
   A key is NUMBER-LETTERS_AND_DIGITS. A key file (mode 0600) holds that; or JSON

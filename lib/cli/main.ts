@@ -58,6 +58,8 @@ async function run(given: Arguments): Promise<number> {
       return full().daemonStatus(args);
     case 'daemon-list':
       return full().daemonList(args);
+    case 'daemon-log':
+      return full().daemonLog(args);
     case 'sandbox':
       return full().runSandbox(args);
     case 'batch':

@@ -56,10 +56,13 @@ const NOTHING: Arguments = {
   files: [],
   parallel: 4,
   progress: false,
+  follow: false,
+  lines: 10,
+  json: false,
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([
