@@ -3,10 +3,9 @@
  * get at them. Daemon and client both ask, the client before it sends a byte; it costs two `lstat`.
  */
 import fs from 'node:fs';
-import path from 'node:path';
 import { MidcltError, systemReason } from './errors.js';
 
-/** The name under which a directory is nothing but a daemon's. */
+/** The name under which a directory, with those in it, is nothing but a daemon's. */
 const OWN_NAME = '.midclt';
 /** What a daemon puts into its directory: its files, its logs, and a socket before it is published. */
 const OWN_FILES = /^(?:daemon-.+|logs|\.[0-9a-f]{10})$/;
@@ -66,7 +65,7 @@ function look(file: string): fs.Stats | undefined {
 /** MIDCLT_HOME may have been set to `/tmp`: what others use, too, is refused and left as it is. */
 function tighten(directory: string): void {
   try {
-    const isOurs = path.basename(directory) === OWN_NAME;
+    const isOurs = directory.split('/').slice(-2).includes(OWN_NAME);
     const stranger = isOurs
       ? undefined
       : fs.readdirSync(directory).find((name) => !OWN_FILES.test(name));

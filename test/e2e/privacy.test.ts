@@ -34,11 +34,17 @@ t.test('F10: a directory with a loose mode is tightened, by a client too', async
   const daemon = await startDaemon(t);
   const directory = `${daemon.home}/.midclt`;
   fs.writeFileSync(`${directory}/notes`, '');
+  fs.writeFileSync(`${directory}/logs/notes`, '');
+  fs.chmodSync(`${directory}/logs`, 0o755);
   for (const mode of [0o755, 0o770, 0o711]) {
     fs.chmodSync(directory, mode);
     t.match(await daemon.d(['call', 'core.ping']), { code: 0, stdout: 'pong\n' });
     t.equal(modeOf(directory), 0o700);
   }
+  await daemon.d(['daemon-stop']);
+  const next = await startDaemon(t, { around: daemon });
+  t.equal(modeOf(`${directory}/logs`), 0o700);
+  t.equal(next.stderr(), '', 'and logged to');
 });
 
 t.test('F10: what is no directory, or a symbolic link, is refused by all', async (t) => {
