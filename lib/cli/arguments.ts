@@ -44,7 +44,7 @@ export interface Arguments {
   handoverFd: number | null;
   /** daemon-stop: those of every URI and user. */
   all: boolean;
-  /** daemon-status, daemon-list */
+  /** daemon-status, daemon-list, daemon-log */
   json: boolean;
   /** sandbox */
   unix: string | null;
@@ -58,7 +58,6 @@ export interface Arguments {
   /** daemon-log */
   follow: boolean;
   lines: number;
-  json: boolean;
 }
 
 /** What was found on a command line, each word checked. */
@@ -125,6 +124,5 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     progress: flag('progress'),
     follow: flag('follow'),
     lines: number('lines') ?? 10,
-    json: flag('json'),
   };
 }

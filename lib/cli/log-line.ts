@@ -1,6 +1,6 @@
 /** A line of the log as people read it. */
 import ndjson from 'ndjson';
-import { harmless } from './terminal.js';
+import { harmless } from '../text/terminal.js';
 
 export interface LogPrinterOptions {
   /** The lines as they are. */

@@ -58,7 +58,6 @@ const NOTHING: Arguments = {
   progress: false,
   follow: false,
   lines: 10,
-  json: false,
 };
 
 const CHOICES =
