@@ -9,8 +9,14 @@ import type { Credential } from './middleware/credential.js';
 import { Jobs } from './middleware/jobs.js';
 import type { AskOtp } from './middleware/login.js';
 import { Subscriptions } from './middleware/subscriptions.js';
-import { DEFAULT_CALL_TIMEOUT, RESERVED_CONCURRENCY } from './protocol.js';
+import {
+  DEFAULT_CALL_TIMEOUT,
+  LINE_BUDGET,
+  LINE_TIMEOUT,
+  RESERVED_CONCURRENCY,
+} from './protocol.js';
 import type { Incoming } from './stream/codec.js';
+import { LineBudget } from './stream/lines.js';
 import { LocalSession } from './stream/local.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
@@ -35,6 +41,8 @@ export interface SocketOptions {
   readonly daemon: DaemonControl;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
+  /** Seconds from a request's first byte in which the whole of it must come. */
+  readonly lineTimeout?: number | undefined;
   /** A request has come in; one has been answered or given up. */
   readonly onRequest: () => void;
   readonly onAnswered: () => void;
@@ -93,9 +101,10 @@ export function compose(options: CoreOptions): Core {
         jobs: { followed: jobs.followed },
       };
     },
-    sessions: ({ daemon, linger, onRequest, onAnswered }) => {
+    sessions: ({ daemon, linger, lineTimeout = LINE_TIMEOUT, onRequest, onAnswered }) => {
       const verbs = createVerbs({ ...common, daemon });
-      const session = { verbs, lanes, linger: linger * 1000, onRequest, onAnswered };
+      const lines = { timeout: lineTimeout * 1000, budget: new LineBudget(LINE_BUDGET) };
+      const session = { verbs, lanes, linger: linger * 1000, lines, onRequest, onAnswered };
       return (socket, client) => new Session(socket, { ...session, client });
     },
   };

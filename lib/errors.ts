@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'PROTOCOL' // the peer broke its protocol
   | 'REQUEST' // the request itself is wrong
   | 'SHUTDOWN' // the daemon is going
+  | 'BUSY' // the daemon has no room for more: connections, or unfinished requests
   | 'NO_DAEMON' // nothing listens on the socket
   | 'HUNG' // a daemon is there, and shows no sign of life
   | 'RUNNING' // another daemon does
@@ -34,6 +35,7 @@ const ERROR_TYPES: Partial<Record<ErrorCode, string>> = {
   LOST: 'ClientException',
   CLOSED: 'ClientException',
   SHUTDOWN: 'ClientException',
+  BUSY: 'ClientException',
   CONNECT: 'ClientException',
   LOGIN: 'ClientException',
   PROTOCOL: 'ClientException',

@@ -81,6 +81,15 @@ export type Frame = FinalFrame | ProgressFrame;
 /** The longest request line taken, in bytes: the middleware's own largest message and room for the envelope. */
 export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;
 
+/** Seconds from a line's first byte in which the whole of it must come. */
+export const LINE_TIMEOUT = 30;
+
+/** Bytes that the unfinished lines of all connections may take together. */
+export const LINE_BUDGET = 64 * 1024 * 1024;
+
+/** Connections a daemon serves at once. */
+export const DEFAULT_MAX_CONNECTIONS = 1024;
+
 /**
  * Calls sent to the middleware at once. It runs ten a connection and refuses the 21st; two of
  * the ten stay free for pings and look-ups.

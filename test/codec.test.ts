@@ -2,13 +2,14 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream';
 import t from 'tap';
 import { MAX_REQUEST_LINE } from '../lib/protocol.js';
-import { encodeFrame, LineLimit, Parse, splitLines, type Incoming } from '../lib/stream/codec.js';
+import { encodeFrame, Parse, type Incoming } from '../lib/stream/codec.js';
+import { LineBudget, LineLimit, splitLines } from '../lib/stream/lines.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 /** What the parser makes of these chunks. */
-async function parse(chunks: readonly Buffer[], limit?: number): Promise<Incoming[]> {
+async function parse(chunks: readonly Buffer[], length?: number): Promise<Incoming[]> {
   const found: Incoming[] = [];
-  const lines = new LineLimit(limit);
+  const lines = new LineLimit(length === undefined ? {} : { length });
   const last = pipeline(lines, splitLines(), new Parse(), () => undefined);
   last.on('data', (incoming: Incoming) => found.push(incoming));
   for (const chunk of chunks) lines.write(chunk);
@@ -69,7 +70,7 @@ t.test('a line too long is refused once, at once, and the next one is read', asy
       ['ping', 'refused', 'ping', 'ping', 'refused'],
     );
   }
-  const lines = new LineLimit(100);
+  const lines = new LineLimit({ length: 100 });
   const seen: string[] = [];
   lines.on('data', (chunk: string) => seen.push(chunk));
   lines.write(Buffer.from('y'.repeat(150)));
@@ -126,3 +127,45 @@ t.test('a large result is not copied, and newlines in it do not end its line', a
   const line = Buffer.concat(encodeFrame({ frame: { type: 'result', result: pretty }, id: null }));
   t.equal(line.indexOf('\n'), line.length - 1);
 });
+
+t.test('short lines that nobody takes wait as the chunk they came in', async (t) => {
+  const lines = new LineLimit();
+  let taken = 0;
+  lines.write(Buffer.from('x\n'.repeat(30_000)));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.ok(lines.readableLength < 10, `${lines.readableLength} characters passed on`);
+  lines.on('data', () => taken++);
+  lines.end();
+  await once(lines, 'end');
+  t.equal(taken, 30_000);
+});
+
+t.test(
+  'F29: a line that takes too long, or too much of what all share, ends the input',
+  async (t) => {
+    const budget = new LineBudget(100_000);
+    const one = new LineLimit({ budget });
+    const two = new LineLimit({ budget, timeout: 20 });
+    for (const lines of [one, two]) lines.resume();
+    one.write(Buffer.alloc(100_000));
+    two.write(Buffer.alloc(100_000));
+    await once(two, 'end');
+    t.match(two.failure, { code: 'BUSY', errorType: 'ClientException' });
+    t.notOk(one.failure);
+    one.write('\n');
+    const three = new LineLimit({ budget, timeout: 20 });
+    three.resume();
+    three.write(Buffer.alloc(100_000));
+    await once(three, 'end');
+    t.match(three.failure, { code: 'REQUEST', message: 'Request is not complete after 0.02 s' });
+    t.ok(three.write('what comes later is dropped'));
+    const whole = new LineLimit({ budget, timeout: 20 });
+    whole.resume();
+    whole.write('"half"');
+    whole.write(' and half\n');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    t.notOk(whole.failure, 'between lines there is no deadline');
+    one.destroy();
+    t.ok(budget.take(100_000), 'all of it came back');
+  },
+);

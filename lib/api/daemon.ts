@@ -2,7 +2,7 @@
 import type { DaemonLog } from '../daemon/log.js';
 import type { Level } from '../logger.js';
 import { daemonPaths } from '../paths.js';
-import { DEFAULT_LIFETIME, DEFAULT_LINGER } from '../protocol.js';
+import { DEFAULT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_CONNECTIONS } from '../protocol.js';
 import { openStateOf } from './client-state.js';
 import type { Client } from './client.js';
 
@@ -23,6 +23,10 @@ export interface RunDaemonOptions extends LoggingOptions {
   readonly username?: string | null | undefined;
   /** Seconds without input after which a connection with nothing left to answer is ended. Default: 1. */
   readonly linger?: number | undefined;
+  /** Connections served at once; one more is refused with an error frame. Default: 1024. */
+  readonly maxConnections?: number | undefined;
+  /** Seconds from a request's first byte in which the whole of it must come. Default: 30. */
+  readonly lineTimeout?: number | undefined;
   /** False: SIGTERM and SIGINT stay whose they are. Default: they end the daemon while it runs. */
   readonly signals?: boolean | undefined;
   /** Its abort ends the daemon as SIGTERM does. */
@@ -68,6 +72,8 @@ export async function runDaemon(
     logFile: options.logFile ?? null,
     logLevel: options.logLevel ?? 'info',
     linger: options.linger ?? DEFAULT_LINGER,
+    maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    lineTimeout: options.lineTimeout,
     stderr: process.stderr,
     signals: (options.signals ?? true) ? process : null,
     abort: options.abort,

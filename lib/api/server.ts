@@ -3,13 +3,17 @@ import type { Server } from '../daemon/server.js';
 import type { Lifecycle } from '../daemon/lifecycle.js';
 import { MidcltError } from '../errors.js';
 import { noLog, type Log } from '../logger.js';
-import { DEFAULT_LIFETIME, DEFAULT_LINGER } from '../protocol.js';
+import { DEFAULT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_CONNECTIONS } from '../protocol.js';
 import { openStateOf, stateOf } from './client-state.js';
 import type { Client } from './client.js';
 
 export interface DaemonServerOptions {
   /** Seconds without input after which a connection with nothing left to answer is ended. Default: 1. */
   readonly linger?: number | undefined;
+  /** Connections served at once; one more is refused with an error frame. Default: 1024. */
+  readonly maxConnections?: number | undefined;
+  /** Seconds from a request's first byte in which the whole of it must come. Default: 30. */
+  readonly lineTimeout?: number | undefined;
   /** Hears what happens, such as the `log` of `setupDaemonLogging`. */
   readonly log?: Log | undefined;
 }
@@ -37,12 +41,14 @@ export class DaemonServer {
     socketPath: string,
     client: Client,
     lifetime: number = DEFAULT_LIFETIME,
-    { linger = DEFAULT_LINGER, log = noLog }: DaemonServerOptions = {},
+    options: DaemonServerOptions = {},
   ) {
     const { Claim } = require('../daemon/claim.js') as typeof import('../daemon/claim.js');
     const { Lifecycle } =
       require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
     const { Server } = require('../daemon/server.js') as typeof import('../daemon/server.js');
+    const { linger = DEFAULT_LINGER, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
+    const { log = noLog, lineTimeout } = options;
     const { core, uri, username } = openStateOf(client);
     const claim = new Claim({ socket: socketPath, pid: null });
     this.socketPath = socketPath;
@@ -54,6 +60,8 @@ export class DaemonServer {
       claim,
       lifecycle: this.#lifecycle,
       linger,
+      maxConnections,
+      lineTimeout,
       log,
       uri,
       username,

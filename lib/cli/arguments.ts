@@ -39,6 +39,7 @@ export interface Arguments {
   concurrency: number;
   /** Seconds, fractions allowed. */
   linger: number;
+  maxConnections: number;
   detach: boolean;
   /** The pipe over which it is told what to be. */
   handoverFd: number | null;
@@ -111,6 +112,7 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     logLevel: (text('log-level') ?? 'info') as Level, // the grammar knows no others
     concurrency: number('concurrency') ?? 8,
     linger: number('linger') ?? 1,
+    maxConnections: number('max-connections') ?? 1024,
     detach: flag('detach'),
     handoverFd: number('handover-fd'),
     all: flag('all'),

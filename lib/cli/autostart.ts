@@ -52,8 +52,10 @@ export async function replaceOlder(args: Arguments, version: string): Promise<vo
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
   const { credential, askOtp } = await upstreamOf(args, sayLine);
-  const { uri, username, insecure, lifetime, logFile, logLevel, concurrency, linger } = args;
-  const daemon = { lifetime, logFile: absolute(logFile), logLevel, concurrency, linger };
+  const { uri, username, insecure, lifetime, logFile, logLevel } = args;
+  const { concurrency, linger, maxConnections } = args;
+  const limits = { concurrency, linger, maxConnections };
+  const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
   return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
 }
 

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { systemReason } from '../errors.js';
-import { LineLimit, splitLines } from '../stream/codec.js';
+import { LineLimit, splitLines } from '../stream/lines.js';
 
 const STDIN = '-';
 /** A line of nothing but this is no request. */

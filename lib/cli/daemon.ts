@@ -48,7 +48,14 @@ async function startedInBackground(args: Arguments): Promise<number> {
 
 type Settings = Pick<
   Arguments,
-  'uri' | 'username' | 'lifetime' | 'logFile' | 'logLevel' | 'concurrency' | 'linger'
+  | 'uri'
+  | 'username'
+  | 'lifetime'
+  | 'logFile'
+  | 'logLevel'
+  | 'concurrency'
+  | 'linger'
+  | 'maxConnections'
 >;
 
 function runDaemon(

@@ -31,6 +31,7 @@ export interface Handover {
   readonly logLevel: Level;
   readonly concurrency: number;
   readonly linger: number;
+  readonly maxConnections: number;
 }
 
 /** From the new process. */

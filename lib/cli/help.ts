@@ -211,6 +211,7 @@ Options:
                             it, jobs too
   --linger SECONDS          close a client's connection this long after its last
                             answer, fractions allowed (default 1)
+  --max-connections N       refuse clients beyond so many at once (default 1024)
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 

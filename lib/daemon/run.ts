@@ -31,6 +31,9 @@ export interface DaemonOptions {
   readonly logLevel: Level;
   /** Seconds. */
   readonly linger: number;
+  readonly maxConnections: number;
+  /** Seconds; a default by itself. */
+  readonly lineTimeout?: number | undefined;
   readonly stderr: NodeJS.WritableStream;
   /** Whose SIGTERM and SIGINT drain the daemon; null takes none. */
   readonly signals: NodeJS.Process | null;
@@ -68,12 +71,23 @@ interface Owned {
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
-  const { upstream, linger, lifetime, uri, username, stderr } = options;
+  const { upstream, linger, maxConnections, lineTimeout, lifetime, uri, username, stderr } =
+    options;
   const { paths, claim, lifecycle, right } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
   const core = upstream.core(log);
-  const server = new Server({ core, claim, lifecycle, linger, log, uri, username });
+  const server = new Server({
+    core,
+    claim,
+    lifecycle,
+    linger,
+    maxConnections,
+    lineTimeout,
+    log,
+    uri,
+    username,
+  });
   try {
     await Promise.race([upstream.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {

@@ -14,6 +14,10 @@ export interface ServerOptions {
   readonly lifecycle: Lifecycle;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
+  /** Connections served at once; one more is refused. */
+  readonly maxConnections: number;
+  /** Seconds from a request's first byte in which the whole of it must come; a default by itself. */
+  readonly lineTimeout?: number | undefined;
   readonly log: Log;
   /** As the user gave them, for `status`. */
   readonly uri: string | null;
@@ -25,13 +29,14 @@ export class Server {
   private readonly started = new Date();
 
   constructor(private readonly options: ServerOptions) {
-    const { core, lifecycle, linger, log } = options;
+    const { core, lifecycle, linger, lineTimeout, maxConnections, log } = options;
     const make = core.sessions({
       daemon: {
         stop: (ifIdle) => this.stop(ifIdle),
         status: () => this.status(),
       },
       linger,
+      lineTimeout,
       onRequest: () => {
         lifecycle.hold();
       },
@@ -39,7 +44,7 @@ export class Server {
         lifecycle.release();
       },
     });
-    this.sessions = new Sessions(make, log);
+    this.sessions = new Sessions(make, maxConnections, log);
   }
 
   /** Accepts connections from now on, and the idle clock runs. Rejects as {@link Claim.listen}. */

@@ -1,22 +1,13 @@
 /**
- * Bytes to requests and frames to bytes.
+ * Lines to requests and frames to bytes.
  *
  * Lines travel as latin1 strings between socket and parser: one character a byte, so that what
  * split2 hands on is what came, also where it is no valid UTF-8.
  */
 import { Transform, type TransformCallback } from 'node:stream';
-import split2 from 'split2';
-import { LF } from '../ascii.js';
 import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../members.js';
-import {
-  MAX_REQUEST_LINE,
-  MessageType,
-  VERSION,
-  type Frame,
-  type Json,
-  type Request,
-} from '../protocol.js';
+import { MessageType, VERSION, type Frame, type Json, type Request } from '../protocol.js';
 import { idOfRejected, parseRequest } from '../request.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
@@ -35,91 +26,37 @@ export interface Outgoing {
   readonly wishes?: Pick<Request, 'jobId' | 'version'> | null;
 }
 
+/** What a {@link Parse} tells and asks; nothing where it stands alone. */
+export interface ParseHooks {
+  /** A request has come in. It counts from here, also while it waits its turn. */
+  readonly onRequest: () => void;
+  /** Why the input ended before its end. */
+  readonly failure: () => MidcltError | null;
+}
+
 /**
- * Passes whole lines on as latin1 text and cuts a line two bytes after `limit`: the parser sees
- * that it is too long, also if split2 takes the last byte off as a CR; the rest of it is dropped
- * as it comes. Stands before split2, which would either
- * buffer without end or drop the line without a word, and looks through an unfinished line anew
- * at every chunk.
+ * A line to an {@link Incoming}. A bad line is one too: its place in the order is its error frame's.
+ * So is what ended the input before its end.
  */
-export class LineLimit extends Transform {
-  /** Bytes of the line that is being received; beyond the cut they are dropped. */
-  private length = 0;
-  private readonly cut: number;
-  /** What of it is held until its newline comes, in the first `used` bytes. */
-  private held = EMPTY;
-  private used = 0;
-
-  constructor(limit = MAX_REQUEST_LINE) {
-    super({ encoding: 'latin1' });
-    this.cut = limit + 2;
-  }
-
-  /** Has a line begun that has not ended yet? */
-  get inLine(): boolean {
-    return this.length > 0;
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    let from = 0;
-    for (;;) {
-      const newline = chunk.indexOf(LF, from);
-      this.collect(chunk.subarray(from, newline === -1 ? chunk.length : newline));
-      if (newline === -1) break;
-      if (this.length < this.cut) this.passLine();
-      this.length = 0;
-      from = newline + 1;
-    }
-    done();
-  }
-
-  /** The last line counts also without its newline. */
-  override _flush(done: TransformCallback): void {
-    if (this.length > 0 && this.length < this.cut) this.passLine();
-    done();
-  }
-
-  private collect(part: Buffer): void {
-    const room = this.cut - this.length;
-    this.length += part.length;
-    if (room <= 0) return;
-    this.hold(part.subarray(0, room));
-    // Answer at once: the end of such a line may never come.
-    if (this.length >= this.cut) this.passLine();
-  }
-
-  private hold(part: Buffer): void {
-    const size = this.used + part.length;
-    if (size > this.held.length) {
-      const grown = Buffer.allocUnsafe(Math.max(size, 2 * this.held.length));
-      this.held.copy(grown, 0, 0, this.used);
-      this.held = grown;
-    }
-    part.copy(this.held, this.used);
-    this.used = size;
-  }
-
-  private passLine(): void {
-    this.push(this.held.subarray(0, this.used));
-    this.push('\n', 'latin1');
-    this.held = EMPTY;
-    this.used = 0;
-  }
-}
-
-/** Text to lines, one string each, the last one also without its newline. */
-export function splitLines(): Transform {
-  return split2(/\r?\n/, { decodeStrings: false, readableHighWaterMark: 1 });
-}
-
-/** A line to an {@link Incoming}. A bad line is one too: its place in the order is its error frame's. */
 export class Parse extends Transform {
-  constructor() {
+  constructor(private readonly hooks: ParseHooks | null = null) {
     super({ objectMode: true, highWaterMark: 1 });
   }
 
   override _transform(line: string, _encoding: BufferEncoding, done: TransformCallback): void {
-    done(null, parseLine(Buffer.from(line, 'latin1')));
+    this.pass(parseLine(Buffer.from(line, 'latin1')));
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    const error = this.hooks?.failure();
+    if (error) this.pass({ request: null, id: null, error });
+    done();
+  }
+
+  private pass(incoming: Incoming): void {
+    this.hooks?.onRequest();
+    this.push(incoming);
   }
 }
 

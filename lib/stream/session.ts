@@ -4,11 +4,12 @@
  *     socket → line limit → split2 → parse → serialize → forward → stringify → socket
  */
 import type { Socket } from 'node:net';
-import { pipeline, Transform } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { shuttingDown } from '../errors.js';
-import { LineLimit, Parse, splitLines, Stringify, type Incoming } from './codec.js';
+import { Parse, Stringify, type Incoming } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';
 import { admit, type Lanes } from './lanes.js';
+import { LineLimit, splitLines, type LineLimits } from './lines.js';
 import type { Slot } from './scheduler.js';
 import { Serialize } from './serialize.js';
 
@@ -19,6 +20,7 @@ export interface SessionOptions {
   readonly client: number;
   /** Milliseconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
+  readonly lines: LineLimits;
   /** Called when a request has come in and when it has been answered or given up. */
   readonly onRequest: () => void;
   readonly onAnswered: () => void;
@@ -34,7 +36,7 @@ export class Session {
   readonly closed: Promise<Error | null>;
 
   private readonly gone = new AbortController();
-  private readonly lines = new LineLimit();
+  private readonly lines: LineLimit;
   private readonly serialize: Serialize;
   private readonly frames: Stage;
   private readonly text = new Stringify();
@@ -52,6 +54,7 @@ export class Session {
     private readonly options: SessionOptions,
   ) {
     const { signal } = this.gone;
+    this.lines = new LineLimit(options.lines);
     this.serialize = new Serialize((incoming) => {
       this.answered(incoming);
     });
@@ -59,18 +62,29 @@ export class Session {
       signal,
       client: options.client,
     });
+    const parse = new Parse({
+      failure: () => this.lines.failure,
+      onRequest: () => {
+        this.open++;
+        clearTimeout(this.lingering);
+        options.onRequest();
+      },
+    });
     // An `end` with requests still to answer is a half-close, or a client that is gone.
     socket.on('end', () => {
       this.inputEnded = true;
       void this.probe();
+    });
+    // Nothing more will be written: it is of no use to go on reading.
+    socket.once('finish', () => {
+      socket.destroy();
     });
     this.closed = new Promise((resolve) => {
       pipeline(
         socket,
         this.lines,
         splitLines(),
-        new Parse(),
-        this.count(),
+        parse,
         this.serialize,
         this.frames,
         this.text,
@@ -112,20 +126,6 @@ export class Session {
     this.socket.destroy();
   }
 
-  /** Between parse and serialize: a request counts from here, also while it waits its turn. */
-  private count(): Transform {
-    return new Transform({
-      objectMode: true,
-      highWaterMark: 1,
-      transform: (incoming: Incoming, _encoding, done) => {
-        this.open++;
-        clearTimeout(this.lingering);
-        this.options.onRequest();
-        done(null, incoming);
-      },
-    });
-  }
-
   private async admit(incoming: Incoming): Promise<Slot> {
     if (this.draining) throw shuttingDown();
     const { verbs, lanes } = this.options;
@@ -160,9 +160,6 @@ export class Session {
     if (this.ending) return;
     this.ending = true;
     this.serialize.stop();
-    this.socket.once('finish', () => {
-      this.socket.destroy();
-    });
     this.frames.push(null);
   }
 

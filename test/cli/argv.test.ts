@@ -45,6 +45,7 @@ const NOTHING: Arguments = {
   logLevel: 'info',
   concurrency: 8,
   linger: 1,
+  maxConnections: 1024,
   detach: false,
   handoverFd: null,
   all: false,
@@ -232,6 +233,11 @@ const rules: Record<string, [argv: string[], expected: Parsed][]> = {
     [
       ['daemon', '--concurrency=1', '--linger=0'],
       run({ name: 'daemon', concurrency: 1, linger: 0 }),
+    ],
+    [['daemon', '--max', '7'], run({ name: 'daemon', maxConnections: 7 })],
+    [
+      ['daemon', '--max-connections', '0'],
+      usage('argument --max-connections: must be between 1 and 1000000: 0', 'daemon'),
     ],
     [
       ['daemon', '--concurrency', '0'],
