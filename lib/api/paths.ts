@@ -56,6 +56,6 @@ export async function cleanupStaleFiles(
   uri: string | null = null,
   username: string | null = null,
 ): Promise<boolean> {
-  const { reclaim } = require('../daemon/claim.js') as typeof import('../daemon/claim.js');
+  const { reclaim } = require('../daemon/stale.js') as typeof import('../daemon/stale.js');
   return reclaim(daemonPaths(uri, username));
 }

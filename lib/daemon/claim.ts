@@ -4,9 +4,7 @@
  * Node has no flock, and a check followed by an unlink is a race. What holds:
  *  - The socket is bound at a private name and published by `link()`, which fails if the path is
  *    taken. So nobody ever replaces a daemon, and the socket is 0600 from its first instant.
- *  - A stale socket is one that refuses connections. The right to remove it is an `O_EXCL` file
- *    named for the inode that was looked at before it refused: of many starters one gets it, sees
- *    that it is still that inode, and unlinks.
+ *  - A stale socket is removed by one starter only (`stale.ts`).
  *  - What is removed at the end is removed only if it is still one's own.
  */
 import { randomBytes } from 'node:crypto';
@@ -15,37 +13,56 @@ import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 import { checkSocketPath } from '../paths.js';
-import { trustSocket } from '../private.js';
 import { SOCKET_PERMISSIONS } from '../protocol.js';
 import { readPid, removeFile, writeFileDurably } from './files.js';
+import {
+  ATTEMPTS,
+  occupantOf,
+  removeStale,
+  retryDelay,
+  sweepRights,
+  type ClaimPaths,
+} from './stale.js';
 
-/** Times a starter looks again when the path changes under it. */
-const ATTEMPTS = 150;
-const RETRY_DELAY = 20;
-/** Milliseconds after which the right to remove a socket has lapsed: its holder died with it. */
-const RIGHT_LAPSES = 2000;
 /** Looks at one's own pid file after the start, and the milliseconds between them. */
 const PID_LOOKS = 20;
 const PID_INTERVAL = 50;
 /** Connections that may wait to be accepted; the system caps it at `somaxconn`. */
 const BACKLOG = 4096;
 
-type Occupant = 'nobody' | 'alive' | 'stale';
+/** Milliseconds between two looks at whether the socket at the path is still one's own. */
+const WATCH_INTERVAL = 3000;
 
-export interface ClaimPaths {
-  readonly socket: string;
-  /** Null: no pid file is kept. */
-  readonly pid: string | null;
+/** Who has a listening socket and its pid file, from the first look to the last file removed. */
+export interface Owner {
+  /** Resolves with why, when the socket at the path is no longer this process's: nobody can connect. */
+  readonly lost: Promise<MidcltError>;
+  /** Throws a `RUNNING` error if a daemon answers at the path. Removes nothing. */
+  refuseIfRunning(): Promise<void>;
+  /**
+   * Listens, after the pid file is written. Rejects with a `RUNNING` error if another daemon is
+   * there, before or meanwhile.
+   */
+  listen(server: net.Server): Promise<void>;
+  /** Removes the socket and the pid file, each only if it is still this process's. */
+  release(): void;
 }
 
-export class Claim {
+export class Claim implements Owner {
+  readonly lost: Promise<MidcltError>;
   /** What is published at the path; null before and after. */
   private own: { dev: number; ino: number } | null = null;
   private guard: NodeJS.Timeout | undefined;
   private whyNoPid: string | null = null;
+  private watch: NodeJS.Timeout | undefined;
+  private lose!: (error: MidcltError) => void;
 
-  constructor(private readonly paths: ClaimPaths) {
+  constructor(
+    private readonly paths: ClaimPaths,
+    private readonly watchInterval = WATCH_INTERVAL,
+  ) {
     checkSocketPath(paths.socket);
+    this.lost = new Promise((resolve) => (this.lose = resolve));
   }
 
   /** Why there is no pid file, if it could not be written: a daemon serves without, too. */
@@ -53,15 +70,10 @@ export class Claim {
     return this.whyNoPid;
   }
 
-  /** Throws a `RUNNING` error if a daemon answers at the path. Removes nothing. */
   async refuseIfRunning(): Promise<void> {
     if ((await occupantOf(this.paths.socket)) === 'alive') throw this.running();
   }
 
-  /**
-   * Listens at the path, after the pid file is written. Rejects with a `RUNNING` error if
-   * another daemon is there, before or meanwhile.
-   */
   async listen(server: net.Server): Promise<void> {
     const { socket } = this.paths;
     const bound = path.join(path.dirname(socket), `.${randomBytes(5).toString('hex')}`);
@@ -73,13 +85,16 @@ export class Claim {
         const occupant = await occupantOf(socket);
         if (occupant === 'alive') throw this.running();
         if (occupant === 'stale') {
-          if (!removeStale(this.paths, seen)) await delay(RETRY_DELAY);
+          if (!removeStale(this.paths, seen)) await retryDelay();
           continue;
         }
         this.writePid();
         if (!tryLink(bound, socket)) continue;
         this.own = own;
         this.guardPid();
+        this.watch = setInterval(() => {
+          this.look();
+        }, this.watchInterval).unref();
         sweepRights(socket);
         return;
       }
@@ -92,15 +107,34 @@ export class Claim {
     }
   }
 
-  /** Removes the socket and the pid file, each only if it is still this process's. */
   release(): void {
     const { socket, pid } = this.paths;
     clearInterval(this.guard);
+    clearInterval(this.watch);
     if (!this.own) return;
-    const found = identity(socket);
-    if (found?.ino === this.own.ino && found.dev === this.own.dev) removeFile(socket);
+    if (this.state() === 'own') removeFile(socket);
     if (pid !== null && readPid(pid) === process.pid) removeFile(pid);
     this.own = null;
+  }
+
+  /** What is at the path. An inode is not used anew while the socket bound to it is open. */
+  private state(): 'own' | 'removed' | 'replaced' {
+    const found = identity(this.paths.socket);
+    if (!found) return 'removed';
+    return found.ino === this.own?.ino && found.dev === this.own.dev ? 'own' : 'replaced';
+  }
+
+  private look(): void {
+    let state;
+    try {
+      state = this.state();
+    } catch {
+      return; // it can't be told now
+    }
+    if (state === 'own') return;
+    clearInterval(this.watch);
+    const { socket } = this.paths;
+    this.lose(new MidcltError('FILES', `The socket ${socket} was ${state}; the daemon ended`));
   }
 
   private writePid(): void {
@@ -139,24 +173,6 @@ export class Claim {
   }
 }
 
-/**
- * Removes the socket and the pid file that a daemon left behind. Resolves with whether there were
- * any: where something answers, or it can't be told, all is left as it is.
- */
-export async function reclaim(paths: ClaimPaths): Promise<boolean> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const seen = fs.lstatSync(paths.socket, { throwIfNoEntry: false });
-    const occupant = await occupantOf(paths.socket).catch(() => 'unknown' as const);
-    if (occupant !== 'stale') return false;
-    if (removeStale(paths, seen)) {
-      sweepRights(paths.socket);
-      return true;
-    }
-    await delay(RETRY_DELAY);
-  }
-  return false;
-}
-
 function bind(server: net.Server, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const mask = process.umask(0o777 & ~SOCKET_PERMISSIONS);
@@ -168,79 +184,6 @@ function bind(server: net.Server, name: string): Promise<void> {
     server.listen({ path: name, backlog: BACKLOG }, resolve);
     process.umask(mask); // listen() on a path binds before it returns
   });
-}
-
-/** Only a refused connection proves that nobody is there; anything else leaves the file alone. */
-async function occupantOf(socket: string): Promise<Occupant> {
-  if (!trustSocket(socket)) return 'nobody';
-  return new Promise((resolve, reject) => {
-    const probe = net.connect(socket);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve('alive');
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') resolve('stale');
-      else if (error.code === 'ENOENT') resolve('nobody');
-      else if (error.code === 'EAGAIN')
-        resolve('alive'); // its backlog is full
-      else
-        reject(new MidcltError('FILES', `Cannot tell who owns ${socket}: ${systemReason(error)}`));
-    });
-  });
-}
-
-/**
- * Removes the socket that `stats` were taken of before it was found to refuse connections: what
- * stands there by now may be a daemon's. False if another starter is at it. The pid file goes first: who wants to start waits for the
- * socket to go, so that it is the dead daemon's still.
- */
-function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undefined): boolean {
-  if (!stats) return true;
-  const right = rightName(socket, stats);
-  try {
-    fs.closeSync(fs.openSync(right, 'wx', 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      const taken = fs.lstatSync(right, { throwIfNoEntry: false });
-      if (taken && Date.now() - taken.mtimeMs > RIGHT_LAPSES) removeFile(right);
-      return false;
-    }
-    throw new MidcltError(
-      'FILES',
-      `Cannot remove the stale socket ${socket}: ${systemReason(error)}`,
-    );
-  }
-  const again = fs.lstatSync(socket, { throwIfNoEntry: false });
-  if (again && rightName(socket, again) === right) {
-    if (pid !== null) forgetPid(pid);
-    removeFile(socket);
-  }
-  return true;
-}
-
-function forgetPid(pid: string): void {
-  try {
-    removeFile(pid);
-  } catch {
-    // what can't be removed, a directory, say, says nothing about a daemon either
-  }
-}
-
-/** Rights are named for one inode at one time and are never given back: their sockets are gone. */
-function rightName(socket: string, stats: fs.Stats): string {
-  return `${socket}.${stats.ino}-${Math.trunc(stats.ctimeMs * 1000)}`;
-}
-
-/** Removes the rights of sockets that no longer exist, once the path is ours. */
-function sweepRights(socket: string): void {
-  const directory = path.dirname(socket);
-  const prefix = `${path.basename(socket)}.`;
-  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
-  const current = stats ? path.basename(rightName(socket, stats)) : '';
-  for (const name of fs.readdirSync(directory)) {
-    if (name.startsWith(prefix) && name !== current) removeFile(path.join(directory, name));
-  }
 }
 
 function tryLink(from: string, to: string): boolean {
@@ -256,10 +199,4 @@ function tryLink(from: string, to: string): boolean {
 function identity(file: string): { dev: number; ino: number } | null {
   const stats = fs.lstatSync(file, { throwIfNoEntry: false });
   return stats ? { dev: stats.dev, ino: stats.ino } : null;
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
 }

@@ -2,7 +2,7 @@
 import type { Core } from '../compose.js';
 import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
-import type { Claim } from './claim.js';
+import type { Owner } from './claim.js';
 import type { Lifecycle } from './lifecycle.js';
 import { PROTOCOL, VERSION } from '../protocol.js';
 import type { StatusReport } from '../status.js';
@@ -10,7 +10,7 @@ import { Sessions } from './sessions.js';
 
 export interface ServerOptions {
   readonly core: Core;
-  readonly claim: Claim;
+  readonly claim: Owner;
   readonly lifecycle: Lifecycle;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
@@ -47,7 +47,7 @@ export class Server {
     this.sessions = new Sessions(make, maxConnections, log);
   }
 
-  /** Accepts connections from now on, and the idle clock runs. Rejects as {@link Claim.listen}. */
+  /** Accepts connections from now on, and the idle clock runs. Rejects as {@link Owner.listen}. */
   async listen(): Promise<void> {
     const { claim, lifecycle } = this.options;
     await claim.listen(this.sessions.listener);
@@ -55,18 +55,19 @@ export class Server {
   }
 
   /**
-   * Resolves when the server was asked to go and is done, or told to go at once. Rejects with why
-   * the middleware refuses it.
+   * Resolves when the server was asked to go and is done, or told to go at once. Rejects, done as
+   * well, with why the middleware refuses it or that its socket is gone.
    */
   async serve(): Promise<void> {
     const { core, claim, lifecycle, log } = this.options;
-    const reason = await Promise.race([lifecycle.draining, core.connection.ended]);
+    const reason = await Promise.race([lifecycle.draining, core.connection.ended, claim.lost]);
     // From here on nobody can reach this daemon, and the next one can start.
     claim.release();
     lifecycle.drain('connection closed'); // if nothing else asked for it
     // What can't be sent now is not waited for.
     core.connection.stopWaiting(shuttingDown());
     if (typeof reason === 'string') log('info', 'draining', { reason });
+    else if (reason) log('warning', 'draining', { reason: reason.message });
     const drained = this.sessions.drain().then(() => null);
     const forced = await Promise.race([drained, lifecycle.aborted]);
     if (forced !== null) log('warning', 'stopped with requests in flight', { reason: forced });
