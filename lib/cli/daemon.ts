@@ -1,5 +1,6 @@
 /** `midclt daemon`: a daemon in the foreground, or started in the background. */
 import { callTimeoutOf, compose, type CoreOptions } from '../compose.js';
+import { takeListenFd } from '../daemon/activation.js';
 import { runDaemonProcess } from '../daemon/run.js';
 import { MidcltError } from '../errors.js';
 import { parseTarget, DEFAULT_URI } from '../uri.js';
@@ -16,8 +17,13 @@ export async function daemonCommand(args: Arguments): Promise<number> {
     announce(await startInBackground(args));
     return 0;
   }
+  const listenFd = takeListenFd(process.env);
   const login = await upstreamOf(args, sayLine);
-  await runDaemon(args, { ...login, callTimeout: callTimeoutOf(process.env) }, announce);
+  await runDaemon(
+    { ...args, listenFd },
+    { ...login, callTimeout: callTimeoutOf(process.env) },
+    announce,
+  );
   return 0;
 }
 
@@ -56,7 +62,10 @@ type Settings = Pick<
   | 'concurrency'
   | 'linger'
   | 'maxConnections'
->;
+> & {
+  /** A socket that listens already. */
+  readonly listenFd?: number | null;
+};
 
 function runDaemon(
   settings: Settings,

@@ -28,7 +28,7 @@ import {
 const PID_LOOKS = 20;
 const PID_INTERVAL = 50;
 /** Connections that may wait to be accepted; the system caps it at `somaxconn`. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 
 /** Milliseconds between two looks at whether the socket at the path is still one's own. */
 const WATCH_INTERVAL = 3000;
@@ -37,6 +37,8 @@ const WATCH_INTERVAL = 3000;
 export interface Owner {
   /** Resolves with why, when the socket at the path is no longer this process's: nobody can connect. */
   readonly lost: Promise<MidcltError>;
+  /** Why there is no pid file, if it could not be written: a daemon serves without, too. */
+  readonly pidFailure: string | null;
   /** Throws a `RUNNING` error if a daemon answers at the path. Removes nothing. */
   refuseIfRunning(): Promise<void>;
   /**
@@ -65,7 +67,6 @@ export class Claim implements Owner {
     this.lost = new Promise((resolve) => (this.lose = resolve));
   }
 
-  /** Why there is no pid file, if it could not be written: a daemon serves without, too. */
   get pidFailure(): string | null {
     return this.whyNoPid;
   }

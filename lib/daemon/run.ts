@@ -2,7 +2,8 @@
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../paths.js';
-import { Claim } from './claim.js';
+import { Activation } from './activation.js';
+import { Claim, type Owner } from './claim.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
 import { openDaemonLog } from './log.js';
@@ -26,6 +27,8 @@ export interface DaemonOptions {
   readonly username: string | null;
   /** Seconds without work until the daemon ends; 0 is never. */
   readonly lifetime: number;
+  /** A listening socket to serve in place of one's own, which stays whose it is. */
+  readonly listenFd?: number | null | undefined;
   /** Null is the default file; `-` is stderr. */
   readonly logFile: string | null;
   readonly logLevel: Level;
@@ -49,7 +52,8 @@ export interface DaemonOptions {
  */
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const paths = daemonPaths(options.uri, options.username);
-  const claim = new Claim(paths);
+  const { listenFd = null } = options;
+  const claim = listenFd === null ? new Claim(paths) : new Activation(listenFd, paths.pid);
   ensurePrivateDirectory(paths.directory);
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);
@@ -65,7 +69,7 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
 
 interface Owned {
   readonly paths: DaemonPaths;
-  readonly claim: Claim;
+  readonly claim: Owner;
   readonly lifecycle: Lifecycle;
   readonly right: StartRight;
 }
