@@ -27,7 +27,10 @@ export interface RunDaemonOptions extends LoggingOptions {
   readonly maxConnections?: number | undefined;
   /** Seconds from a request's first byte in which the whole of it must come. Default: 30. */
   readonly lineTimeout?: number | undefined;
-  /** False: SIGTERM and SIGINT stay whose they are. Default: they end the daemon while it runs. */
+  /**
+   * False: SIGTERM, SIGINT and SIGHUP stay whose they are. Default: they end the daemon while it
+   * runs; SIGHUP only where one of the first three descriptors is a terminal, else it does nothing.
+   */
   readonly signals?: boolean | undefined;
   /** Its abort ends the daemon as SIGTERM does. */
   readonly abort?: AbortSignal | undefined;

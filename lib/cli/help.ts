@@ -216,7 +216,9 @@ Options:
   Those of 'midclt -h' may stand here too.
 
   SIGTERM, SIGINT and 'midclt daemon-stop' end it when the calls under way are
-  done, a second signal at once.
+  done, a second signal at once. So does closing its terminal, unless it was
+  started by nohup. When its socket is removed it ends, too, with exit code 1.
+  A socket that systemd passes (LISTEN_FDS) is served in place of its own.
 
 Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
   daemon-local.sock, daemon-ID.sock    what clients connect to
@@ -226,7 +228,7 @@ Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
 
 Exit codes:
   0  ended as it was asked to
-  1  could not start, or was refused by the middleware later
+  1  could not start, or was refused by the middleware or lost its socket later
   2  wrong usage, or something that is not supported yet
 
 Examples:

@@ -53,17 +53,26 @@ export class Lifecycle {
     this.startDrain(reason);
   }
 
-  /** Takes SIGTERM and SIGINT: once to drain, again to go at once. Returns what undoes it. */
-  takeSignals(source: NodeJS.Process): () => void {
+  /**
+   * Takes SIGTERM and SIGINT: once to drain, again to go at once. SIGHUP says that a terminal was
+   * closed: it drains a daemon that has one, and is nothing to another. Returns what undoes it.
+   */
+  takeSignals(source: NodeJS.Process, hasTerminal: boolean): () => void {
     const onSignal = (signal: NodeJS.Signals) => {
       if (this.current === 'accepting') this.drain(signal);
       else this.abort(signal);
     };
+    // Comes twice, from the system and from the shell: the second one must not hurry it.
+    const onHangup = () => {
+      if (hasTerminal) this.drain('SIGHUP');
+    };
     source.on('SIGTERM', onSignal);
     source.on('SIGINT', onSignal);
+    source.on('SIGHUP', onHangup);
     return () => {
       source.off('SIGTERM', onSignal);
       source.off('SIGINT', onSignal);
+      source.off('SIGHUP', onHangup);
     };
   }
 

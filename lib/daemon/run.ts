@@ -1,4 +1,5 @@
 /** Runs a daemon in this process, from the login to the last file removed. */
+import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../paths.js';
@@ -38,7 +39,7 @@ export interface DaemonOptions {
   /** Seconds; a default by itself. */
   readonly lineTimeout?: number | undefined;
   readonly stderr: NodeJS.WritableStream;
-  /** Whose SIGTERM and SIGINT drain the daemon; null takes none. */
+  /** Whose SIGTERM, SIGINT and SIGHUP drain the daemon; null takes none. */
   readonly signals: NodeJS.Process | null;
   /** Its abort drains the daemon, too. */
   readonly abort?: AbortSignal | undefined;
@@ -119,7 +120,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
 
 /** What asks it to go from within this process. Returns what undoes it. */
 function takeRequests(lifecycle: Lifecycle, { signals, abort }: DaemonOptions): () => void {
-  const forgetSignals = signals ? lifecycle.takeSignals(signals) : null;
+  const forgetSignals = signals ? lifecycle.takeSignals(signals, hasTerminal()) : null;
   const onAbort = () => {
     lifecycle.drain('aborted');
   };
@@ -129,4 +130,12 @@ function takeRequests(lifecycle: Lifecycle, { signals, abort }: DaemonOptions): 
     forgetSignals?.();
     abort?.removeEventListener('abort', onAbort);
   };
+}
+
+/**
+ * Does closing a terminal concern this process? Node sets SIGHUP back to its default as it starts, so
+ * that a daemon can't see that `nohup` had it ignored; but `nohup` leaves none of the three a terminal.
+ */
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }
