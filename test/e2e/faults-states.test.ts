@@ -2,6 +2,7 @@
 import t from 'tap';
 import { KEY } from '../support/login.js';
 import {
+  FAST,
   logOf,
   readMessage,
   serverWithJournal,
@@ -39,17 +40,17 @@ t.test('F22: the pauses double from a tenth of a second, with jitter', async (t)
   const daemon = await startBroken(t);
   await daemon.proxy.refuse();
   daemon.proxy.cut('rst');
-  await untilState(daemon, 'waiting', 6, 30_000);
-  const pauses = logOf(daemon).filter(({ event }) => event === 'waiting');
+  await untilState(daemon, 'waiting', 7, 30_000);
+  const log = logOf(daemon).slice(0, -1); // the last may be an attempt that is still under way
+  const from = log.findIndex(({ event }) => event === 'waiting');
+  const pauses = log.filter(({ event }) => event === 'waiting');
   for (const [index, { ms = NaN, why = '' }] of pauses.entries()) {
     t.ok(ms >= 0 && ms <= 100 * 2 ** index, `${ms} ms before the ${index + 1}. attempt`);
     t.match(why, index === 0 ? /lost/ : /ECONNREFUSED/);
   }
   t.ok(new Set(pauses.map(({ ms }) => ms)).size > 1);
-  t.same(
-    statesOf(daemon).slice(3),
-    pauses.flatMap((_, index) => (index === 0 ? ['waiting'] : ['connecting', 'waiting'])),
-  );
+  const events = log.slice(from).map(({ event }) => event);
+  t.match(events.join(' '), /^waiting( connecting waiting)+( connecting)?$/);
 });
 
 t.test('F22: what stands before the server says 502 for a while', async (t) => {
@@ -90,7 +91,12 @@ t.test(
     await around.sandbox.close();
     const waiting = [1, 2, 3].map((n) => daemon.d(['call', 'test.echo', `${n}`]));
     await untilState(daemon, 'waiting', 3);
-    const stricter = await startSandbox({ ws: port, apiKeys: [], failedLoginDelayMs: 300 });
+    const stricter = await startSandbox({
+      ws: port,
+      apiKeys: [],
+      failedLoginDelayMs: 300,
+      scram: FAST,
+    });
     t.teardown(() => stricter.close());
     for (const run of await Promise.all(waiting))
       t.match(run, { code: 1, stdout: '', stderr: /Failed to login: Invalid API key/ });
