@@ -89,7 +89,12 @@ t.test(
     const globals = ['-U', 'admin', '-K', KEY, '--plain'];
     const daemon = await startDaemon(t, { around, uri, globals, username: 'admin' });
     await around.sandbox.close();
-    const waiting = [1, 2, 3].map((n) => daemon.d(['call', 'test.echo', `${n}`]));
+    const waiting = await Promise.all([1, 2, 3].map(() => converse(t, daemon.socket)));
+    for (const client of waiting) {
+      client.send('{"command":"dance"}\n');
+      await client.frame(); // it is there
+      client.send(call('test.echo', '[1]'));
+    }
     await untilState(daemon, 'waiting', 3);
     const stricter = await startSandbox({
       ws: port,
@@ -98,8 +103,12 @@ t.test(
       scram: FAST,
     });
     t.teardown(() => stricter.close());
-    for (const run of await Promise.all(waiting))
-      t.match(run, { code: 1, stdout: '', stderr: /Failed to login: Invalid API key/ });
+    for (const client of waiting)
+      t.match(await client.frame(), {
+        type: 'error',
+        error: /^Failed to login: Invalid API key/,
+        error_type: 'ClientException',
+      });
     const { code, signal } = await daemon.exited;
     t.same([code, signal], [1, null]);
     t.match(daemon.stderr(), /^Error: Failed to login: Invalid API key[^\n]*\n$/);
