@@ -1,0 +1,69 @@
+'use strict';
+// What the daemon adds to a call: a load generator, a daemon and an echo server, a process each,
+// beside the same generator talking to the same server over one WebSocket.
+const path = require('node:path');
+const { startWorker } = require('./lib/children.js');
+const { interleave, median, paired } = require('./lib/sampling.js');
+const {
+  peerCommand,
+  startDaemon,
+  startEchoServer,
+  startPeerDaemon,
+} = require('./lib/surroundings.js');
+
+const WIDTHS = [1, 10, 100];
+/** The widest is where throughput is compared. */
+const WIDEST = 100;
+
+async function run({ home, report, quick, profile }) {
+  const echo = await startEchoServer(home);
+  const daemon = await startDaemon(path.join(home, 'daemon'), echo.uri, { profile });
+  const peer = peerCommand() ? await startPeerDaemon(path.join(home, 'peer'), echo.uri) : null;
+  const generator = startWorker('load-generator', home);
+
+  const ms = quick ? 50 : 500;
+  for (const width of WIDTHS) {
+    const round = (verb, socket) => () => generator.ask(verb, { path: socket, width, ms });
+    const variants = {
+      ws: round('ws', echo.socket),
+      kept: round('kept', daemon.socket),
+      fresh: round('fresh', daemon.socket),
+    };
+    if (peer) variants.peer = round('fresh', peer.socket);
+    tell(report, width, await interleave(quick ? 1 : 15, variants));
+  }
+  await daemon.end(); // writes the profile
+}
+
+function tell(report, width, samples) {
+  const rates = (name) => samples[name].map(({ rate }) => rate);
+  const p50s = (name) => samples[name].map(({ p50 }) => p50);
+  const row = (name, variant, goal = {}) => {
+    const ratio = variant === 'ws' ? {} : { ratio: paired(rates(variant), rates('ws')), to: 'ws' };
+    const value = median(rates(variant));
+    report.row({ name: `${width} in flight, ${name}`, value, unit: 'calls/s', ...ratio, ...goal });
+  };
+  row('ws alone', 'ws');
+  row('kept connections', 'kept', width === WIDEST ? { atLeast: 0.45 } : {});
+  if (width === 1) {
+    const added = paired(p50s('kept'), p50s('ws'), (through, alone) => through - alone);
+    report.row({ name: '1 in flight, p50 of ws alone', value: median(p50s('ws')), unit: 'µs' });
+    report.row({ name: '1 in flight, p50 added', value: added, unit: 'µs', atMost: 60 });
+  }
+  row('a connection a call', 'fresh');
+  if (!samples.peer) return;
+  row('the peer, a connection a call', 'peer');
+  const ratio = paired(rates('kept'), rates('peer'));
+  const goal = width === WIDEST ? { atLeast: 20 } : {};
+  const name = `${width} in flight, kept connections`;
+  report.row({
+    name,
+    value: median(rates('kept')),
+    unit: 'calls/s',
+    ratio,
+    to: 'the peer',
+    ...goal,
+  });
+}
+
+module.exports = { title: 'what the daemon adds to a call', run };

@@ -1,0 +1,65 @@
+'use strict';
+// What one `midclt -d call` costs from start to end, beside Node's own start and smaller tools.
+const { BINARY, environment, isInstalled, timed } = require('./lib/children.js');
+const { interleave, median, paired } = require('./lib/sampling.js');
+const { peerCommand, startDaemon, startEchoServer } = require('./lib/surroundings.js');
+
+const LINE = '{"command":"call","method":"core.ping","close":true}\\n';
+
+async function run({ home, report, quick }) {
+  const { uri } = await startEchoServer(home);
+  const { socket } = await startDaemon(home, uri);
+  const options = { env: environment(home, { SOCK: socket }), cwd: home };
+  const call = ['-u', uri, '-d', 'call', 'core.ping'];
+  const shell = (command) => () => timed('/bin/sh', ['-c', command], options);
+  const peer = peerCommand();
+
+  const variants = {
+    'node -e 0': () => timed(process.execPath, ['-e', '0'], options),
+    midclt: () => timed(process.execPath, [BINARY, ...call], options),
+  };
+  if (isInstalled('nc')) variants['printf | nc -U'] = shell(`printf '${LINE}' | nc -U $SOCK`);
+  if (isInstalled('socat')) {
+    variants['printf | socat'] = shell(`printf '${LINE}' | socat -t 86400 - UNIX:$SOCK`);
+  }
+  if (peer) variants.peer = () => timed(peer[0], [...peer.slice(1), ...call], options);
+
+  const samples = await interleave(quick ? 2 : 60, variants);
+  const value = (name) => ({ value: median(samples[name]), unit: 'ms' });
+  const node = samples['node -e 0'];
+  report.row({ name: 'node -e 0', ...value('node -e 0') });
+  report.row({
+    name: 'midclt -d call core.ping',
+    ...value('midclt'),
+    ratio: paired(samples.midclt, node),
+    to: 'node -e 0',
+    atMost: 1.3,
+  });
+  report.row({
+    name: 'the same, the fastest of each',
+    value: Math.min(...samples.midclt),
+    unit: 'ms',
+    ratio: Math.min(...samples.midclt) / Math.min(...node),
+    to: 'node -e 0',
+  });
+  for (const name of Object.keys(variants).filter((name) => name.startsWith('printf'))) {
+    report.row({ name, ...value(name), ratio: paired(samples[name], node), to: 'node -e 0' });
+  }
+  if (!peer) return;
+  report.row({
+    name: 'the peer',
+    ...value('peer'),
+    ratio: paired(samples.peer, node),
+    to: 'node -e 0',
+  });
+  const ratio = paired(samples.midclt, samples.peer);
+  report.row({
+    name: 'midclt -d call core.ping',
+    ...value('midclt'),
+    ratio,
+    to: 'the peer',
+    atMost: 0.4,
+  });
+}
+
+module.exports = { title: 'one midclt -d call, start to end', run };

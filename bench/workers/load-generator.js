@@ -1,0 +1,140 @@
+'use strict';
+// Calls without a pause, over a WebSocket or the socket of a daemon, and counts the answers.
+const net = require('node:net');
+const { WebSocket } = require('ws');
+const { answerParent } = require('../lib/answering.js');
+const { quantile } = require('../lib/sampling.js');
+
+const REQUEST = '{"jsonrpc": "2.0", "method": "test.echo", "params": ["x"], "id": "bench-1"}';
+const LINE = '{"command":"call","method":"test.echo","params":["x"],"keep":true}\n';
+const LAST_LINE = LINE.replace('keep', 'close');
+/** Milliseconds of a round that do not count yet. */
+const WARM_UP = 100;
+/** Connections that are opened at a time, so that the backlog has room. */
+const OPENING = 50;
+
+/** What all rounds have in common: when it is over, and what came of it. */
+class Round {
+  constructor(ms) {
+    this.from = performance.now() + WARM_UP;
+    this.until = this.from + ms;
+    this.latencies = [];
+  }
+
+  /** Counts an answer to what was sent then; is there time for another? */
+  answered(sent) {
+    const now = performance.now();
+    if (sent >= this.from && now <= this.until) this.latencies.push((now - sent) * 1000);
+    return now < this.until;
+  }
+
+  /** Calls a second, and microseconds each. */
+  result() {
+    if (this.latencies.length === 0) throw new Error('no call was answered in time');
+    return {
+      rate: this.latencies.length / ((this.until - this.from) / 1000),
+      p50: quantile(this.latencies, 0.5),
+      p99: quantile(this.latencies, 0.99),
+    };
+  }
+}
+
+answerParent({
+  /** One WebSocket with `width` calls in flight. */
+  async ws({ path, width, ms }) {
+    const socket = new WebSocket('ws://localhost/api/current', {
+      perMessageDeflate: false,
+      createConnection: () => net.connect(path),
+    });
+    await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+    const round = new Round(ms);
+    const sent = []; // answers come in the order of their requests
+    let oldest = 0;
+    const send = () => {
+      sent.push(performance.now());
+      socket.send(REQUEST);
+    };
+    await new Promise((resolve, reject) => {
+      socket.on('close', () => reject(new Error('the WebSocket was closed')));
+      socket.on('message', () => {
+        if (round.answered(sent[oldest++])) send();
+        else if (oldest === sent.length) resolve();
+      });
+      for (let i = 0; i < width; i += 1) send();
+    });
+    socket.terminate();
+    return round.result();
+  },
+
+  /** `width` connections that stay, each with one call in flight. */
+  async kept({ path, width, ms }) {
+    const sockets = [];
+    while (sockets.length < width) {
+      const some = Math.min(OPENING, width - sockets.length);
+      sockets.push(...(await Promise.all(Array.from({ length: some }, () => connect(path)))));
+    }
+    const round = new Round(ms);
+    await Promise.all(sockets.map((socket) => keepCalling(socket, round)));
+    for (const socket of sockets) socket.destroy();
+    return round.result();
+  },
+
+  /** A new connection for each call, `width` of them at a time. */
+  async fresh({ path, width, ms }) {
+    const round = new Round(ms);
+    const lane = async () => {
+      for (let more = true; more;) {
+        const sent = performance.now();
+        const socket = await connect(path);
+        socket.write(LAST_LINE);
+        await new Promise((resolve, reject) => {
+          socket.on('data', check(reject));
+          socket.on('end', resolve);
+          socket.on('error', reject);
+        });
+        socket.destroy();
+        more = round.answered(sent);
+      }
+    };
+    await Promise.all(Array.from({ length: width }, lane));
+    return round.result();
+  },
+});
+
+function keepCalling(socket, round) {
+  return new Promise((resolve, reject) => {
+    let sent = performance.now();
+    const verify = check(reject);
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('the daemon closed a connection')));
+    socket.on('data', (chunk) => {
+      verify(chunk);
+      if (chunk[chunk.length - 1] !== 10) return;
+      if (!round.answered(sent)) {
+        resolve();
+        return;
+      }
+      sent = performance.now();
+      socket.write(LINE);
+    });
+    socket.write(LINE);
+  });
+}
+
+function check(reject) {
+  return (chunk) => {
+    if (chunk.includes('"error"')) reject(new Error(chunk.toString()));
+  };
+}
+
+function connect(path) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(path);
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', (error) => {
+      // A full backlog: try again.
+      if (error.code === 'EAGAIN') setTimeout(() => connect(path).then(resolve, reject), 1);
+      else reject(error);
+    });
+  });
+}
