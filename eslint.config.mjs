@@ -34,6 +34,7 @@ export default tseslint.config(
         require: 'readonly',
         module: 'writable',
         process: 'readonly',
+        performance: 'readonly',
         console: 'readonly',
         Buffer: 'readonly',
         __dirname: 'readonly',

@@ -3,6 +3,7 @@
 // beside the same generator talking to the same server over one WebSocket.
 const path = require('node:path');
 const { startWorker } = require('./lib/children.js');
+const { processorTime } = require('./lib/processor-time.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 const {
   peerCommand,
@@ -24,10 +25,15 @@ async function run({ home, report, quick, profile }) {
   const ms = quick ? 50 : 500;
   for (const width of WIDTHS) {
     const round = (verb, socket) => () => generator.ask(verb, { path: socket, width, ms });
+    const through = (verb) => async () => {
+      const before = processorTime(daemon.pid);
+      const result = await round(verb, daemon.socket)();
+      return { ...result, cpu: ((processorTime(daemon.pid) - before) / result.calls) * 1000 };
+    };
     const variants = {
       ws: round('ws', echo.socket),
-      kept: round('kept', daemon.socket),
-      fresh: round('fresh', daemon.socket),
+      kept: through('kept'),
+      fresh: through('fresh'),
     };
     if (peer) variants.peer = round('fresh', peer.socket);
     tell(report, width, await interleave(quick ? 1 : 15, variants));
@@ -51,6 +57,13 @@ function tell(report, width, samples) {
     report.row({ name: '1 in flight, p50 added', value: added, unit: 'µs', atMost: 60 });
   }
   row('a connection a call', 'fresh');
+  for (const [name, variant] of [
+    ['kept', 'kept'],
+    ['a connection a call', 'fresh'],
+  ]) {
+    const value = median(samples[variant].map(({ cpu }) => cpu));
+    report.row({ name: `${width} in flight, ${name}, daemon's CPU`, value, unit: 'µs/call' });
+  }
   if (!samples.peer) return;
   row('the peer, a connection a call', 'peer');
   const ratio = paired(rates('kept'), rates('peer'));
