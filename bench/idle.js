@@ -2,7 +2,7 @@
 // What idle connections cost: memory each, and the time of others' calls. And an idle daemon itself.
 const path = require('node:path');
 const { startWorker } = require('./lib/children.js');
-const { settled } = require('./lib/process-memory.js');
+const { resident, settled } = require('./lib/process-memory.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 const { hasOption, startDaemon, startEchoServer } = require('./lib/surroundings.js');
 
@@ -12,6 +12,7 @@ const WIDTH = 10;
 
 async function run({ home, report, quick }) {
   const echo = await startEchoServer(home);
+  const rest = quick ? resident : settled;
   const many = quick ? 100 : 10_000;
   const canLimit = await hasOption(home, ['daemon'], '--max-connections');
   const args = canLimit ? ['--max-connections', '12000'] : [];
@@ -27,10 +28,10 @@ async function run({ home, report, quick }) {
       const daemon = await startNew();
       const holder = startWorker('connection-holder', home);
       await holder.ask('open', { path: daemon.socket, count: 1, use: true });
-      const idle = await settled(daemon.pid);
+      const idle = await rest(daemon.pid);
       idles.push(idle);
       await holder.ask('open', { path: daemon.socket, count: many, use });
-      const full = await settled(daemon.pid);
+      const full = await rest(daemon.pid);
       const held = await holder.ask('held');
       if (held <= many) throw new Error(`the daemon kept ${held} of ${many + 1} connections`);
       each.push((full - idle) / many / 1024);

@@ -4,7 +4,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { BINARY, environment, output, startWorker } = require('./lib/children.js');
-const { forgetPeak, peak, settled } = require('./lib/process-memory.js');
+const { forgetPeak, peak, resident, settled } = require('./lib/process-memory.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 const { startDaemon, startEchoServer } = require('./lib/surroundings.js');
 
@@ -12,13 +12,14 @@ const MB = 1024 * 1024;
 const PRELOAD = path.join(__dirname, 'workers/peak-at-exit.js');
 
 async function run({ home, report, quick }) {
+  const rest = quick ? resident : settled;
   const echo = await startEchoServer(home);
   const rounds = quick ? 1 : 7;
   const [small, middle, big] = quick ? [1, 2, 4] : [1, 50, 200];
   for (const size of [small, middle, big]) {
     const samples = await interleave(rounds, {
-      ws: () => alone(home, echo, size * MB),
-      daemon: () => through(home, echo, size * MB),
+      ws: () => alone(home, echo, size * MB, rest),
+      daemon: () => through(home, echo, size * MB, rest),
     });
     tellHop(report, size, size === middle, samples);
   }
@@ -27,10 +28,10 @@ async function run({ home, report, quick }) {
 }
 
 /** ws in a new process: milliseconds, and bytes over what it has when idle. */
-async function alone(home, echo, bytes) {
+async function alone(home, echo, bytes, rest) {
   const receiver = startWorker('receiver', home);
   await receiver.ask('openWebSocket', echo.socket);
-  const idle = await settled(receiver.pid);
+  const idle = await rest(receiver.pid);
   forgetPeak(receiver.pid);
   const took = await receiver.ask('overWebSocket', bytes);
   const memory = peak(receiver.pid) - idle;
@@ -39,11 +40,11 @@ async function alone(home, echo, bytes) {
 }
 
 /** A new daemon and a client that keeps nothing: the same of the daemon. */
-async function through(home, echo, bytes) {
+async function through(home, echo, bytes, rest) {
   const daemon = await startDaemon(path.join(home, 'daemon'), echo.uri);
   const receiver = startWorker('receiver', home);
   await receiver.ask('openDaemon', daemon.socket);
-  const idle = await settled(daemon.pid);
+  const idle = await rest(daemon.pid);
   forgetPeak(daemon.pid);
   const took = await receiver.ask('throughDaemon', bytes);
   const memory = peak(daemon.pid) - idle;

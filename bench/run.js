@@ -9,6 +9,8 @@ const { Report } = require('./lib/report.js');
 const NAMES = ['startup', 'hop', 'large', 'batch', 'idle', 'shell'];
 const USAGE = `usage: npm run bench -- [--quick] [--json] [--cpu-prof DIR] [${NAMES.join('|')} ...]`;
 
+let interrupted = false;
+
 async function main() {
   const { names, quick, json, profile } = readArguments(process.argv.slice(2));
   // Short, since the path of a Unix socket has to be.
@@ -16,6 +18,7 @@ async function main() {
   const cleanUp = () => fs.rmSync(home, { recursive: true, force: true });
   for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
     process.on(signal, () => {
+      interrupted = true;
       void killAll().then(() => {
         cleanUp();
         process.exit(128 + number);
@@ -55,6 +58,7 @@ function readArguments(args) {
 }
 
 main().catch((error) => {
+  if (interrupted) return; // its processes were ended under it
   process.stderr.write(`bench: ${error.stack}\n`);
   process.exitCode = 1;
 });

@@ -96,9 +96,12 @@ function endAll() {
   return Promise.all([...running].map(end));
 }
 
-function killAll() {
-  for (const child of running) child.kill('SIGKILL');
-  return Promise.all([...running].map((child) => child.closed));
+async function killAll() {
+  while (running.size > 0) {
+    const children = [...running];
+    for (const child of children) child.kill('SIGKILL');
+    await Promise.all(children.map((child) => child.closed));
+  }
 }
 
 function isInstalled(tool) {

@@ -57,7 +57,7 @@ async function running(home, uri, command) {
   const socket = path.join(home, '.midclt', `daemon-${identifier}.sock`);
   const deadline = Date.now() + PATIENCE;
   while (!(await accepts(socket))) {
-    if (child.exitCode !== null) throw new Error(`the daemon ended: ${stderr}`);
+    if (child.exitCode ?? child.signalCode) throw new Error(`the daemon ended: ${stderr}`);
     if (Date.now() > deadline) throw new Error('the daemon accepts no connections');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
