@@ -165,6 +165,8 @@ export class Supervisor {
           channel.close();
           return;
         }
+        const ms = Math.round(authenticator.wait);
+        this.options.log('warning', 'login refused for now', { why: error.message, ms });
       }
     }
   }
