@@ -1,5 +1,5 @@
 /** The verbs of the Unix socket: what each waits for and what it does. */
-import { MidcltError } from './errors.js';
+import { asMidcltError, MidcltError } from './errors.js';
 import type { Log } from './logger.js';
 import { EMPTY_LIST, quote } from './members.js';
 import type { Connection } from './middleware/connection.js';
@@ -37,15 +37,16 @@ export interface DaemonControl {
 }
 
 export function createVerbs(options: CommandOptions): Verbs {
+  const calling: Verb = {
+    lane: 'call',
+    run: (request, context) => call(request, context, options),
+  };
+  const lane = options.concurrency === 1 ? 'call' : 'reserved';
   return new Map<string, Verb>([
-    [Command.CALL, { lane: 'call', run: (request, context) => call(request, context, options) }],
-    [
-      Command.PING,
-      {
-        lane: options.concurrency === 1 ? 'call' : 'reserved',
-        run: (request, context) => ping(request, context, options),
-      },
-    ],
+    [Command.CALL, calling],
+    [Command.CLI_CALL, calling],
+    [Command.PING, { lane, run: (request, context) => ping(request, context, options) }],
+    [Command.CLI_PING, { lane, run: (request, context) => cliPing(request, context, options) }],
     [Command.STOP, { lane: 'none', run: (request, context) => stop(request, context, options) }],
     [Command.STATUS, { lane: 'none', run: () => status(options) }],
   ]);
@@ -105,6 +106,20 @@ async function ping(
     signal,
   });
   return result(await pong);
+}
+
+/** What the command line says of a ping that failed. */
+async function cliPing(
+  request: Request,
+  context: Context,
+  options: CommandOptions,
+): Promise<FinalFrame> {
+  try {
+    return await ping(request, context, options);
+  } catch (error) {
+    const { code, message } = asMidcltError(error);
+    throw new MidcltError(code, `Ping failed: ${message}`);
+  }
 }
 
 function stop(

@@ -10,6 +10,7 @@ import { Jobs } from './middleware/jobs.js';
 import type { AskOtp } from './middleware/login.js';
 import { Subscriptions } from './middleware/subscriptions.js';
 import {
+  Command,
   DEFAULT_CALL_TIMEOUT,
   LINE_BUDGET,
   LINE_TIMEOUT,
@@ -110,10 +111,14 @@ export function compose(options: CoreOptions): Core {
   };
 }
 
+function isPing(command: string): boolean {
+  return command === Command.PING || command === Command.CLI_PING;
+}
+
 /** Milliseconds a request may wait to be sent: the larger of its timeout and two minutes. */
 function patienceOf({ request }: Incoming, callTimeout: number): number | null {
   if (!request) return null;
-  const timeout = request.command === 'ping' ? request.timeout : request.kwargs.timeout;
+  const timeout = isPing(request.command) ? request.timeout : request.kwargs.timeout;
   if (timeout === null) return null;
   return Math.max(timeout ?? callTimeout, PATIENCE) * 1000;
 }

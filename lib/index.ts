@@ -11,6 +11,7 @@ export {
 } from './api/commands.js';
 export { Client, type CallOptions, type ClientOptions } from './api/client.js';
 export {
+  Command,
   DAEMON_ACCEPT_TIMEOUT,
   DAEMON_REQUEST_TIMEOUT,
   SOCKET_RECV_BUFFER_SIZE,
@@ -37,4 +38,4 @@ export { ProgressBar, type ProgressOutput } from './cli/progress.js';
 export { MidcltError, type ErrorCode } from './errors.js';
 export { JsonText, type ValueOptions } from './json-text.js';
 export type { Level, Log } from './logger.js';
-export { Command, DAEMON_CONNECT_TIMEOUT, MessageType, SOCKET_PERMISSIONS } from './protocol.js';
+export { DAEMON_CONNECT_TIMEOUT, MessageType, SOCKET_PERMISSIONS } from './protocol.js';

@@ -20,7 +20,15 @@ export const MessageType = { PROGRESS: 'progress', RESULT: 'result', ERROR: 'err
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
 /** The values of a request's `command`. */
-export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop', STATUS: 'status' } as const;
+export const Command = {
+  PING: 'ping',
+  CALL: 'call',
+  STOP: 'stop',
+  STATUS: 'status',
+  /** As `midclt call` and `midclt ping` would: for shells, which have no JSON. */
+  CLI_CALL: 'cli-call',
+  CLI_PING: 'cli-ping',
+} as const;
 export type Command = (typeof Command)[keyof typeof Command];
 
 /** A timeout in seconds; null waits without end, undefined means the default. */
@@ -47,6 +55,8 @@ export interface Request {
   readonly version: string | null;
   /** `stop`: only if nothing else is to be answered. */
   readonly ifIdle: boolean;
+  /** The answer is what the command line prints, for a terminal or not; null: a frame. */
+  readonly text: 'plain' | 'terminal' | null;
 }
 
 export interface ResultFrame {

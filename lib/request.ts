@@ -3,8 +3,9 @@ import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from './ascii.js';
 import { MidcltError } from './errors.js';
 import { checkObject, JsonError } from './json.js';
-import { EMPTY_LIST, integerOf, isNull, membersOf, NULL, stringOf } from './members.js';
+import { elementsOf, EMPTY_LIST, integerOf, isNull, membersOf, NULL, stringOf } from './members.js';
 import {
+  Command,
   MAX_REQUEST_LINE,
   PROTOCOL,
   VERSION,
@@ -12,6 +13,7 @@ import {
   type Request,
   type Timeout,
 } from './protocol.js';
+import { argumentText } from './text/argument.js';
 
 /** Throws a `REQUEST` error that says what is wrong with the line. */
 export function parseRequest(line: Buffer): Request {
@@ -29,7 +31,7 @@ export function parseRequest(line: Buffer): Request {
     command,
     id: members.get('id') ?? null,
     method: methodOf(members.get('method')),
-    params: paramsOf(members.get('params')),
+    params: members.has('args') ? argsOf(members.get('args')) : paramsOf(members.get('params')),
     kwargs,
     timeout: timeoutOf(members.get('timeout'), 'timeout'),
     close: flagOf(members.get('close'), 'close'),
@@ -37,6 +39,7 @@ export function parseRequest(line: Buffer): Request {
     jobId: flagOf(members.get('job_id'), 'job_id'),
     version: stringOf(members.get('version')),
     ifIdle: flagOf(members.get('if_idle'), 'if_idle'),
+    text: textOf(command, members.get('terminal')),
   };
 }
 
@@ -75,6 +78,22 @@ function paramsOf(text: Json | undefined): Json {
   if (!text || text.equals(NULL)) return EMPTY_LIST;
   if (text[0] !== OPEN_BRACKET) throw malformed("'params' must be an array", 'TypeError');
   return text;
+}
+
+/** Strings as typed, each of which is JSON or else a string. */
+function argsOf(text: Json | undefined): Json {
+  const args = elementsOf(text)?.map((each) => stringOf(each));
+  const typed = args?.filter((each) => each !== null) ?? [];
+  if (!args || typed.length < args.length) {
+    throw malformed("'args' must be an array of strings", 'TypeError');
+  }
+  return Buffer.from(`[${typed.map(argumentText).join(', ')}]`);
+}
+
+function textOf(command: string, terminal: Json | undefined): Request['text'] {
+  const isTerminal = flagOf(terminal, 'terminal');
+  if (command !== Command.CLI_CALL && command !== Command.CLI_PING) return null;
+  return isTerminal ? 'terminal' : 'plain';
 }
 
 function kwargsOf(text: Json | undefined): Request['kwargs'] {

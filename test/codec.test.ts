@@ -111,7 +111,7 @@ t.test('frames have their members in order, the result last', async (t) => {
         jobId: 7,
       },
       id: Buffer.from('1'),
-      wishes: { jobId, version: null },
+      wishes: { jobId, version: null, text: null },
     });
   const shown =
     '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';

@@ -18,6 +18,7 @@ t.test('reads a request with everything in it', async (t) => {
     jobId: false,
     version: null,
     ifIdle: false,
+    text: null,
   });
   t.equal(request.id?.toString(), '18446744073709551615');
   t.equal(request.params.toString(), '[ 1.0,NaN ]');

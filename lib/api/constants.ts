@@ -14,3 +14,7 @@ export const DAEMON_ACCEPT_TIMEOUT = null;
 
 /** Bytes that Node reads from a socket at once; libuv's, not a setting. */
 export const SOCKET_RECV_BUFFER_SIZE = 65_536;
+
+/** What the Python daemon takes; this one takes more (docs/PROTOCOL.md). */
+export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop' } as const;
+export type Command = (typeof Command)[keyof typeof Command];

@@ -1,7 +1,7 @@
 /** The arguments of a command line as values; minimist makes them of the canonical words. */
 import minimist from 'minimist';
 import type { Level } from '../logger.js';
-import type { CommandName } from './grammar.js';
+import { shellOf, type CommandName, type Shell } from './grammar.js';
 
 export interface Arguments {
   /** null: no subcommand was given. */
@@ -58,6 +58,8 @@ export interface Arguments {
   progress: boolean;
   /** daemon-log */
   follow: boolean;
+  /** shell-init */
+  shell: Shell;
   lines: number;
 }
 
@@ -126,5 +128,6 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     progress: flag('progress'),
     follow: flag('follow'),
     lines: number('lines') ?? 10,
+    shell: name === 'shell-init' ? shellOf(positionals[0] ?? '') : 'sh',
   };
 }

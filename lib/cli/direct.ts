@@ -57,5 +57,6 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     jobId: true,
     version: null,
     ifIdle: false,
+    text: null,
   };
 }

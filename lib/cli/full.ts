@@ -9,6 +9,7 @@ export { daemonList, daemonStatus } from './daemon-status.js';
 export { daemonLog } from './daemon-log.js';
 export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
+export { shellInit } from './shell-init.js';
 export { stopAll } from './stop-all.js';
 export { subscribeCommand } from './subscribe.js';
 export { runSandbox } from './sandbox.js';

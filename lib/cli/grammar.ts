@@ -15,7 +15,8 @@ export type CommandName =
   | 'daemon-list'
   | 'sandbox'
   | 'batch'
-  | 'daemon-log';
+  | 'daemon-log'
+  | 'shell-init';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
 export class Refused extends Error {}
@@ -89,6 +90,14 @@ function between(least: number, most: number, value: string): string {
 }
 
 const level = (value: string): string => choice(value, ['debug', 'info', 'warning', 'error']);
+
+const SHELLS = ['bash', 'zsh', 'sh'] as const;
+export type Shell = (typeof SHELLS)[number];
+
+/** Which shell a positional names; anything else is a {@link Refused}. */
+export function shellOf(value: string): Shell {
+  return choice(value, SHELLS);
+}
 
 function jobPrint(value: string): string {
   return choice(value, ['progressbar', 'description']);
@@ -224,6 +233,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       most: 0,
     },
   ],
+  ['shell-init', { options: [HELP], positional: 'shell', most: 1 }],
 ]);
 
 /**

@@ -62,3 +62,27 @@ Exit codes:
 Example:
   midclt daemon-log -n 1000 --json | jq 'select(.level == "error")'
 `;
+
+export const SHELL_INIT = `\
+usage: midclt shell-init bash|zsh|sh
+
+Print a shell function 'midclt', to be evaluated in scripts that make many
+calls: it makes '-d call' and '-d ping' itself, with nc or socat, in a tenth of
+the time this program takes to start. Everything else it leaves to the program:
+other commands and options (jobs, for one), arguments that begin with '-' or
+have other characters than printable ASCII, and calls without a daemon. What is
+printed, and the exit code, are the same.
+
+Options:
+  -h, --help                show this help
+
+Exit codes:
+  0  printed        1  there is neither nc (that of OpenBSD) nor socat
+  2  wrong usage
+
+Example:
+  eval "$(midclt shell-init sh)"
+  for user in alice bob; do
+    midclt -d call user.get_user_obj '{"username": "'$user'"}'
+  done
+`;

@@ -1,6 +1,6 @@
 /** What `-h` prints. Loaded for that alone. */
 import type { CommandName } from './grammar.js';
-import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP } from './help-daemons.js';
+import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP, SHELL_INIT } from './help-daemons.js';
 import { SANDBOX } from './help-sandbox.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
@@ -16,6 +16,7 @@ export function helpText(command: string | null): string {
     sandbox: SANDBOX,
     batch: BATCH,
     'daemon-log': DAEMON_LOG,
+    'shell-init': SHELL_INIT,
   };
   const found = Object.entries(texts).find(([name]) => name === command);
   return found?.[1] ?? GLOBAL;
@@ -36,6 +37,7 @@ Commands:
   daemon-status             what the daemon is doing, and has done
   daemon-list               the daemons of this user
   daemon-log                print the daemon's log
+  shell-init SHELL          a shell function for fast calls in loops
   sandbox                   run a small simulated TrueNAS to try things on
   batch [FILE ...]          make the calls of a file, several at once
   'midclt COMMAND -h' tells more about each.

@@ -60,6 +60,8 @@ async function run(given: Arguments): Promise<number> {
       return full().daemonList(args);
     case 'daemon-log':
       return full().daemonLog(args);
+    case 'shell-init':
+      return full().shellInit(args);
     case 'sandbox':
       return full().runSandbox(args);
     case 'batch':

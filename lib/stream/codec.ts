@@ -9,6 +9,7 @@ import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../members.js';
 import { MessageType, VERSION, type Frame, type Json, type Request } from '../protocol.js';
 import { idOfRejected, parseRequest } from '../request.js';
+import { answerText } from '../text/answer.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
 const COPY_LIMIT = 64 * 1024;
@@ -23,7 +24,7 @@ export interface Outgoing {
   readonly frame: Frame;
   readonly id: Json | null;
   /** What the client asked for beside its answer; nothing where it is not given. */
-  readonly wishes?: Pick<Request, 'jobId' | 'version'> | null;
+  readonly wishes?: Pick<Request, 'jobId' | 'version' | 'text'> | null;
 }
 
 /** What a {@link Parse} tells and asks; nothing where it stands alone. */
@@ -84,6 +85,7 @@ export class Stringify extends Transform {
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
 export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
+  if (wishes?.text) return answerText(frame, wishes.text);
   const isOther = frame.type !== MessageType.PROGRESS && (wishes?.version ?? VERSION) !== VERSION;
   const version = isOther ? `,"daemon":"${VERSION}"` : '';
   const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;

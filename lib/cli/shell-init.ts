@@ -1,0 +1,42 @@
+/**
+ * `shell-init`: a shell function `midclt` that makes the common calls through a daemon by itself,
+ * since starting this program takes ten times as long as the call. It does what it is sure of:
+ * everything else, and whatever goes wrong before a request is sent, is left to the program.
+ */
+import { spawnSync } from 'node:child_process';
+import { MidcltError } from '../errors.js';
+import type { Arguments } from './arguments.js';
+import { writeOut } from './output.js';
+import { FAST, POSIX_QUOTE, QUOTE, WHOLE } from './shell-text.js';
+
+/** What the function returns within itself for what it leaves to the program; no exit code of that. */
+const LEFT = '113';
+
+/** Prints the function for the shell. Throws a `FILES` error where nothing can talk to a socket. */
+export function shellInit({ shell }: Arguments): number {
+  const quote = shell === 'sh' ? POSIX_QUOTE : QUOTE;
+  const isZsh = shell === 'zsh';
+  const text = `${quote}\n${FAST}\n${WHOLE}`
+    .replaceAll('@{', '${')
+    .replaceAll('@LEFT@', LEFT)
+    .replace('@EMULATION@', isZsh ? '  emulate -L sh\n' : '')
+    .replace('@CONNECT@', connection())
+    .replace('@PROGRAM@', () => quoted(process.argv[1] ?? 'midclt'));
+  writeOut(Buffer.from(text));
+  return 0;
+}
+
+/** What connects stdin and stdout to the socket `$sock` until the daemon closes it. */
+function connection(): string {
+  const { stderr, stdout } = spawnSync('nc', ['-h'], { encoding: 'utf8' });
+  if (/^\s*-U\b/m.test(`${stdout}\n${stderr}`)) return 'nc -U "$sock"';
+  if (spawnSync('socat', ['-V']).status === 0) return 'socat -t 86400 - "UNIX-CONNECT:$sock"';
+  throw new MidcltError(
+    'FILES',
+    'A shell needs nc (that of OpenBSD) or socat to talk to the daemon; install one of them',
+  );
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
