@@ -1,12 +1,46 @@
-/** What a daemon in the background owes its caller: descriptors, paths, answers, an end. */
+/** What a daemon in the background owes its callers: answers, an end, descriptors, paths. */
 import fs from 'node:fs';
 import t from 'tap';
-import { freeze, ground, isAlive } from '../support/lifecycle.js';
-import { missing } from '../support/midclt.js';
+import { exchange } from '../support/daemon.js';
+import { freeze, ground, isAlive, PASSWORD } from '../support/lifecycle.js';
+import { missing, until } from '../support/midclt.js';
+import { ofVersion, VERSION, versionOf } from '../support/versions.js';
 
 t.setTimeout(600_000);
 
 const PONG = { code: 0, stdout: 'pong\n', stderr: '' };
+
+t.test('F15: many newer clients at once replace a daemon once, and all are answered', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const place = await ground(t);
+    const { admin, ws, pid, sandbox } = place;
+    const older = ofVersion(t, place, '0.0.9');
+    const login = ['-u', ws, '-U', 'admin'];
+    t.match(await older([...login, '-d', 'ping'], PASSWORD), PONG);
+    const runs = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => admin(['call', 'test.echo', `${i}`])),
+    );
+    runs.forEach((run, i) => t.match(run, { code: 0, stdout: `[${i}]\n`, stderr: '' }));
+    t.equal(await versionOf(place, ...login), VERSION);
+    await place.settled(pid(ws, 'admin'));
+    t.equal(sandbox.stats.logins, 2);
+  }
+});
+
+t.test('F31: calls that meet the end of a daemon are answered by the next one', async (t) => {
+  const place = await ground(t);
+  for (let round = 1; round <= 8; round++) {
+    t.match(await place.d(['ping']), PONG);
+    const { socket } = place.files();
+    const runs = Array.from({ length: 20 }, (_, i) => place.d(['call', 'test.echo', `${i}`]));
+    const count = place.sandbox.countOf('test.echo');
+    await until('some to have come', () => place.sandbox.countOf('test.echo') > count + 2);
+    await exchange(socket, '{"command":"stop"}\n').catch(() => undefined);
+    const wrong = (await Promise.all(runs)).filter(({ code }) => code !== 0);
+    t.same(wrong, [], `round ${round}`);
+    t.equal(place.sandbox.countOf('test.echo') - count, 20 - wrong.length, 'each was run once');
+  }
+});
 
 t.test('F4: -d batch to a stopped daemon ends as well, and says who it is', async (t) => {
   const place = await ground(t);

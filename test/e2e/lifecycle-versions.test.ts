@@ -1,55 +1,15 @@
 /** F15: daemons and clients of different versions. An older one is this one with its number changed. */
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { exchange } from '../support/daemon.js';
-import { AUTOSTART, ground, isAlive, PASSWORD, type Ground } from '../support/lifecycle.js';
-import { BINARY, environment, finished, until, type Finished } from '../support/midclt.js';
+import { ground, isAlive, PASSWORD } from '../support/lifecycle.js';
+import { until } from '../support/midclt.js';
+import { ofVersion, VERSION, versionOf } from '../support/versions.js';
 
 t.setTimeout(600_000);
 
 const PONG = { code: 0, stdout: 'pong\n', stderr: '' };
-const DIST = path.dirname(path.dirname(BINARY));
-const { version: VERSION } = JSON.parse(
-  fs.readFileSync(path.join(DIST, '../package.json'), 'utf8'),
-) as { version: string };
-
-type Run = (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Finished>;
-
-/** This program, as it says of itself that it is of another version. */
-function ofVersion(t: Test, { home }: Ground, version: string): Run {
-  const copy = fs.mkdtempSync('/tmp/v-');
-  t.teardown(() => {
-    fs.rmSync(copy, { recursive: true, force: true });
-  });
-  fs.cpSync(`${DIST}/bin`, `${copy}/dist/bin`, { recursive: true });
-  for (const name of fs.readdirSync(`${copy}/dist/bin`).filter((each) => each.endsWith('.js'))) {
-    const file = `${copy}/dist/bin/${name}`;
-    const text = fs.readFileSync(file, 'utf8');
-    const changed = text.replaceAll(`"${VERSION}"`, `"${version}"`);
-    if (changed === text) throw new Error(`${name} has no version to change`);
-    fs.writeFileSync(file, changed);
-  }
-  return (args, env = {}) =>
-    finished(
-      spawn(
-        'env',
-        ['-u', 'NODE_OPTIONS', process.execPath, `${copy}/dist/bin/midclt.js`, ...args],
-        {
-          env: environment(home, { ...AUTOSTART, ...env }),
-          cwd: home,
-        },
-      ),
-    );
-}
-
-async function versionOf({ run }: Ground, ...globals: string[]): Promise<string> {
-  const { stdout } = await run([...globals, 'daemon-status', '--json']);
-  return (JSON.parse(stdout) as { version: string }).version;
-}
-
 t.test('F15: an older daemon that is idle answers, and is replaced after it', async (t) => {
   const place = await ground(t);
   const { admin, ws, pid, sandbox } = place;
@@ -68,23 +28,6 @@ t.test('F15: an older daemon that is idle answers, and is replaced after it', as
   await place.settled(second);
   t.match(await admin(['ping']), PONG);
   t.equal(pid(ws, 'admin'), second, 'and that is that');
-  t.equal(sandbox.stats.logins, 2);
-});
-
-t.test('F15: many newer clients at once replace it once, and all are answered', async (t) => {
-  const place = await ground(t);
-  const { admin, ws, pid, sandbox } = place;
-  const older = ofVersion(t, place, '0.0.9');
-  t.match(await older(['-u', ws, '-U', 'admin', '-d', 'ping'], PASSWORD), PONG);
-  const runs = await Promise.all(
-    Array.from({ length: 12 }, (_, i) => admin(['call', 'test.echo', `${i}`])),
-  );
-  runs.forEach((run, i) => t.match(run, { code: 0, stdout: `[${i}]\n`, stderr: '' }));
-  await until(
-    'the new one',
-    async () => (await versionOf(place, '-u', ws, '-U', 'admin')) === VERSION,
-  );
-  await place.settled(pid(ws, 'admin'));
   t.equal(sandbox.stats.logins, 2);
 });
 

@@ -1,0 +1,46 @@
+/** This program as it is in another version: the same with its number changed. */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Test } from 'tap';
+import { AUTOSTART, type Ground } from './lifecycle.js';
+import { BINARY, environment, finished, type Finished } from './midclt.js';
+
+const DIST = path.dirname(path.dirname(BINARY));
+export const { version: VERSION } = JSON.parse(
+  fs.readFileSync(path.join(DIST, '../package.json'), 'utf8'),
+) as { version: string };
+
+type Run = (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Finished>;
+
+/** This program, as it says of itself that it is of another version. */
+export function ofVersion(t: Test, { home }: Ground, version: string): Run {
+  const copy = fs.mkdtempSync('/tmp/v-');
+  t.teardown(() => {
+    fs.rmSync(copy, { recursive: true, force: true });
+  });
+  fs.cpSync(`${DIST}/bin`, `${copy}/dist/bin`, { recursive: true });
+  for (const name of fs.readdirSync(`${copy}/dist/bin`).filter((each) => each.endsWith('.js'))) {
+    const file = `${copy}/dist/bin/${name}`;
+    const text = fs.readFileSync(file, 'utf8');
+    const changed = text.replaceAll(`"${VERSION}"`, `"${version}"`);
+    if (changed === text) throw new Error(`${name} has no version to change`);
+    fs.writeFileSync(file, changed);
+  }
+  return (args, env = {}) =>
+    finished(
+      spawn(
+        'env',
+        ['-u', 'NODE_OPTIONS', process.execPath, `${copy}/dist/bin/midclt.js`, ...args],
+        {
+          env: environment(home, { ...AUTOSTART, ...env }),
+          cwd: home,
+        },
+      ),
+    );
+}
+
+export async function versionOf({ run }: Ground, ...globals: string[]): Promise<string> {
+  const { stdout } = await run([...globals, 'daemon-status', '--json']);
+  return (JSON.parse(stdout) as { version: string }).version;
+}
