@@ -3,7 +3,7 @@ import net from 'node:net';
 import { asMidcltError, isMidcltError, MidcltError, systemReason } from './errors.js';
 import { FrameReader, type Answer, type AnswerListener } from './frame-reader.js';
 import { stringOf } from './members.js';
-import { DAEMON_CONNECT_TIMEOUT, type ErrorFrame, type Json } from './protocol.js';
+import { DAEMON_CONNECT_TIMEOUT, VERSION, type ErrorFrame, type Json } from './protocol.js';
 import { hung, watchSilence } from './responsive.js';
 import { checkSocketPath, type DaemonPaths } from './paths.js';
 import { trustDirectory, trustSocket } from './private.js';
@@ -11,6 +11,7 @@ import { trustDirectory, trustSocket } from './private.js';
 /** Where a daemon is: the socket, and the directory that makes it private. */
 export type Address = Pick<DaemonPaths, 'socket' | 'directory'>;
 
+const UNREAD = 'The daemon ended before it read the request; it was not sent';
 /** Milliseconds between two tries at a full backlog. */
 const BACKLOG_RETRY = 20;
 /** Milliseconds for a daemon to say that it will stop: two seconds in all. */
@@ -19,7 +20,7 @@ const STOP_PATIENCE = { silence: 900, longest: 60_000, answer: 900 };
 /**
  * Sends one request line to the daemon at `address` and resolves when its final frame has come.
  *
- * Rejects with `NO_DAEMON` if none listens there, `FILES` if the socket may not be used, `LOST`
+ * Rejects with `NO_DAEMON` if none listens there, or if it ended before it took the request; `FILES` if the socket may not be used, `LOST`
  * if the daemon closes the connection before the final frame, `HUNG` if it shows no sign of life,
  * `PROTOCOL` if it sends no frames.
  */
@@ -33,7 +34,9 @@ export async function sendRequest(
     socket.destroy(hung(address.socket, '; the outcome is unknown'));
   });
   try {
-    return await exchange(socket, line, listener);
+    const answer = await exchange(socket, line, listener);
+    if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
+    return answer;
   } finally {
     endWatch();
     socket.destroy();
@@ -77,7 +80,8 @@ export async function sendStop(
   };
   const endWatch = watchSilence(socket, again(address), onHung, STOP_PATIENCE);
   const gone = new Promise((resolve) => socket.once('close', resolve));
-  const line = `{"command":"stop",${ifIdle ? '"if_idle":true,' : ''}"keep":true}\n`;
+  const wish = ifIdle ? `"if_idle":true,"version":"${VERSION}",` : '';
+  const line = `{"command":"stop",${wish}"keep":true}\n`;
   const text: Buffer[] = [];
   try {
     const error = await exchange(socket, line, {
@@ -106,7 +110,11 @@ function exchange(socket: net.Socket, line: string, listener: AnswerListener): P
       }
     });
     socket.on('error', (error) => {
-      reject(isMidcltError(error) ? error : lost(systemReason(error)));
+      const { code } = error as NodeJS.ErrnoException;
+      // Of a Unix socket both mean that what was sent is still unread.
+      const isUnread = code === 'EPIPE' || code === 'ECONNRESET';
+      if (isUnread) reject(new MidcltError('NO_DAEMON', UNREAD));
+      else reject(isMidcltError(error) ? error : lost(systemReason(error)));
     });
     socket.on('close', () => {
       reject(lost('it closed the connection'));

@@ -7,6 +7,7 @@ import type { Jobs } from './middleware/jobs.js';
 import {
   Command,
   MessageType,
+  VERSION,
   type FinalFrame,
   type Json,
   type Request,
@@ -15,6 +16,7 @@ import {
 } from './protocol.js';
 import type { Metrics } from './metrics.js';
 import type { StatusReport } from './status.js';
+import { isOlder } from './version.js';
 import type { Context, Verb, Verbs } from './stream/forward.js';
 
 export interface CommandOptions {
@@ -123,11 +125,14 @@ async function cliPing(
 }
 
 function stop(
-  { ifIdle }: Request,
+  { ifIdle, version }: Request,
   { client }: Context,
   { daemon, log }: CommandOptions,
 ): Promise<FinalFrame> {
   if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+  if (ifIdle && version !== null && !isOlder(VERSION, version)) {
+    throw new MidcltError('REQUEST', `The daemon is of version ${VERSION} by now`);
+  }
   if (!daemon.stop(ifIdle)) throw new MidcltError('REQUEST', 'The daemon is busy');
   log('info', 'stop requested', { client });
   return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));

@@ -88,6 +88,7 @@ export function errorFrame(thrown: unknown): ErrorFrame {
     errorType,
     trace: trace && Buffer.from(trace.text),
     extra: extra && Buffer.from(extra.text),
+    isNotSent: cause.code === 'SHUTDOWN',
     cause,
   };
 }

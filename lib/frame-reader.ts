@@ -134,6 +134,7 @@ function errorFrame(members: Members): ErrorFrame {
     errorType: stringOf(members.get('error_type')) ?? '',
     trace: orNull(members.get('trace')),
     extra: orNull(members.get('extra')),
+    isNotSent: members.get('not_sent')?.toString() === 'true',
   };
 }
 

@@ -71,6 +71,8 @@ export interface ErrorFrame {
   readonly errorType: string;
   readonly trace: Json | null;
   readonly extra: Json | null;
+  /** The daemon is going, and has not sent the request on. */
+  readonly isNotSent?: boolean;
   /** What the frame was made of, where that happened in this process; not on the wire. */
   readonly cause?: Error;
 }

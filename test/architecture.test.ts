@@ -20,7 +20,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/uri', 'lib/paths', 'lib/private', 'lib/members'],
   ['lib/json', 'lib/errors'],
   ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text'],
-  ['lib/protocol', 'lib/ascii', 'lib/timer'],
+  ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/version'],
 ];
 
 function sources(directory: string): string[] {

@@ -83,7 +83,15 @@ function run(argv: readonly string[]): Parsed {
   if (found.unrecognized.length > 0) {
     throw usage(outside, `unrecognized arguments: ${found.unrecognized.join(' ')}`);
   }
-  return { kind: 'run', args: collect(name, found) };
+  try {
+    return { kind: 'run', args: collect(name, found) };
+  } catch (error) {
+    throw refusal(
+      { name, command: command ?? GLOBAL, outer: outside },
+      command?.positional ?? '',
+      error,
+    );
+  }
 }
 
 function commandName(word: string, outside: Scope): CommandName {

@@ -6,6 +6,7 @@ import { isMidcltError, MidcltError } from '../errors.js';
 import { daemonPaths } from '../paths.js';
 import { DEFAULT_CALL_TIMEOUT, VERSION } from '../protocol.js';
 import { DEFAULT_URI, parseTarget } from '../uri.js';
+import { isOlder } from '../version.js';
 import type { Arguments } from './arguments.js';
 import { startDetached } from './handover.js';
 import { sayLine } from './output.js';
@@ -70,12 +71,4 @@ function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments):
   if (apiKey !== null) return true;
   const hasPassword = Boolean(password) || (passwordFile !== null && passwordFile !== '-');
   return Boolean(username) && hasPassword;
-}
-
-/** By the three numbers; what has none is no version of this program. */
-function isOlder(version: string, than: string): boolean {
-  const numbers = (text: string) => (/^(\d+)\.(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number);
-  const [one, other] = [numbers(version), numbers(than)];
-  const first = one.findIndex((number, i) => number !== other[i]);
-  return first !== -1 && (one[first] ?? 0) < (other[first] ?? 0);
 }

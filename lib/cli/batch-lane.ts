@@ -5,6 +5,7 @@ import { asMidcltError, MidcltError, systemReason } from '../errors.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../protocol.js';
 import { FrameCutter, type Piece } from './batch-frames.js';
 import type { Place } from './batch-order.js';
+import { hung, watchSilence } from '../responsive.js';
 
 /**
  * Put behind a request's members, the last of equal ones counting: else the daemon might close the
@@ -53,12 +54,18 @@ export class Lane {
     if (!socket) throw notSent('the connection to the daemon was closed');
     const lasting = request === null || request.close ? null : kept(line);
     const cutter = new FrameCutter(this.options.patience);
+    const again = (patience: number) => connect(this.address, patience);
+    const endWatch = watchSilence(socket, again, () => {
+      this.fail(hung(this.address.socket, '; the outcome is unknown'));
+      this.close();
+    });
     try {
       return await new Promise<MessageType>((resolve, reject) => {
         this.exchange = { place, cutter, resolve, reject };
         socket.write(`${lasting ?? line}\n`, 'latin1');
       });
     } finally {
+      endWatch();
       this.exchange = null;
       if (lasting === null || cutter.peerCloses) this.close();
     }
@@ -79,7 +86,9 @@ export class Lane {
     socket.on('error', (error) => {
       reason = systemReason(error);
       // Not all of the line went out, so that it was no request.
-      refused = (error as NodeJS.ErrnoException).code === 'EPIPE';
+      refused =
+        (error as NodeJS.ErrnoException).code === 'EPIPE' ||
+        (error as NodeJS.ErrnoException).code === 'ECONNRESET';
     });
     socket.on('close', () => {
       if (this.socket !== socket) return;

@@ -9,6 +9,9 @@ export function conflictOf(args: Arguments): string | null {
   if (password !== null && passwordFile !== null) {
     return 'argument --password-file: not allowed with argument -P/--password';
   }
+  if (args.detach && args.logFile === STDIN) {
+    return "argument --log-file: a daemon in the background has no stderr ('-')";
+  }
   // Through a daemon no password is read, nor beside a key.
   if (useDaemon || apiKey !== null) return null;
   const option = password === STDIN ? '-P/--password' : '--password-file';

@@ -24,7 +24,15 @@ export async function daemonCommand(args: Arguments): Promise<number> {
     { ...login, callTimeout: callTimeoutOf(process.env) },
     announce,
   );
-  return 0;
+  return exit();
+}
+
+/**
+ * Node takes its time to end by itself, and closes its sockets first: for who waits for the end of a
+ * connection the daemon would be gone before its process is.
+ */
+function exit(): never {
+  process.exit(0);
 }
 
 /** Nobody looks at the output of this process: its starter is told over the pipe. */
@@ -45,11 +53,11 @@ async function startedInBackground(args: Arguments): Promise<number> {
     await runDaemon(daemon, login, (logFile) => {
       starter.ready(logFile);
     });
-    return 0;
   } catch (error) {
     starter.failed(error);
     return 1;
   }
+  return exit();
 }
 
 type Settings = Pick<
@@ -83,6 +91,7 @@ function runDaemon(
       },
     },
     stderr: process.stderr,
+    endsProcess: true,
     signals: process,
     onReady,
   });

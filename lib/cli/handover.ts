@@ -4,6 +4,7 @@
  * arguments and its environment; what comes of it comes back over the same pipe.
  */
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -70,7 +71,7 @@ export async function startDetached(
         reject(new MidcltError('FILES', `Cannot start a daemon: ${systemReason(error)}`));
       };
       child.on('error', onError);
-      pipe.on('error', onError);
+      pipe.on('error', () => undefined); // the exit says more
       child.on('exit', (code, signal) => {
         const how = signal ?? `exit code ${code ?? 0}`;
         reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
@@ -105,6 +106,7 @@ export class Starter {
   private readonly lines = this.socket.pipe(ndjson.parse());
 
   constructor() {
+    closeInherited();
     // Whoever started this may be gone by now; the daemon does not need them.
     this.socket.on('error', () => undefined);
     this.lines.on('error', () => undefined);
@@ -166,6 +168,34 @@ export function revived(credential: Credential | null): Credential | null {
   };
 }
 
+/** Paths that Node reads, which the daemon, in `/`, would look for elsewhere. */
+const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name)));
+  const kept = Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name));
+  return Object.fromEntries(
+    kept.map(([name, value]) =>
+      PATHS.includes(name) && value ? [name, path.resolve(value)] : [name, value],
+    ),
+  );
+}
+
+/**
+ * Closes what this process has inherited beside its own: a lock that the caller holds on a descriptor
+ * would be held for as long as the daemon runs. What Node opens itself is closed on exec.
+ */
+function closeInherited(): void {
+  const CLOSE_ON_EXEC = 0o2000000;
+  const names = fs.existsSync('/proc/self/fd') ? fs.readdirSync('/proc/self/fd') : [];
+  for (const name of names) {
+    const descriptor = Number(name);
+    if (descriptor <= HANDOVER_FD) continue;
+    try {
+      const info = fs.readFileSync(`/proc/self/fdinfo/${name}`, 'latin1');
+      const flags = parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '', 8);
+      if ((flags & CLOSE_ON_EXEC) === 0) fs.closeSync(descriptor);
+    } catch {
+      // it was there for the reading of this list
+    }
+  }
 }

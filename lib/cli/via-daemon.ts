@@ -28,15 +28,19 @@ export function anyDaemonExchange(args: Arguments): Exchange {
   };
 }
 
+/** Times a daemon is looked for: one may end just when it is found. */
+const ATTEMPTS = 5;
+
 /** Makes the attempt; if there is no daemon, starts one, where it may, and makes it again. */
 export async function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
-    if (!isMissing || !args.autostart) throw error;
-    await full().startForCall(args, error);
-    return await attempt();
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
+      if (!isMissing || !args.autostart || left === 0) throw error;
+      await full().startForCall(args, error);
+    }
   }
 }
 

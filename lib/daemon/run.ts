@@ -39,6 +39,8 @@ export interface DaemonOptions {
   /** Seconds; a default by itself. */
   readonly lineTimeout?: number | undefined;
   readonly stderr: NodeJS.WritableStream;
+  /** Nothing else keeps this process: who waits for the daemon to be gone waits for its end. */
+  readonly endsProcess?: boolean;
   /** Whose SIGTERM, SIGINT and SIGHUP drain the daemon; null takes none. */
   readonly signals: NodeJS.Process | null;
   /** Its abort drains the daemon, too. */
@@ -111,7 +113,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     right.release(error);
     throw error;
   } finally {
-    server.end();
+    server.end({ leaveKept: options.endsProcess ?? false });
     upstream.close(core);
     log('info', 'stopped');
     await daemonLog.close();

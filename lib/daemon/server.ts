@@ -102,10 +102,10 @@ export class Server {
     };
   }
 
-  /** Ends what is left of it. */
-  end(): void {
+  /** Ends what is left of it; `leaveKept`: the process's end will end the rest. */
+  end({ leaveKept = false } = {}): void {
     const { claim, lifecycle } = this.options;
-    this.sessions.destroy();
+    this.sessions.destroy({ leaveKept });
     claim.release();
     lifecycle.stopped();
   }

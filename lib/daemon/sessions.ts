@@ -49,11 +49,14 @@ export class Sessions {
     await Promise.all([...this.open].map((session) => session.drain()));
   }
 
-  /** Ends every connection at once. */
-  destroy(): void {
+  /** Ends every connection at once; with `leaveKept` those kept open to the process's own end. */
+  destroy({ leaveKept = false } = {}): void {
     this.listener.close();
     for (const socket of [...this.silent, ...this.refused]) socket.destroy();
-    for (const session of this.open) session.destroy();
+    for (const session of this.open) {
+      if (leaveKept && session.isKept) session.leave();
+      else session.destroy();
+    }
   }
 
   private await(socket: net.Socket): void {

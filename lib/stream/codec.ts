@@ -103,6 +103,7 @@ export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
           onOneLine(frame.trace ?? NULL),
           EXTRA,
           onOneLine(frame.extra ?? NULL),
+          frame.isNotSent && wishes?.version ? NOT_SENT : EMPTY,
           END,
         ]),
       ];
@@ -123,5 +124,7 @@ export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
 
 const EMPTY = Buffer.alloc(0);
 const END = Buffer.from('}\n');
+/** For clients of this program, who ask the next daemon. */
+const NOT_SENT = Buffer.from(',"not_sent":true');
 const EXTRA = Buffer.from(',"extra":');
 const DESCRIPTION = Buffer.from(',"description":');

@@ -121,6 +121,16 @@ export class Session {
     }
   }
 
+  /** Does the client want to see the daemon's end by the connection's? */
+  get isKept(): boolean {
+    return this.keep && this.open === 0;
+  }
+
+  /** Leaves the connection to the end of the process, which does not wait for it. */
+  leave(): void {
+    this.socket.unref();
+  }
+
   /** Ends the connection at once, whatever is in flight. */
   destroy(): void {
     this.socket.destroy();
