@@ -48,7 +48,7 @@ async function atOnce(t: Test, place: Ground, command: string, stdout: string, w
 
 for (const isRunning of [false, true]) {
   const state = isRunning ? 'a running daemon' : 'a daemon yet to be started';
-  t.test(`with ${state}`, async (t) => {
+  t.test(`F12, F14, F30: with ${state}`, async (t) => {
     const place = await ground(t);
     if (isRunning) await place.d(['ping']);
     for (const [what, command, stdout] of WAYS) {
