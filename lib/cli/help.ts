@@ -60,9 +60,9 @@ Which daemon and which middleware:
   -K, --api-key KEY|FILE    log in with this API key of the user's, or with the
                             one in this file
   --insecure                wss: do not verify the server's certificate
-  Each URI and user has a daemon of its own. Give 'daemon', 'call', 'ping',
-  'daemon-stop' and 'daemon-log' the same -u and -U, and -P or -K to 'daemon'
-  alone. With -d nothing is asked for and no password is read.
+  Each URI and user has a daemon of its own: give its commands the same -u and
+  -U. The login is needed only by what starts it; with -d nothing is asked for,
+  and no password is read while a daemon runs.
 
 API keys:
   A key is NUMBER-LETTERS_AND_DIGITS. A key file (mode 0600) holds that; or JSON
