@@ -30,6 +30,7 @@ interface Exchange {
 export class Lane {
   private socket: Socket | null = null;
   private exchange: Exchange | null = null;
+  private endWatch = (): void => undefined;
 
   constructor(
     private readonly address: Address,
@@ -55,7 +56,7 @@ export class Lane {
     const lasting = request === null || request.close ? null : kept(line);
     const cutter = new FrameCutter(this.options.patience);
     const again = (patience: number) => connect(this.address, patience);
-    const endWatch = watchSilence(socket, again, () => {
+    this.endWatch = watchSilence(socket, again, () => {
       this.fail(hung(this.address.socket, '; the outcome is unknown'));
       this.close();
     });
@@ -65,13 +66,14 @@ export class Lane {
         socket.write(`${lasting ?? line}\n`, 'latin1');
       });
     } finally {
-      endWatch();
+      this.endWatch();
       this.exchange = null;
       if (lasting === null || cutter.peerCloses) this.close();
     }
   }
 
   close(): void {
+    this.endWatch(); // nobody may wait for the exchange any more
     this.socket?.destroy();
     this.socket = null;
   }
