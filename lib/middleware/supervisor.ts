@@ -221,7 +221,7 @@ export class Supervisor {
 
   private async heal(): Promise<void> {
     for (;;) {
-      const pause = Math.max(this.backoff.next(), this.authenticator?.wait ?? 0);
+      const pause = Math.ceil(Math.max(this.backoff.next(), this.authenticator?.wait ?? 0));
       this.enter('waiting', { ms: pause, why: this.lastError });
       await this.pause(pause);
       if (this.isOver()) return;

@@ -107,7 +107,7 @@ t.test('F16: Ctrl-C in a job says its id, and the job goes on', async (t) => {
   const run = finished(child);
   await until('its progress', () => shown.includes('step 1/3'));
   child.kill('SIGINT');
-  t.match(await run, { signal: 'SIGINT', stdout: '', stderr: /\bjob 1 goes on at the server/ });
+  t.match(await run, { signal: 'SIGINT', stdout: '', stderr: /\bJob 1 goes on at the server/ });
   const filter = '[["id", "=", 1], ["state", "=", "SUCCESS"], ["result", "=", "end"]]';
   await until('the job to end', async () => {
     const { stdout } = await daemon.d(['call', 'core.get_jobs', filter, '{"count": true}']);
