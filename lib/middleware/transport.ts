@@ -89,6 +89,8 @@ function keepAlive(socket: WebSocket, stream: net.Socket | null, liveness: Liven
   let lastSign = performance.now();
   let asked: number | null = null;
   const timer = setInterval(() => {
+    // Nothing comes behind a close frame, also where the end of the line doesn't.
+    if (socket.readyState === socket.CLOSING) socket.terminate();
     const now = performance.now();
     const bytes = stream ? stream.bytesRead : NaN;
     const jumped = Math.abs(offset() - known) > JUMP;

@@ -37,7 +37,7 @@ t.test('F5, F6: its socket replaced, it goes and leaves the other one alone', as
 t.test('F6: tmp cleaners leave no pile of daemons behind', async (t) => {
   const daemons = [await startDaemon(t)];
   for (let i = 0; i < 4; i++) {
-    fs.rmSync(`${daemons[0]!.home}/.midclt`, { recursive: true });
+    fs.rmSync(`${daemons[0]!.home}/.midclt`, { recursive: true, maxRetries: 20, retryDelay: 20 });
     daemons.push(await startDaemon(t, { around: daemons[0]! }));
   }
   const last = daemons.pop()!;
