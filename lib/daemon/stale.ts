@@ -56,7 +56,12 @@ export async function occupantOf(socket: string): Promise<Occupant> {
     probe.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED') resolve('stale');
       else if (error.code === 'ENOENT') resolve('nobody');
-      else if (error.code === 'EAGAIN')
+      else if (error.code === 'ECONNRESET') {
+        // It was going just then: what is there a moment later can be told.
+        retryDelay()
+          .then(() => occupantOf(socket))
+          .then(resolve, reject);
+      } else if (error.code === 'EAGAIN')
         resolve('alive'); // its backlog is full
       else
         reject(new MidcltError('FILES', `Cannot tell who owns ${socket}: ${systemReason(error)}`));
