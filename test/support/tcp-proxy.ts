@@ -43,7 +43,8 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
   const reset = (line: Line): void => {
     lines.delete(line);
     for (const socket of [line.client, line.server]) {
-      if (socket.connecting) socket.destroy();
+      // A reset while the end is being sent never closes the handle: Node spins at its exit.
+      if (socket.connecting || socket.writableEnded) socket.destroy();
       else socket.resetAndDestroy();
     }
   };
