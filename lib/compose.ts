@@ -14,6 +14,7 @@ import {
   DEFAULT_CALL_TIMEOUT,
   LINE_BUDGET,
   LINE_TIMEOUT,
+  PATIENCE,
   RESERVED_CONCURRENCY,
 } from './protocol.js';
 import type { Incoming } from './stream/codec.js';
@@ -22,9 +23,6 @@ import { LocalSession } from './stream/local.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
 import type { Target } from './uri.js';
-
-/** Seconds a request may wait to be sent, if its own timeout is not longer. */
-const PATIENCE = 120;
 
 export interface CoreOptions {
   readonly target: Target;

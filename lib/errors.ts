@@ -74,6 +74,11 @@ export function asMidcltError(thrown: unknown): MidcltError {
   return new MidcltError('PROTOCOL', error.message, { errorType: error.name, cause: error });
 }
 
+/** What becomes of a request whose client has gone before it was sent. */
+export function abandoned(): MidcltError {
+  return new MidcltError('CLOSED', 'The client went away; the request was not sent');
+}
+
 /** What a request gets that was not sent before the daemon was to go. */
 export function shuttingDown(): MidcltError {
   return new MidcltError('SHUTDOWN', 'The daemon is shutting down; the request was not sent');

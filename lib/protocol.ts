@@ -109,6 +109,9 @@ export const DEFAULT_MAX_CONNECTIONS = 1024;
 export const DEFAULT_CONCURRENCY = 8;
 export const RESERVED_CONCURRENCY = 2;
 
+/** Seconds something waits until it can be sent, if its own timeout is not longer; a failover takes up to 110. */
+export const PATIENCE = 120;
+
 /** Seconds until an unanswered call is given up, unless it or `CALL_TIMEOUT` says otherwise. */
 export const DEFAULT_CALL_TIMEOUT = 60;
 

@@ -1,7 +1,7 @@
 /** Tells a daemon that takes its time from one that is stopped or hung: `connect()` succeeds to both. */
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { MidcltError } from './errors.js';
+import { pidBeside } from './pid.js';
 
 /** In milliseconds. */
 interface Patience {
@@ -70,14 +70,4 @@ export function hung(socketPath: string, consequence: string): MidcltError {
       : `'kill -CONT ${pid}' lets it go on if it is stopped, 'kill -KILL ${pid}' ends it`;
   const who = pid === null ? `The daemon at ${socketPath}` : `The daemon (pid ${pid})`;
   return new MidcltError('HUNG', `${who} does not answer${consequence}. ${advice}`);
-}
-
-/** Of the daemon whose socket this is, from the pid file beside it; null if that tells none. */
-export function pidBeside(socketPath: string): string | null {
-  try {
-    const text = readFileSync(socketPath.replace(/\.sock$/, '.pid'), 'latin1').trim();
-    return /^[1-9]\d{0,9}$/.test(text) ? text : null;
-  } catch {
-    return null;
-  }
 }

@@ -17,7 +17,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
   ['lib/text'],
-  ['lib/uri', 'lib/paths', 'lib/private', 'lib/members'],
+  ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members'],
   ['lib/json', 'lib/errors'],
   ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text'],
   ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/version'],

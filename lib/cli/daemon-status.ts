@@ -77,7 +77,7 @@ function rowOf({ socket, pid, state, report }: Daemon): string[] {
   const name = /daemon-(.+)\.sock$/.exec(socket)?.[1] ?? socket;
   const uri = report ? (report.uri ?? 'local') : name;
   return [
-    report ? `${report.pid}` : (pid ?? '-'),
+    report ? `${report.pid}` : `${pid ?? '-'}`,
     report?.middleware.state ?? state,
     report ? duration(report.uptime) : '-',
     report?.username ?? '-',
@@ -86,7 +86,7 @@ function rowOf({ socket, pid, state, report }: Daemon): string[] {
 }
 
 function entryOf({ socket, pid, state, report, problem }: Daemon): object {
-  return { socket, pid: pid === null ? null : Number(pid), state, problem, status: report };
+  return { socket, pid, state, problem, status: report };
 }
 
 /** Columns two blanks apart. */

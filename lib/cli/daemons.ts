@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { askStatus, type Address } from '../client.js';
 import { asMidcltError } from '../errors.js';
 import { getDaemonDir } from '../paths.js';
-import { pidBeside } from '../responsive.js';
+import { pidBeside } from '../pid.js';
 import type { StatusReport } from '../status.js';
 
 /** Milliseconds for an answer, so that the commands end within two seconds. */
@@ -13,7 +13,7 @@ export interface Daemon {
   readonly address: Address;
   readonly socket: string;
   /** From the pid file. */
-  readonly pid: string | null;
+  readonly pid: number | null;
   /** `foreign`: it answers, but does not know `status`, as the Python daemon. `gone`: nothing listens. */
   readonly state: 'running' | 'foreign' | 'hung' | 'gone' | 'unusable';
   readonly report: StatusReport | null;

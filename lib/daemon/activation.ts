@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import type net from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import { BACKLOG, type Owner } from './claim.js';
-import { readPid, removeFile, writeFileDurably } from './files.js';
+import { removeFile, writeFileDurably } from './files.js';
+import { readPid } from '../pid.js';
 
 /** The first descriptor that is handed over. */
 const FIRST = 3;

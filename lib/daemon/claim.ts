@@ -14,7 +14,8 @@ import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 import { checkSocketPath } from '../paths.js';
 import { SOCKET_PERMISSIONS } from '../protocol.js';
-import { readPid, removeFile, writeFileDurably } from './files.js';
+import { removeFile, writeFileDurably } from './files.js';
+import { readPid } from '../pid.js';
 import {
   ATTEMPTS,
   occupantOf,

@@ -57,13 +57,3 @@ export function writeFileDurably(file: string, text: string): void {
 export function removeFile(file: string): void {
   fs.rmSync(file, { force: true });
 }
-
-/** The pid in a pid file, or null. */
-export function readPid(file: string): number | null {
-  try {
-    const text = fs.readFileSync(file, 'latin1').trim();
-    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : null;
-  } catch {
-    return null;
-  }
-}

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Json } from '../protocol.js';
 import type { Target } from '../uri.js';
 import type { Channel } from './channel.js';
-import { LoginError, type Credential } from './credential.js';
+import { isRateLimit, LoginError, type Credential } from './credential.js';
 import { checkTransport, login, loginWithToken, type AskOtp } from './login.js';
 import { LoginBudget, type Pace } from './pace.js';
 
@@ -64,8 +64,7 @@ export class Authenticator {
         channel.call(newId(), method, params, { timeout: TIMEOUT }),
       );
     } catch (error) {
-      const isRefused = error instanceof LoginError && error.retry === 'much later';
-      if (isRefused) this.notBefore = performance.now() + this.pace.refused;
+      if (isRateLimit(error)) this.notBefore = performance.now() + this.pace.refused;
       throw error;
     }
     channel.isLoggedIn = true;

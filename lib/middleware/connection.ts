@@ -1,8 +1,8 @@
 /** The connection to the middleware as its callers see it: many calls over whatever WebSocket there is. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MidcltError } from '../errors.js';
-import type { Json } from '../protocol.js';
+import { abandoned, type MidcltError } from '../errors.js';
+import { PATIENCE, type Json } from '../protocol.js';
 import { notSent, type Channel, type SendOptions } from './channel.js';
 import { refusalOf, type Refusal } from './failure.js';
 import { Settlement } from './settlement.js';
@@ -23,7 +23,7 @@ export type NotificationListener = (method: string, params: Json) => void;
 type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
 
 /** Milliseconds that a call the server has refused waits until it can be sent once more. */
-const PATIENCE = 120_000;
+const REPEAT_PATIENCE = PATIENCE * 1000;
 /** Milliseconds until a call refused for too many others is sent again: at first, and at most. */
 const BUSY = { least: 100, most: 2000 };
 
@@ -146,7 +146,7 @@ export class Connection {
 
   private async send(method: string, options: Omit<CallOptions, 'id'>, send: Send): Promise<Json> {
     const { timeout, onSettled } = options;
-    const deadline = performance.now() + PATIENCE;
+    const deadline = performance.now() + REPEAT_PATIENCE;
     for (let attempt = 1; ; attempt++) {
       const channel = this.supervisor.usable();
       if (!channel) {
@@ -195,8 +195,8 @@ export class Connection {
       const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
       await delay(pause, undefined, signal && { signal }).catch(() => undefined);
     }
-    await this.ready(signal ?? null, PATIENCE);
+    await this.ready(signal ?? null, REPEAT_PATIENCE);
     await beforeRepeat?.();
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw abandoned();
   }
 }

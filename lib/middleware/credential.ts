@@ -59,3 +59,8 @@ export class LoginError extends MidcltError {
     super('LOGIN', `Failed to login: ${reason}`);
   }
 }
+
+/** Was a login refused for too many of them? */
+export function isRateLimit(error: unknown): boolean {
+  return error instanceof LoginError && error.retry === 'much later';
+}

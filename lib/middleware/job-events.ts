@@ -2,16 +2,16 @@
  * The events of `core.get_jobs`: subscribed to when somebody follows a job, once for each WebSocket.
  * Those of all jobs are a lot of traffic.
  */
-import { isMidcltError, MidcltError } from '../errors.js';
+import { abandoned, isMidcltError, MidcltError } from '../errors.js';
 import { integerOf, membersOf, stringOf, type Members } from '../members.js';
-import type { Json } from '../protocol.js';
+import { PATIENCE, type Json } from '../protocol.js';
 import { after } from '../timer.js';
 import type { Connection } from './connection.js';
 import { LOOK_UP_TIMEOUT } from './job-lookup.js';
 
 const COLLECTION = 'core.get_jobs';
 /** Milliseconds until a lost connection must be back for what is asked about jobs. */
-export const PATIENCE = 120_000;
+export const JOB_PATIENCE = PATIENCE * 1000;
 
 export class JobEvents {
   private subscription: Promise<Json> | null = null;
@@ -37,7 +37,7 @@ export class JobEvents {
    */
   async subscribe(timeout: number | null, signal: AbortSignal | null): Promise<void> {
     for (;;) {
-      await this.connection.ready(signal, PATIENCE);
+      await this.connection.ready(signal, JOB_PATIENCE);
       const subscription = (this.subscription ??= this.request());
       // Others wait for the same answer, each as long as its own call may take.
       let timer: NodeJS.Timeout | undefined;
@@ -48,7 +48,7 @@ export class JobEvents {
       });
       try {
         await Promise.race([subscription, patience]);
-        if (signal?.aborted) throw new MidcltError('CLOSED', 'The client went away');
+        if (signal?.aborted) throw abandoned();
         if (this.subscription === subscription) return;
       } catch (error) {
         if (!isLost(error) || signal?.aborted) throw error;

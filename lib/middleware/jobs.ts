@@ -13,7 +13,7 @@ import type { Log } from '../logger.js';
 import { integerOf, type Members } from '../members.js';
 import type { Json, ProgressFrame } from '../protocol.js';
 import type { Connection } from './connection.js';
-import { isLost, JobEvents, PATIENCE } from './job-events.js';
+import { isLost, JOB_PATIENCE, JobEvents } from './job-events.js';
 import { findJobs, isJob, LOOK_UP_TIMEOUT } from './job-lookup.js';
 import { JobWatch } from './job-watch.js';
 
@@ -141,7 +141,7 @@ export class Jobs {
       } catch (error) {
         if (watch.hasEnded) return watch;
         if (!isLost(error)) throw error;
-        await this.events.subscribe(PATIENCE, options.signal).catch(() => {
+        await this.events.subscribe(JOB_PATIENCE, options.signal).catch(() => {
           throw error;
         });
       }

@@ -11,7 +11,7 @@ import { asMidcltError, MidcltError } from '../errors.js';
 import type { Json } from '../protocol.js';
 import { Authenticator } from './authenticator.js';
 import { Channel, notSent } from './channel.js';
-import { LoginError } from './credential.js';
+import { isRateLimit, LoginError } from './credential.js';
 import { Backoff, PACE, type Pace } from './pace.js';
 import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
 import { Waiting } from './waiting.js';
@@ -284,8 +284,4 @@ export class Supervisor {
 /** Will it be refused again, however often it is tried? */
 function isFinal(error: MidcltError): boolean {
   return error instanceof LoginError && error.retry === 'never';
-}
-
-function isRateLimit(error: MidcltError): boolean {
-  return error instanceof LoginError && error.retry === 'much later';
 }

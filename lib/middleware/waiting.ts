@@ -1,5 +1,5 @@
 /** Who waits until calls can be made. */
-import { MidcltError } from '../errors.js';
+import { abandoned, MidcltError } from '../errors.js';
 import { after } from '../timer.js';
 
 interface Waiter {
@@ -60,8 +60,4 @@ export class Waiting {
     this.stopped = error;
     for (const waiter of [...this.waiters]) waiter.reject(error);
   }
-}
-
-function abandoned(): MidcltError {
-  return new MidcltError('CLOSED', 'The client went away; the request was not sent');
 }

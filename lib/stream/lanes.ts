@@ -1,7 +1,8 @@
 /** What a request waits for before it may be sent, by its verb. */
+import { abandoned } from '../errors.js';
 import type { Incoming } from './codec.js';
 import type { Verbs } from './forward.js';
-import { abandoned, NO_SLOT, type Scheduler, type Slot } from './scheduler.js';
+import { NO_SLOT, type Scheduler, type Slot } from './scheduler.js';
 
 export interface Lanes {
   /** For calls. */

@@ -1,5 +1,5 @@
 /** The slots that all connections share: how many calls the middleware may be busy with at once. */
-import { MidcltError } from '../errors.js';
+import { abandoned, MidcltError } from '../errors.js';
 import { after } from '../timer.js';
 
 /** The right to have one call at the middleware. Released once; more often does no harm. */
@@ -81,10 +81,6 @@ export class Scheduler {
       },
     };
   }
-}
-
-export function abandoned(): MidcltError {
-  return new MidcltError('CLOSED', 'The client went away; the request was not sent');
 }
 
 function tooBusy(patience: number): string {
