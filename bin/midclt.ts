@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { main } from '../lib/cli/main.js';
+/** Runs the bundle of the daemon path. */
+import { load } from '../lib/compiled.js';
 
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+const filename = `${__dirname}/thin.js`;
+load(filename).main(module.exports, require, module, filename, __dirname);

@@ -1,5 +1,5 @@
 /** The client's end of the Unix socket: one request out, its frames in. Loads node:net and little else. */
-import net from 'node:net';
+import { connect as connectTo, type Socket } from 'node:net';
 import { asMidcltError, isMidcltError, MidcltError, systemReason } from './errors.js';
 import { FrameReader, type Answer, type AnswerListener } from './frame-reader.js';
 import { stringOf } from './members.js';
@@ -30,16 +30,19 @@ export async function sendRequest(
   listener: AnswerListener,
 ): Promise<Answer> {
   const socket = await connect(address);
+  const answering = exchange(socket, line, listener);
+  // Once the request is on its way: what is done now takes no time from it.
   const endWatch = watchSilence(socket, again(address), () => {
     socket.destroy(hung(address.socket, '; the outcome is unknown'));
   });
   try {
-    const answer = await exchange(socket, line, listener);
+    const answer = await answering;
     if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
     return answer;
   } finally {
     endWatch();
-    socket.destroy();
+    // Later: a process that prints the answer and ends need not take the socket apart.
+    setImmediate(() => socket.destroy());
   }
 }
 
@@ -99,8 +102,9 @@ export async function sendStop(
 }
 
 /** Rejects when the socket ends before the final frame, with the error it was destroyed with. */
-function exchange(socket: net.Socket, line: string, listener: AnswerListener): Promise<Answer> {
+function exchange(socket: Socket, line: string, listener: AnswerListener): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    socket.write(line);
     const reader = new FrameReader(listener, resolve);
     socket.on('data', (chunk) => {
       try {
@@ -119,11 +123,10 @@ function exchange(socket: net.Socket, line: string, listener: AnswerListener): P
     socket.on('close', () => {
       reject(lost('it closed the connection'));
     });
-    socket.write(line);
   });
 }
 
-function again(address: Address): (patience: number) => Promise<net.Socket> {
+function again(address: Address): (patience: number) => Promise<Socket> {
   return (patience) => connect(address, patience);
 }
 
@@ -145,7 +148,7 @@ export async function isListening(address: Address): Promise<boolean> {
 export async function connect(
   { socket: path, directory }: Address,
   patience = DAEMON_CONNECT_TIMEOUT * 1000,
-): Promise<net.Socket> {
+): Promise<Socket> {
   checkSocketPath(path);
   if (!trustDirectory(directory) || !trustSocket(path)) throw noDaemon();
   const deadline = Date.now() + patience;
@@ -160,9 +163,9 @@ export async function connect(
   }
 }
 
-function tryConnect(path: string): Promise<net.Socket> {
+function tryConnect(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(path);
+    const socket = connectTo(path);
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);

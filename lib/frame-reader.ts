@@ -16,6 +16,8 @@ export interface AnswerListener {
 /** How an answer ended: null after a result, which the listener has had whole, or the error frame. */
 export type Answer = ErrorFrame | null;
 
+/** What this version's daemon begins one with, found without waking the regular expression. */
+const PLAIN_HEAD = '{"type":"result","result":';
 /** What a result frame begins with: `result` is its last member, so that its text can be passed on as it comes. */
 const RESULT_HEAD =
   /^\s*\{\s*"type"\s*:\s*"result"\s*,\s*(?:"daemon"\s*:\s*"([^"]{0,30})"\s*,\s*)?"result"\s*:\s*(?=\S)/;
@@ -61,7 +63,13 @@ export class FrameReader {
   /** Only while the first bytes of the line are new. */
   private lookForResult(): void {
     const text = this.takeHeld();
-    const head = RESULT_HEAD.exec(text.toString('latin1', 0, HEAD_BYTES));
+    const start = text.toString('latin1', 0, HEAD_BYTES);
+    if (start.startsWith(PLAIN_HEAD) && start.length > PLAIN_HEAD.length) {
+      this.inResult = true;
+      this.hold(text.subarray(PLAIN_HEAD.length));
+      return;
+    }
+    const head = RESULT_HEAD.exec(start);
     this.inResult = head !== null;
     if (head?.[1] !== undefined) this.listener.otherVersion?.(head[1]);
     this.hold(head ? text.subarray(head[0].length) : text);

@@ -1,10 +1,10 @@
 /** Pid files. */
-import fs from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** The pid in a pid file, or null. */
 export function readPid(file: string): number | null {
   try {
-    const text = fs.readFileSync(file, 'latin1').trim();
+    const text = readFileSync(file, 'latin1').trim();
     return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : null;
   } catch {
     return null;

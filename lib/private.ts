@@ -2,7 +2,7 @@
  * The daemon's directory and socket are trusted only where nobody else can have put them, or can
  * get at them. Daemon and client both ask, the client before it sends a byte; it costs two `lstat`.
  */
-import fs from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { MidcltError, systemReason } from './errors.js';
 
 /** The name under which a directory, with those in it, is nothing but a daemon's. */
@@ -54,9 +54,9 @@ export function trustSocket(file: string): boolean {
   return true;
 }
 
-function look(file: string): fs.Stats | undefined {
+function look(file: string): Stats | undefined {
   try {
-    return fs.lstatSync(file, { throwIfNoEntry: false });
+    return lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
     throw refusal(`Cannot look at ${file}: ${systemReason(error)}`);
   }
@@ -68,9 +68,9 @@ function tighten(directory: string): void {
     const isOurs = directory.split('/').slice(-2).includes(OWN_NAME);
     const stranger = isOurs
       ? undefined
-      : fs.readdirSync(directory).find((name) => !OWN_FILES.test(name));
+      : readdirSync(directory).find((name) => !OWN_FILES.test(name));
     if (stranger === undefined) {
-      fs.chmodSync(directory, 0o700);
+      chmodSync(directory, 0o700);
       return;
     }
     throw refusal(

@@ -19,7 +19,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/text'],
   ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members'],
   ['lib/json', 'lib/errors'],
-  ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text'],
+  ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text', 'lib/compiled'],
   ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/version'],
 ];
 

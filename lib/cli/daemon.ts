@@ -8,6 +8,7 @@ import type { Arguments } from './arguments.js';
 import { startInBackground } from './autostart.js';
 import { HANDOVER_FD, revived, Starter } from './handover.js';
 import { sayLine } from './output.js';
+import { precompile } from './precompile.js';
 import { upstreamOf } from './upstream.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
@@ -93,7 +94,10 @@ function runDaemon(
     stderr: process.stderr,
     endsProcess: true,
     signals: process,
-    onReady,
+    onReady(logFile) {
+      onReady(logFile);
+      precompile();
+    },
   });
 }
 

@@ -45,9 +45,13 @@ async function run(given: Arguments): Promise<number> {
     case null:
       return print(full().helpText(null));
     case 'call':
-      return args.useDaemon ? runCall(args, anyDaemonExchange(args)) : full().callDirectly(args);
+      return args.useDaemon
+        ? leave(await runCall(args, anyDaemonExchange(args)))
+        : full().callDirectly(args);
     case 'ping':
-      return args.useDaemon ? runPing(args, anyDaemonExchange(args)) : full().pingDirectly(args);
+      return args.useDaemon
+        ? leave(await runPing(args, anyDaemonExchange(args)))
+        : full().pingDirectly(args);
     case 'subscribe':
       return full().subscribeCommand(args);
     case 'daemon':
@@ -67,6 +71,11 @@ async function run(given: Arguments): Promise<number> {
     case 'batch':
       return full().runBatch(args);
   }
+}
+
+/** Ends this process at once: all is printed, and to take the socket apart would take milliseconds. */
+function leave(code: number): never {
+  process.exit(code);
 }
 
 function print(text: string): number {

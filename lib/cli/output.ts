@@ -1,5 +1,5 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
-import fs from 'node:fs';
+import { writeSync } from 'node:fs';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import type { ErrorFrame } from '../protocol.js';
 import { errorText } from '../text/error.js';
@@ -68,7 +68,7 @@ function writeAll(descriptor: number, data: Buffer): void {
   let written = 0;
   while (written < data.length) {
     try {
-      written += fs.writeSync(descriptor, data, written);
+      written += writeSync(descriptor, data, written);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') throw new MidcltError('BROKEN_PIPE', 'Nobody reads the output');

@@ -1,5 +1,5 @@
 /** A call's arguments to the text of its `params`. */
-import fs from 'node:fs';
+import { readSync } from 'node:fs';
 import { MidcltError, systemReason } from '../errors.js';
 import { argumentText } from '../text/argument.js';
 import { pause } from './pause.js';
@@ -33,7 +33,7 @@ function readStdin(): string {
   for (;;) {
     const chunk = Buffer.allocUnsafe(CHUNK);
     try {
-      const read = fs.readSync(STDIN, chunk);
+      const read = readSync(STDIN, chunk);
       if (read === 0) return Buffer.concat(chunks).toString();
       chunks.push(chunk.subarray(0, read));
     } catch (error) {
