@@ -6,7 +6,7 @@
  * Everything is pulled: a worker that is free takes the next line, if the order has room for its
  * answer. So what is slow, stdout or a request, holds up the reading, and nothing piles up.
  */
-import { errorFrame } from '../errors.js';
+import { asMidcltError, errorFrame, type MidcltError } from '../errors.js';
 import type { Core } from '../compose.js';
 import { daemonPaths } from '../paths.js';
 import { Command, MessageType } from '../protocol.js';
@@ -23,6 +23,9 @@ import { withDaemon } from './via-daemon.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
+
+/** Daemons that are asked in the place of one that ended. */
+const ATTEMPTS = 3;
 
 /** A line, what it says, and where its answer goes. */
 interface Job {
@@ -48,7 +51,7 @@ async function throughDaemon(args: Arguments): Promise<number> {
   const options = { progress, patience: Math.floor(WINDOW.bytes / parallel) };
   const lanes = Array.from({ length: parallel }, () => new Lane(address, options));
   await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read
-  const daemon = { stopped: false };
+  const daemon: Daemon = { stopped: false, find: finder(args) };
   return work(
     files,
     lanes.map((lane) => laneWorker(lane, daemon)),
@@ -102,13 +105,34 @@ async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, voi
   }
 }
 
-/** `daemon` is what all workers know of it. */
-function laneWorker(lane: Lane, daemon: { stopped: boolean }): Worker {
+/** What all workers know of it. */
+interface Daemon {
+  /** By a request of this batch. */
+  stopped: boolean;
+  /** Opens a lane to the one that there is by now, starting it where it may. */
+  readonly find: (lane: Lane) => Promise<void>;
+}
+
+/** One that can't be started is not tried again for every line: each try may be a login. */
+function finder(args: Arguments): Daemon['find'] {
+  let failure: MidcltError | null = null;
+  return async (lane) => {
+    if (failure) throw failure;
+    try {
+      await withDaemon(args, () => lane.open());
+    } catch (error) {
+      failure = asMidcltError(error);
+      throw error;
+    }
+  };
+}
+
+function laneWorker(lane: Lane, daemon: Daemon): Worker {
   return {
-    async answer({ line, incoming, place }) {
+    async answer(job) {
+      const { incoming, place } = job;
       try {
-        if (daemon.stopped) throw notSent('the daemon was stopped');
-        const type = await lane.ask(line, incoming.request, place);
+        const type = await askLasting(lane, daemon, job);
         if (type === MessageType.RESULT && incoming.request?.command === Command.STOP) {
           daemon.stopped = true;
         }
@@ -121,6 +145,22 @@ function laneWorker(lane: Lane, daemon: { stopped: boolean }): Worker {
       lane.close();
     },
   };
+}
+
+/** What was not sent because the daemon was ending is asked of the next one. */
+async function askLasting(lane: Lane, daemon: Daemon, job: Job): Promise<MessageType> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      if (daemon.stopped) throw notSent('the daemon was stopped');
+      return await lane.ask(job.line, job.incoming.request, job.place);
+    } catch (error) {
+      const isSent = asMidcltError(error).code !== 'CLOSED';
+      if (isSent || daemon.stopped || left === 0) throw error;
+      await daemon.find(lane).catch(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 function localWorker(session: LocalSession, progress: boolean): Worker {

@@ -101,6 +101,57 @@ t.test('the daemon is killed in the middle: every line has exactly one frame', a
   t.ok(answered <= daemon.sandbox.countOf('core.ping'));
 });
 
+t.test(
+  'a daemon that is killed is followed by another, which gets what was not sent',
+  async (t) => {
+    const daemon = await startDaemon(t);
+    const count = 3000;
+    const env = { MIDCLT_AUTOSTART: '1' };
+    const run = finished(
+      spawnMidclt(['-u', daemon.uri, '-d', 'batch'], { home: daemon.home, env }),
+      numbered(count),
+    );
+    await until('some to be answered', () => daemon.sandbox.countOf('core.ping') > 1000);
+    daemon.child.kill('SIGKILL');
+    const { stdout, stderr } = await run;
+    t.match(await daemon.d(['daemon-stop']), { code: 0 }, 'the next one is there');
+    t.equal(stderr, '');
+    const frames = framesOf(stdout);
+    t.same(
+      frames.map(({ id }) => id),
+      upTo(count),
+    );
+    const failed = frames.filter(({ type }) => type !== 'result');
+    t.ok(failed.length <= 4, 'one a connection');
+    for (const frame of failed) t.match(frame, { type: 'error', error: /outcome is unknown/ });
+  },
+);
+
+t.test('a next daemon that may not log in is tried once, not for every line', async (t) => {
+  const { home, sandbox } = await surroundings(t, { ws: 0, failedLoginDelayMs: 0 });
+  const uri = `ws://127.0.0.1:${sandbox.wsPort}/api/current`;
+  const globals = ['-U', 'admin'];
+  const right = { MIDCLT_PASSWORD: 'admin-pw' };
+  const daemon = await startDaemon(t, {
+    around: { home, sandbox, uri },
+    uri,
+    globals,
+    env: right,
+    username: 'admin',
+  });
+  const env = { MIDCLT_AUTOSTART: '1', MIDCLT_PASSWORD: 'wrong' };
+  const args = ['-u', uri, ...globals, '-d', 'batch'];
+  const run = finished(spawnMidclt(args, { home, env }), numbered(3000));
+  await until('some to be answered', () => sandbox.countOf('core.ping') > 500);
+  daemon.child.kill('SIGKILL');
+  const { code, stdout } = await run;
+  t.equal(code, 1);
+  const frames = framesOf(stdout);
+  t.equal(frames.length, 3000);
+  t.match(frames.at(-1), { type: 'error', error: /not sent/ });
+  t.ok(sandbox.stats.failedLogins <= 4, `${sandbox.stats.failedLogins} logins`);
+});
+
 t.test('a connection that drops costs the request that was on it, no other', async (t) => {
   const home = makeHome(t);
   const path = await fakeDaemon(t, home, (socket, line, id) => {
