@@ -35,6 +35,7 @@ async function run({ home, report, quick, profile }) {
       kept: costing(daemon.pid, round('kept', daemon.socket)),
       fresh: costing(daemon.pid, round('fresh', daemon.socket)),
     };
+    if (width === WIDEST) variants.wsEach = costing(generator.pid, round('wsEach', echo.socket));
     if (peer) variants.peer = round('fresh', peer.socket);
     tell(report, width, await interleave(quick ? 1 : 15, variants));
   }
@@ -50,7 +51,19 @@ function tell(report, width, samples) {
     report.row({ name: `${width} in flight, ${name}`, value, unit: 'calls/s', ...ratio, ...goal });
   };
   row('ws alone', 'ws');
+  if (samples.wsEach) row('ws alone, a WebSocket each', 'wsEach');
   row('kept connections', 'kept', width === WIDEST ? { atLeast: 0.45 } : {});
+  if (samples.wsEach) {
+    const ratio = paired(rates('kept'), rates('wsEach'));
+    const name = `${width} in flight, kept connections`;
+    report.row({
+      name,
+      value: median(rates('kept')),
+      unit: 'calls/s',
+      ratio,
+      to: 'a WebSocket each',
+    });
+  }
   if (width === 1) {
     const added = paired(p50s('kept'), p50s('ws'), (through, alone) => through - alone);
     report.row({ name: '1 in flight, p50 of ws alone', value: median(p50s('ws')), unit: 'µs' });

@@ -49,11 +49,7 @@ class Round {
 answerParent({
   /** One WebSocket with `width` calls in flight. */
   async ws({ path, width, ms }) {
-    const socket = new WebSocket('ws://localhost/api/current', {
-      perMessageDeflate: false,
-      createConnection: () => net.connect(path),
-    });
-    await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+    const socket = await openWebSocket(path);
     const round = new Round(ms);
     const sent = []; // answers come in the order of their requests
     let oldest = 0;
@@ -70,6 +66,30 @@ answerParent({
       for (let i = 0; i < width; i += 1) send();
     });
     socket.terminate();
+    return round.result();
+  },
+
+  /** `width` WebSockets, each with one call in flight: a write for every call, as `kept` has. */
+  async wsEach({ path, width, ms }) {
+    const sockets = [];
+    while (sockets.length < width) sockets.push(await openWebSocket(path));
+    const round = new Round(ms);
+    const keepOn = (socket) =>
+      new Promise((resolve, reject) => {
+        let sent = 0;
+        const send = () => {
+          sent = performance.now();
+          socket.send(REQUEST);
+        };
+        socket.on('close', () => reject(new Error('a WebSocket was closed')));
+        socket.on('message', () => {
+          if (round.answered(sent)) send();
+          else resolve();
+        });
+        send();
+      });
+    await Promise.all(sockets.map(keepOn));
+    for (const socket of sockets) socket.terminate();
     return round.result();
   },
 
@@ -107,6 +127,15 @@ answerParent({
     return round.result();
   },
 });
+
+async function openWebSocket(path) {
+  const socket = new WebSocket('ws://localhost/api/current', {
+    perMessageDeflate: false,
+    createConnection: () => net.connect(path),
+  });
+  await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  return socket;
+}
 
 function keepCalling(socket, round) {
   return new Promise((resolve, reject) => {
