@@ -56,7 +56,7 @@ export function createVerbs(options: CommandOptions): Verbs {
 
 async function call(
   { method, params, kwargs }: Request,
-  { slot, signal, progress, client }: Context,
+  { slot, cancellation, progress, client }: Context,
   { connection, jobs, log, metrics, concurrency, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const timeout = milliseconds(kwargs.timeout, callTimeout);
@@ -82,10 +82,10 @@ async function call(
           // One lock around everything holds until the job ends, whoever still listens.
           onAccepted: concurrency === 1 ? () => undefined : onSettled,
           onSettled,
-          signal,
+          cancellation,
           isHeld: concurrency === 1,
         })
-      : connection.call(method, params, { timeout, onSettled, signal });
+      : connection.call(method, params, { timeout, onSettled, cancellation });
     const frame = result(await answer);
     report('result');
     return frame;
@@ -97,7 +97,7 @@ async function call(
 
 async function ping(
   request: Request,
-  { slot, signal }: Context,
+  { slot, cancellation }: Context,
   { connection, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const pong = connection.call('core.ping', EMPTY_LIST, {
@@ -105,7 +105,7 @@ async function ping(
     onSettled: () => {
       slot.release();
     },
-    signal,
+    cancellation,
   });
   return result(await pong);
 }

@@ -1,5 +1,6 @@
 /** Wires the stream to the middleware. The daemon and calls without one are built from this alike. */
 import type { Socket } from 'node:net';
+import type { Cancellation } from './cancellation.js';
 import { createVerbs, type DaemonControl } from './commands.js';
 import { Metrics } from './metrics.js';
 import type { CoreReport } from './status.js';
@@ -70,7 +71,7 @@ export function compose(options: CoreOptions): Core {
     reserved: new Scheduler(RESERVED_CONCURRENCY),
     patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
     isReady: () => connection.isReady(),
-    ready: (signal: AbortSignal, patience: number | null) => connection.ready(signal, patience),
+    ready: (client: Cancellation, patience: number | null) => connection.ready(client, patience),
   };
   const local = createVerbs(common);
   return {

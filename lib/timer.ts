@@ -1,5 +1,5 @@
 /** A longer delay makes setTimeout fire at once. */
-const LONGEST = 2 ** 31 - 1;
+export const LONGEST = 2 ** 31 - 1;
 
 /** Calls back after so many milliseconds; never for null, or for more than 24 days. */
 export function after(

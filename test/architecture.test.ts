@@ -19,8 +19,8 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/text'],
   ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members'],
   ['lib/json', 'lib/errors'],
-  ['lib/extended', 'lib/logger', 'lib/timer', 'lib/json-text', 'lib/compiled'],
-  ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/version'],
+  ['lib/extended', 'lib/logger', 'lib/alarm', 'lib/json-text', 'lib/compiled'],
+  ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/cancellation', 'lib/version'],
 ];
 
 function sources(directory: string): string[] {

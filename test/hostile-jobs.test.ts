@@ -1,4 +1,5 @@
 /** F36: what a server says of jobs that are not, or not as they should be. */
+import { Cancellation } from '../lib/cancellation.js';
 import t from 'tap';
 import { noLog } from '../lib/logger.js';
 import { Jobs } from '../lib/middleware/jobs.js';
@@ -41,7 +42,7 @@ for (const wire of ['jsonrpc', 'legacy'] as const) {
         onProgress: () => undefined,
         onAccepted: () => counted.accepted++,
         onSettled: () => counted.settled++,
-        signal: new AbortController().signal,
+        cancellation: new Cancellation(),
         isHeld: true,
       });
       results.set(content, result.toString());

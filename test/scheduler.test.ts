@@ -1,7 +1,8 @@
 import t from 'tap';
+import { Cancellation } from '../lib/cancellation.js';
 import { Scheduler, type Slot } from '../lib/stream/scheduler.js';
 
-const never = new AbortController().signal;
+const never = new Cancellation();
 
 t.test('gives as many slots as it is wide, then first come, first served', async (t) => {
   const scheduler = new Scheduler(2);
@@ -39,20 +40,24 @@ t.test('a slot released twice is one slot', async (t) => {
 t.test('who goes away while waiting is passed over', async (t) => {
   const scheduler = new Scheduler(1);
   const slot = await scheduler.acquire(never, null);
-  const gone = new AbortController();
-  const first = scheduler.acquire(gone.signal, null);
+  const gone = new Cancellation();
+  const first = scheduler.acquire(gone, null);
   const second = scheduler.acquire(never, null);
-  gone.abort();
+  gone.cancel();
   await t.rejects(first, { code: 'CLOSED' });
   slot.release();
   (await second).release();
-  await t.rejects(scheduler.acquire(gone.signal, null), { code: 'CLOSED' });
+  await t.rejects(scheduler.acquire(gone, null), { code: 'CLOSED' });
   t.same([scheduler.active, scheduler.waiting], [0, 0]);
 });
 
 t.test('patience ends with an error that says nothing was sent', async (t) => {
   const scheduler = new Scheduler(1);
   const slot = await scheduler.acquire(never, null);
+  const waking = setInterval(() => undefined, 1000); // who waits keeps no process alive
+  t.teardown(() => {
+    clearInterval(waking);
+  });
   await t.rejects(scheduler.acquire(never, 20), {
     code: 'TIMEOUT',
     message: 'Call timeout: waited 0.02 s for a free slot; the call was not sent',

@@ -1,13 +1,10 @@
-import { getEventListeners } from 'node:events';
 import t from 'tap';
+import { Cancellation } from '../lib/cancellation.js';
 import { MidcltError } from '../lib/errors.js';
 import { Settlement } from '../lib/middleware/settlement.js';
 import { Waiting } from '../lib/middleware/waiting.js';
 
 const waiting = () => new Waiting(() => 'the connection (it is down)');
-
-/** How many functions wait for a signal to abort. */
-const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 
 t.test('F22: all who wait go on at once, in their order', async (t) => {
   const line = waiting();
@@ -31,27 +28,27 @@ t.test('F23: who waited too long is told why and that nothing was sent', async (
 
 t.test('F16: who goes away leaves nothing behind', async (t) => {
   const line = waiting();
-  const client = new AbortController();
-  const gone = line.add(client.signal, 60_000);
+  const client = new Cancellation();
+  const gone = line.add(client, 60_000);
   const other = line.add(null, null);
-  client.abort();
+  client.cancel();
   await t.rejects(gone, { code: 'CLOSED', message: /not sent/ });
-  t.equal(listeners(client.signal), 0);
+  t.equal(client.listenerCount, 0);
   t.equal(line.size, 1);
-  await t.rejects(line.add(client.signal, null), { code: 'CLOSED' }, 'nor comes back');
+  await t.rejects(line.add(client, null), { code: 'CLOSED' }, 'nor comes back');
   line.release();
   await other;
 });
 
-t.test('F34: a signal that outlives many waits gathers no listeners', async (t) => {
+t.test('F34: a client that outlives many waits gathers no listeners', async (t) => {
   const line = waiting();
-  const { signal } = new AbortController();
+  const client = new Cancellation();
   for (let i = 0; i < 100; i++) {
-    const wait = line.add(signal, 60_000);
+    const wait = line.add(client, 60_000);
     line.release();
     await wait;
   }
-  t.equal(listeners(signal), 0);
+  t.equal(client.listenerCount, 0);
 });
 
 t.test('once it is stopped nobody waits, now or later', async (t) => {

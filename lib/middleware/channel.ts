@@ -1,5 +1,6 @@
 /** One WebSocket from its opening to its end, and the calls that wait for an answer over it. */
 import type { WebSocket } from 'ws';
+import { Alarm } from '../alarm.js';
 import { asMidcltError, MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol.js';
@@ -7,7 +8,7 @@ import { after } from '../timer.js';
 import type { Target } from '../uri.js';
 import { jsonrpc } from './jsonrpc.js';
 import { legacy } from './legacy.js';
-import { openWebSocket, type Liveness } from './transport.js';
+import { openWebSocket, type Liveness, type Link } from './transport.js';
 import type { Wire } from './wire.js';
 
 export interface SendOptions {
@@ -30,11 +31,14 @@ export interface ChannelOptions {
 interface Pending {
   readonly method: string;
   readonly onSettled: (() => void) | undefined;
-  readonly timer: NodeJS.Timeout | undefined;
+  /** By `performance.now()`; Infinity for none, and once it has been given up. */
+  deadline: number;
   readonly resolve: (result: Json) => void;
   readonly reject: (error: MidcltError) => void;
 }
 
+/** What a call is sent as. */
+const MESSAGE = { binary: false };
 /** Milliseconds for the answer to the greeting, where there is one; as in Python's client. */
 const HELLO_TIMEOUT = 10_000;
 /** Milliseconds for the answer to a close. */
@@ -48,18 +52,25 @@ export class Channel {
   /** Called first of all when the WebSocket is gone. */
   onClosed: (why: string) => void = () => undefined;
 
+  /** The server's own certificate (DER), null without TLS. */
+  readonly certificate: () => Buffer | null;
+
+  private readonly socket: WebSocket;
+  private readonly gather: Link['gather'];
   private readonly pending = new Map<string, Pending>();
+  private readonly alarm = new Alarm((now) => this.giveUp(now));
   private onHello: ((refusal: string | null) => void) | null = null;
   private gone = false;
   private isRetired = false;
 
   private constructor(
-    private readonly socket: WebSocket,
-    /** The server's own certificate (DER), null without TLS. */
-    readonly certificate: () => Buffer | null,
+    { socket, certificate, gather }: Link,
     readonly wire: Wire,
     private readonly options: ChannelOptions,
   ) {
+    this.socket = socket;
+    this.certificate = certificate;
+    this.gather = gather;
     // A local socket needs no login.
     this.isLoggedIn = options.target.scheme === 'ws+unix';
     socket.on('message', (data: Buffer, isBinary) => {
@@ -72,6 +83,7 @@ export class Channel {
       socket.on('close', (code, reason) => {
         const why = reason.length === 0 ? `code ${code}` : `code ${code}: ${reason.toString()}`;
         this.gone = true;
+        this.alarm.stop();
         this.onClosed(why);
         this.lose(why);
         resolve(why);
@@ -83,9 +95,9 @@ export class Channel {
   /** Rejects with a `CONNECT` error, also when `signal` aborts. */
   static async open(options: ChannelOptions, signal: AbortSignal): Promise<Channel> {
     const { target, liveness } = options;
-    const { socket, certificate } = await openWebSocket(target, liveness, signal);
+    const link = await openWebSocket(target, liveness, signal);
     const wire = target.wire === 'legacy' ? legacy : jsonrpc;
-    const channel = new Channel(socket, certificate, wire, options);
+    const channel = new Channel(link, wire, options);
     if (wire.greeting !== null) await channel.greet(wire.greeting, signal);
     return channel;
   }
@@ -144,11 +156,11 @@ export class Channel {
         reject(asMidcltError(error));
         return;
       }
-      const timer = after(timeout, () => {
-        reject(new MidcltError('TIMEOUT', 'Call timeout'));
-      });
-      this.pending.set(id, { method, onSettled, timer, resolve, reject });
-      this.socket.send(message, { binary: false });
+      const deadline = performance.now() + (timeout ?? Infinity);
+      this.pending.set(id, { method, onSettled, deadline, resolve, reject });
+      this.alarm.by(deadline);
+      this.gather(this.pending.size === 1);
+      this.socket.send(message, MESSAGE);
     });
   }
 
@@ -217,10 +229,22 @@ export class Channel {
       return undefined;
     }
     this.pending.delete(id);
-    clearTimeout(call.timer);
     call.onSettled?.();
     if (this.isRetired && this.pending.size === 0) this.close();
     return call;
+  }
+
+  /** Calls whose time is up. The server may still be at work on them. */
+  private giveUp(now: number): number {
+    let nearest = Infinity;
+    for (const call of this.pending.values()) {
+      if (call.deadline <= now) {
+        call.deadline = Infinity;
+        call.reject(new MidcltError('TIMEOUT', 'Call timeout'));
+      }
+      nearest = Math.min(nearest, call.deadline);
+    }
+    return nearest;
   }
 
   private lose(why: string): void {

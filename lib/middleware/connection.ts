@@ -1,6 +1,6 @@
 /** The connection to the middleware as its callers see it: many calls over whatever WebSocket there is. */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Cancellation } from '../cancellation.js';
 import { abandoned, type MidcltError } from '../errors.js';
 import { PATIENCE, type Json } from '../protocol.js';
 import { notSent, type Channel, type SendOptions } from './channel.js';
@@ -12,8 +12,8 @@ import { Supervisor } from './supervisor.js';
 export interface CallOptions extends SendOptions {
   /** The request's id, from {@link Connection.newId}; made here if it isn't given. */
   readonly id?: string;
-  /** Aborts when nobody waits for the answer any more: a call that was refused is not sent again. */
-  readonly signal?: AbortSignal;
+  /** Cancelled when nobody waits for the answer any more: a call that was refused is not sent again. */
+  readonly cancellation?: Cancellation;
   /** To be done before a call that was refused is sent again. What it rejects with ends the call. */
   readonly beforeRepeat?: () => Promise<void>;
 }
@@ -111,8 +111,8 @@ export class Connection {
   }
 
   /** As {@link Supervisor.ready}. */
-  ready(signal: AbortSignal | null, patience: number | null): Promise<void> {
-    return this.supervisor.ready(signal, patience);
+  ready(client: Cancellation | null, patience: number | null): Promise<void> {
+    return this.supervisor.ready(client, patience);
   }
 
   /** Nobody waits any more until calls can be made. */
@@ -189,14 +189,27 @@ export class Connection {
   private async becomesPossible(
     refusal: Refusal,
     attempt: number,
-    { signal, beforeRepeat }: Omit<CallOptions, 'id'>,
+    { cancellation, beforeRepeat }: Omit<CallOptions, 'id'>,
   ): Promise<void> {
     if (refusal === 'busy') {
       const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
-      await delay(pause, undefined, signal && { signal }).catch(() => undefined);
+      await delay(pause, cancellation);
     }
-    await this.ready(signal ?? null, REPEAT_PATIENCE);
+    await this.ready(cancellation ?? null, REPEAT_PATIENCE);
     await beforeRepeat?.();
-    if (signal?.aborted) throw abandoned();
+    if (cancellation?.isCancelled) throw abandoned();
   }
+}
+
+/** Resolves after so many milliseconds, or when the client has gone. */
+function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      client?.off(end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    client?.on(end);
+  });
 }

@@ -2,6 +2,7 @@
  * The events of `core.get_jobs`: subscribed to when somebody follows a job, once for each WebSocket.
  * Those of all jobs are a lot of traffic.
  */
+import type { Cancellation } from '../cancellation.js';
 import { abandoned, isMidcltError, MidcltError } from '../errors.js';
 import { integerOf, membersOf, stringOf, type Members } from '../members.js';
 import { PATIENCE, type Json } from '../protocol.js';
@@ -35,9 +36,9 @@ export class JobEvents {
    * Resolves, in the turn in which a call can be sent, when its events are going to come. `timeout`
    * is for the subscription, in milliseconds. Rejects as {@link Connection.call} and `ready`.
    */
-  async subscribe(timeout: number | null, signal: AbortSignal | null): Promise<void> {
+  async subscribe(timeout: number | null, client: Cancellation | null): Promise<void> {
     for (;;) {
-      await this.connection.ready(signal, JOB_PATIENCE);
+      await this.connection.ready(client, JOB_PATIENCE);
       const subscription = (this.subscription ??= this.request());
       // Others wait for the same answer, each as long as its own call may take.
       let timer: NodeJS.Timeout | undefined;
@@ -48,10 +49,10 @@ export class JobEvents {
       });
       try {
         await Promise.race([subscription, patience]);
-        if (signal?.aborted) throw abandoned();
+        if (client?.isCancelled) throw abandoned();
         if (this.subscription === subscription) return;
       } catch (error) {
-        if (!isLost(error) || signal?.aborted) throw error;
+        if (!isLost(error) || client?.isCancelled) throw error;
       } finally {
         clearTimeout(timer);
       }

@@ -1,4 +1,5 @@
 /** One caller that follows one job: what it was shown last, and how the job ended. */
+import type { Cancellation } from '../cancellation.js';
 import { MidcltError } from '../errors.js';
 import { elementsOf, isNull, membersOf, NULL, stringOf, type Members } from '../members.js';
 import { MessageType, type Json, type ProgressFrame } from '../protocol.js';
@@ -78,24 +79,24 @@ export class JobWatch {
     this.finish({ error });
   }
 
-  /** The job's result; rejects with its failure, or with `CLOSED` when `signal` aborts. */
-  ended(signal: AbortSignal | null): Promise<Json> {
+  /** The job's result; rejects with its failure, or with `CLOSED` when the client has gone. */
+  ended(client: Cancellation | null): Promise<Json> {
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
+      const onCancel = () => {
         reject(new MidcltError('CLOSED', 'The client went away; the job goes on'));
       };
       const settle = (outcome: Outcome) => {
-        signal?.removeEventListener('abort', onAbort);
+        client?.off(onCancel);
         if ('result' in outcome) resolve(outcome.result);
         else reject(outcome.error);
       };
       if (this.outcome) {
         settle(this.outcome);
-      } else if (signal?.aborted) {
-        onAbort();
+      } else if (client?.isCancelled) {
+        onCancel();
       } else {
         this.onOutcome = settle;
-        signal?.addEventListener('abort', onAbort);
+        client?.on(onCancel);
       }
     });
   }

@@ -8,6 +8,7 @@
  *
  * When the connection was lost, a job that goes on at the server is looked up and followed on.
  */
+import type { Cancellation } from '../cancellation.js';
 import { asMidcltError, MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import { integerOf, type Members } from '../members.js';
@@ -25,8 +26,8 @@ export interface JobOptions {
   readonly onAccepted: () => void;
   /** Called once: call and job are over, or the job is no longer followed. */
   readonly onSettled: () => void;
-  /** Aborts when nobody wants to know any more. The job itself goes on. */
-  readonly signal: AbortSignal;
+  /** Cancelled when nobody wants to know any more. The job itself goes on. */
+  readonly cancellation: Cancellation;
   /** Follow it to its end all the same. */
   readonly isHeld: boolean;
 }
@@ -77,9 +78,9 @@ export class Jobs {
       if (!stage.accepted) options.onAccepted();
       stage.accepted = true;
     };
-    const { timeout, signal } = options;
-    const following = options.isHeld ? null : signal;
-    const subscribe = () => this.events.subscribe(timeout, signal);
+    const { timeout, cancellation } = options;
+    const following = options.isHeld ? null : cancellation;
+    const subscribe = () => this.events.subscribe(timeout, cancellation);
     try {
       await subscribe();
     } catch (error) {
@@ -93,7 +94,7 @@ export class Jobs {
       const answer = await this.connection.call(method, params, {
         timeout,
         id: watch.request.id,
-        signal,
+        cancellation,
         beforeRepeat: subscribe,
         onSettled: () => {
           stage.answered = true;
@@ -141,7 +142,7 @@ export class Jobs {
       } catch (error) {
         if (watch.hasEnded) return watch;
         if (!isLost(error)) throw error;
-        await this.events.subscribe(JOB_PATIENCE, options.signal).catch(() => {
+        await this.events.subscribe(JOB_PATIENCE, options.cancellation).catch(() => {
           throw error;
         });
       }

@@ -7,6 +7,7 @@
  *         └─────────── waiting ◄────────────┘         closed: for good
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Cancellation } from '../cancellation.js';
 import { asMidcltError, MidcltError } from '../errors.js';
 import type { Json } from '../protocol.js';
 import { Authenticator } from './authenticator.js';
@@ -114,12 +115,12 @@ export class Supervisor {
   }
 
   /**
-   * Resolves when calls can be made. Rejects when `signal` aborts, after `patience` milliseconds
+   * Resolves when calls can be made. Rejects when the client has gone, after `patience` milliseconds
    * (null: never), or when it is over for good.
    */
-  ready(signal: AbortSignal | null, patience: number | null): Promise<void> {
+  ready(client: Cancellation | null, patience: number | null): Promise<void> {
     if (this.usable()) return Promise.resolve();
-    return this.waiting.add(signal, patience);
+    return this.waiting.add(client, patience);
   }
 
   /** Nobody waits any more until calls can be made. */

@@ -30,6 +30,11 @@ export interface Link {
   readonly socket: WebSocket;
   /** The server's own certificate (DER); null without TLS. */
   readonly certificate: () => Buffer | null;
+  /**
+   * What is sent from now to the end of this turn of the event loop goes in one write. What is sent
+   * alone does not wait for that, unless something came after it the last time.
+   */
+  readonly gather: (isAlone: boolean) => void;
 }
 
 /**
@@ -72,7 +77,7 @@ export function openWebSocket(
       socket.off('error', fail);
       socket.pause(); // what came in one packet with the handshake waits for who listens
       keepAlive(socket, stream, liveness);
-      resolve({ socket, certificate: () => certificateOf(stream) });
+      resolve({ socket, certificate: () => certificateOf(stream), gather: gatherer(stream) });
     });
   });
 }
@@ -111,6 +116,24 @@ function keepAlive(socket: WebSocket, stream: net.Socket | null, liveness: Liven
   socket.on('close', () => {
     clearInterval(timer);
   });
+}
+
+function gatherer(stream: net.Socket | null): Link['gather'] {
+  let gathered = 0;
+  let lastTime = 0;
+  const write = () => {
+    lastTime = gathered;
+    gathered = 0;
+    stream?.uncork();
+  };
+  return (isAlone) => {
+    if (!stream || (isAlone && gathered === 0 && lastTime <= 1)) return;
+    if (gathered === 0) {
+      stream.cork();
+      setImmediate(write);
+    }
+    gathered++;
+  };
 }
 
 function certificateOf(stream: net.Socket | null): Buffer | null {

@@ -1,4 +1,5 @@
 /** Who waits until calls can be made. */
+import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 import { after } from '../timer.js';
 
@@ -18,14 +19,14 @@ export class Waiting {
     return this.waiters.size;
   }
 
-  /** Rejects when `signal` aborts, with a `TIMEOUT` after `patience` milliseconds (null: never), or as {@link stop} says. */
-  add(signal: AbortSignal | null, patience: number | null): Promise<void> {
+  /** Rejects when the client has gone, with a `TIMEOUT` after `patience` milliseconds (null: never), or as {@link stop} says. */
+  add(client: Cancellation | null, patience: number | null): Promise<void> {
     if (this.stopped) return Promise.reject(this.stopped);
-    if (signal?.aborted) return Promise.reject(abandoned());
+    if (client?.isCancelled) return Promise.reject(abandoned());
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        client?.off(onCancel);
         this.waiters.delete(waiter);
       };
       const waiter: Waiter = {
@@ -38,7 +39,7 @@ export class Waiting {
           reject(error);
         },
       };
-      const onAbort = () => {
+      const onCancel = () => {
         waiter.reject(abandoned());
       };
       const timer = after(patience, () => {
@@ -46,7 +47,7 @@ export class Waiting {
         const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
         waiter.reject(new MidcltError('TIMEOUT', text));
       });
-      signal?.addEventListener('abort', onAbort);
+      client?.on(onCancel);
       this.waiters.add(waiter);
     });
   }

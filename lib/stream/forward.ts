@@ -1,5 +1,6 @@
 /** A request to the frames that answer it, through the table of verbs. */
 import { objectTransform } from 'through2';
+import type { Cancellation } from '../cancellation.js';
 import { errorFrame, MidcltError } from '../errors.js';
 import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
 import type { Incoming, Outgoing } from './codec.js';
@@ -10,8 +11,8 @@ import type { Turn } from './serialize.js';
 export interface Context {
   /** The verb sees to it that it is released, at the latest when the server is done with the call. */
   readonly slot: Slot;
-  /** Aborts when the client has gone: nobody will read the answer. */
-  readonly signal: AbortSignal;
+  /** Cancelled when the client has gone: nobody will read the answer. */
+  readonly cancellation: Cancellation;
   readonly progress: (frame: ProgressFrame) => void;
   /** The connection's number, for the log; null within this process. */
   readonly client: number | null;
@@ -26,8 +27,8 @@ export interface Verb {
 
 export type Verbs = ReadonlyMap<string, Verb>;
 
-/** Waits for what a request needs before it may be sent. Rejects with why it may not. */
-export type Admit = (incoming: Incoming) => Promise<Slot>;
+/** Gives what a request needs before it may be sent, waiting for it if it must. Fails with why it may not. */
+export type Admit = (incoming: Incoming) => Slot | Promise<Slot>;
 
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
@@ -39,7 +40,7 @@ export type Stage = ReturnType<typeof objectTransform>;
 export function forward(
   verbs: Verbs,
   admit: Admit,
-  from: Pick<Context, 'signal' | 'client'>,
+  from: Pick<Context, 'cancellation' | 'client'>,
 ): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
     const { id, request: wishes } = turn.incoming;
@@ -75,7 +76,8 @@ async function answer(
     if (!verb) {
       throw new MidcltError('REQUEST', `Unknown command: ${incoming.request.command}`);
     }
-    const slot = await admit(incoming);
+    const admitted = admit(incoming);
+    const slot = admitted instanceof Promise ? await admitted : admitted;
     return await verb.run(incoming.request, { ...context, slot });
   } catch (error) {
     return errorFrame(error);

@@ -4,6 +4,7 @@
  *
  *     serialize → forward
  */
+import { Cancellation } from '../cancellation.js';
 import type { FinalFrame, ProgressFrame, Request } from '../protocol.js';
 import { MessageType } from '../protocol.js';
 import type { Incoming, Outgoing } from './codec.js';
@@ -12,17 +13,17 @@ import { admit, type Lanes } from './lanes.js';
 import { Serialize } from './serialize.js';
 
 export class LocalSession {
-  private readonly gone = new AbortController();
+  private readonly cancellation = new Cancellation();
   private readonly serialize: Serialize;
   private readonly frames: Stage;
   private onFrame: (out: Outgoing) => void = () => undefined;
 
   constructor(verbs: Verbs, lanes: Lanes) {
-    const { signal } = this.gone;
-    const applicant = { verbs, signal, isThere: () => Promise.resolve(true) };
+    const { cancellation } = this;
+    const applicant = { verbs, cancellation, isThere: () => true as const };
     this.serialize = new Serialize(() => undefined);
     this.frames = forward(verbs, (incoming) => admit(incoming, lanes, applicant), {
-      signal,
+      cancellation,
       client: null,
     });
     this.serialize.pipe(this.frames);
@@ -44,6 +45,6 @@ export class LocalSession {
 
   /** Nobody waits for an answer any more. */
   close(): void {
-    this.gone.abort();
+    this.cancellation.cancel();
   }
 }

@@ -1,6 +1,7 @@
 /** The slots that all connections share: how many calls the middleware may be busy with at once. */
+import { Alarm } from '../alarm.js';
+import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
-import { after } from '../timer.js';
 
 /** The right to have one call at the middleware. Released once; more often does no harm. */
 export interface Slot {
@@ -11,7 +12,11 @@ export interface Slot {
 export const NO_SLOT: Slot = { release: () => undefined };
 
 interface Waiter {
-  grant(slot: Slot): void;
+  /** By `performance.now()`. */
+  readonly deadline: number;
+  readonly patience: number;
+  readonly grant: (slot: Slot) => void;
+  readonly refuse: (error: MidcltError) => void;
 }
 
 /**
@@ -21,6 +26,7 @@ interface Waiter {
 export class Scheduler {
   private taken = 0;
   private readonly queue = new Set<Waiter>();
+  private readonly alarm = new Alarm((now) => this.expire(now));
 
   constructor(readonly width: number) {}
 
@@ -32,37 +38,42 @@ export class Scheduler {
     return this.queue.size;
   }
 
+  /** A slot that is free at this moment, or null. */
+  tryAcquire(): Slot | null {
+    return this.taken < this.width ? this.take() : null;
+  }
+
   /**
-   * Resolves with a slot. Rejects, having taken none, when `signal` aborts, or with a `TIMEOUT`
+   * Resolves with a slot. Rejects, having taken none, when the client has gone, or with a `TIMEOUT`
    * error after `patience` milliseconds (null: never).
    */
-  acquire(signal: AbortSignal, patience: number | null): Promise<Slot> {
-    if (signal.aborted) return Promise.reject(abandoned());
-    if (this.taken < this.width) return Promise.resolve(this.take());
+  acquire(client: Cancellation, patience: number | null): Promise<Slot> {
+    if (client.isCancelled) return Promise.reject(abandoned());
+    const free = this.tryAcquire();
+    if (free) return Promise.resolve(free);
     return new Promise<Slot>((resolve, reject) => {
-      const leave = (error: MidcltError) => {
-        settle();
-        reject(error);
+      const onCancel = () => {
+        waiter.refuse(abandoned());
       };
-      const onAbort = () => {
-        leave(abandoned());
-      };
-      const timer = after(patience, () => {
-        leave(new MidcltError('TIMEOUT', tooBusy(patience ?? 0)));
-      });
-      const waiter: Waiter = {
-        grant(slot) {
-          settle();
-          resolve(slot);
-        },
-      };
-      const settle = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
+      const leave = () => {
+        client.off(onCancel);
         this.queue.delete(waiter);
       };
-      signal.addEventListener('abort', onAbort);
+      const waiter: Waiter = {
+        deadline: performance.now() + (patience ?? Infinity),
+        patience: patience ?? Infinity,
+        grant(slot) {
+          leave();
+          resolve(slot);
+        },
+        refuse(error) {
+          leave();
+          reject(error);
+        },
+      };
+      client.on(onCancel);
       this.queue.add(waiter);
+      this.alarm.by(waiter.deadline);
     });
   }
 
@@ -80,6 +91,15 @@ export class Scheduler {
         }
       },
     };
+  }
+
+  private expire(now: number): number {
+    let nearest = Infinity;
+    for (const waiter of [...this.queue]) {
+      if (waiter.deadline > now) nearest = Math.min(nearest, waiter.deadline);
+      else waiter.refuse(new MidcltError('TIMEOUT', tooBusy(waiter.patience)));
+    }
+    return nearest;
   }
 }
 

@@ -4,8 +4,8 @@
  *     socket → line limit → split2 → parse → serialize → forward → stringify → socket
  */
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
-import { shuttingDown } from '../errors.js';
+import { Cancellation } from '../cancellation.js';
+import { MidcltError, shuttingDown } from '../errors.js';
 import { Parse, Stringify, type Incoming } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';
 import { admit, type Lanes } from './lanes.js';
@@ -35,7 +35,7 @@ export class Session {
   /** Resolves when the connection is gone, with the error that ended it or null. */
   readonly closed: Promise<Error | null>;
 
-  private readonly gone = new AbortController();
+  private readonly cancellation = new Cancellation();
   private readonly lines: LineLimit;
   private readonly serialize: Serialize;
   private readonly frames: Stage;
@@ -53,20 +53,18 @@ export class Session {
     private readonly socket: Socket,
     private readonly options: SessionOptions,
   ) {
-    const { signal } = this.gone;
     this.lines = new LineLimit(options.lines);
     this.serialize = new Serialize((incoming) => {
       this.answered(incoming);
     });
     this.frames = forward(options.verbs, (incoming) => this.admit(incoming), {
-      signal,
+      cancellation: this.cancellation,
       client: options.client,
     });
     const parse = new Parse({
       failure: () => this.lines.failure,
       onRequest: () => {
         this.open++;
-        clearTimeout(this.lingering);
         options.onRequest();
       },
     });
@@ -79,24 +77,48 @@ export class Session {
     socket.once('finish', () => {
       socket.destroy();
     });
-    this.closed = new Promise((resolve) => {
-      pipeline(
-        socket,
-        this.lines,
-        splitLines(),
-        parse,
-        this.serialize,
-        this.frames,
-        this.text,
-        socket,
-        (error) => {
-          this.gone.abort();
-          clearTimeout(this.lingering);
-          for (; this.open > 0; this.open--) options.onAnswered();
-          resolve(error ?? null);
-        },
-      );
+    this.closed = this.connect([
+      this.lines,
+      splitLines(),
+      parse,
+      this.serialize,
+      this.frames,
+      this.text,
+    ]);
+  }
+
+  /**
+   * Socket to stages to socket. Not by `stream.pipeline`: that takes each stage apart when the
+   * connection goes, with errors that cost more than all the rest of a short connection.
+   */
+  private connect(stages: readonly NodeJS.ReadWriteStream[]): Promise<Error | null> {
+    const { socket } = this;
+    let reason: Error | null = null;
+    const fail = (error: Error) => {
+      reason ??= error;
+      socket.destroy();
+    };
+    let last: NodeJS.ReadableStream = socket;
+    for (const stage of [...stages, socket]) {
+      stage.on('error', fail);
+      last = last.pipe(stage);
+    }
+    return new Promise((resolve) => {
+      socket.once('close', () => {
+        if (this.open > 0) reason ??= leftEarly();
+        this.finish();
+        resolve(reason);
+      });
     });
+  }
+
+  /** The connection is gone. What a call under way still answers stays in its stage. */
+  private finish(): void {
+    this.cancellation.cancel();
+    this.serialize.stop();
+    this.lines.destroy();
+    clearTimeout(this.lingering);
+    for (; this.open > 0; this.open--) this.options.onAnswered();
   }
 
   /**
@@ -136,11 +158,11 @@ export class Session {
     this.socket.destroy();
   }
 
-  private async admit(incoming: Incoming): Promise<Slot> {
+  private admit(incoming: Incoming): Slot | Promise<Slot> {
     if (this.draining) throw shuttingDown();
     const { verbs, lanes } = this.options;
-    const isThere = () => this.probe();
-    return admit(incoming, lanes, { verbs, signal: this.gone.signal, isThere });
+    const { cancellation } = this;
+    return admit(incoming, lanes, { verbs, cancellation, isThere: () => this.probe() });
   }
 
   private answered({ request }: Incoming): void {
@@ -155,9 +177,13 @@ export class Session {
 
   /** `nc -U` waits until the other side closes: after the last answer, give it a moment, then do. */
   private startLinger(): void {
+    if (this.lingering) {
+      this.lingering.refresh();
+      return;
+    }
     this.lingering = setTimeout(() => {
-      if (this.open > 0) return;
-      if (this.lines.inLine) this.startLinger();
+      if (this.open > 0) return; // its answer starts it again
+      if (this.lines.inLine) this.lingering?.refresh();
       else this.end();
     }, this.options.linger);
   }
@@ -197,19 +223,21 @@ export class Session {
    * Is the client still there? After its EOF nothing else tells a half-close from a client that
    * is gone: a write of zero bytes fails with EPIPE only on the latter.
    */
-  private probe(): Promise<boolean> {
+  private probe(): true | Promise<boolean> {
     const { socket } = this;
     if (socket.destroyed) return Promise.resolve(false);
     // Output that waits for its reader will meet the EPIPE by itself.
-    if (!this.inputEnded || !socket.writable || socket.writableLength > 0) {
-      return Promise.resolve(true);
-    }
+    if (!this.inputEnded || !socket.writable || socket.writableLength > 0) return true;
     return new Promise((resolve) => {
       socket.write(Buffer.alloc(0), (error) => {
         resolve(!error);
       });
     });
   }
+}
+
+function leftEarly(): Error {
+  return new MidcltError('CLOSED', 'The client went away before it was answered');
 }
 
 /**
