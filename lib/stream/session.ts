@@ -182,7 +182,7 @@ export class Session {
       return;
     }
     this.lingering = setTimeout(() => {
-      if (this.open > 0) return; // its answer starts it again
+      if (this.open > 0 || this.keep) return; // an answer starts it again
       if (this.lines.inLine) this.lingering?.refresh();
       else this.end();
     }, this.options.linger);

@@ -95,6 +95,19 @@ t.test('keep: true keeps the connection open beyond the linger', async (t) => {
   await until('the end', () => conversation.ended(), 3000);
 });
 
+t.test('keep: true counts also while an earlier answer still lingers', async (t) => {
+  const conversation = await converse(t, daemon.socket);
+  conversation.send(PING);
+  t.match(await conversation.frame(), { result: 'pong' });
+  conversation.send('{"command":"ping","keep":true}\n');
+  t.match(await conversation.frame(), { result: 'pong' });
+  await wait(BEYOND_LINGER);
+  t.notOk(conversation.ended());
+  conversation.send(PING);
+  t.match(await conversation.frame(), { result: 'pong' });
+  await until('the end', () => conversation.ended(), 3000);
+});
+
 t.test('a connection that has sent nothing stays open', async (t) => {
   const conversation = await converse(t, daemon.socket);
   await wait(BEYOND_LINGER);
