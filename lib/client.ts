@@ -37,12 +37,15 @@ export async function sendRequest(
   });
   try {
     const answer = await answering;
-    if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
-    return answer;
-  } finally {
-    endWatch();
     // Later: a process that prints the answer and ends need not take the socket apart.
     setImmediate(() => socket.destroy());
+    if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
+    return answer;
+  } catch (error) {
+    socket.destroy(); // at once: a listener that failed hears nothing more
+    throw error;
+  } finally {
+    endWatch();
   }
 }
 
