@@ -2,8 +2,9 @@
  * A script's functions as V8 compiled them, in a file beside the script: Python's `__pycache__`. To
  * compile them one by one takes longer than to run them.
  *
- * The file is a line that names the Node it is for, the script's text, and V8's data. V8 itself knows a
- * text by its length alone, and of the Node only the version: data of another build of it could crash.
+ * The file is a line that names the Node it is for, the script's text, and V8's data, twice. V8 itself knows
+ * a text by its length alone, and of the Node only the version: data of another build of it could crash.
+ * Damaged data does, or never ends; to compare two copies takes no time, as a checksum would.
  */
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Script } from 'node:vm';
@@ -23,8 +24,8 @@ export interface Loaded {
 export function load(filename: string): Loaded {
   const cache = filename.replace(/js$/, 'cache');
   const source = readFileSync(filename);
-  const head = Buffer.concat([Buffer.from(`${thisNode()}\n`), source]);
-  const cachedData = read(cache, head);
+  const head = headFor(source);
+  const cachedData = head && read(cache, head);
   const script = new Script(source.toString('latin1'), {
     filename,
     ...(cachedData && { cachedData }),
@@ -33,24 +34,32 @@ export function load(filename: string): Loaded {
     main: script.runInThisContext() as Main,
     wasCompiled: script.cachedDataRejected === false,
     keep: () => {
-      write(cache, Buffer.concat([head, script.createCachedData()]));
+      if (!head) throw new Error(`Cannot tell which Node ${process.execPath} is`);
+      const data = script.createCachedData();
+      write(cache, Buffer.concat([head, data, data]));
     },
   };
 }
 
-/** A file is taken for the one it was by what `make` goes by, too. */
-function thisNode(): string {
+/** A file is taken for the one it was by what `make` goes by, too. None for a Node that can't be looked at. */
+function headFor(source: Buffer): Buffer | undefined {
   const { execPath, version, arch } = process;
-  const { size, mtimeMs } = statSync(execPath);
-  return `${version} ${arch} ${execPath} ${size} ${mtimeMs}`;
+  try {
+    const { size, mtimeMs } = statSync(execPath);
+    const node = `${version} ${arch} ${execPath} ${size} ${mtimeMs}\n`;
+    return Buffer.concat([Buffer.from(node), source]);
+  } catch {
+    return undefined; // where there is no /proc, Node does not know its own path
+  }
 }
 
 function read(file: string, head: Buffer): Buffer | undefined {
   try {
     const content = readFileSync(file);
-    return content.subarray(0, head.length).equals(head)
-      ? content.subarray(head.length)
-      : undefined;
+    if (!content.subarray(0, head.length).equals(head)) return undefined;
+    const half = (head.length + content.length) / 2;
+    const data = content.subarray(head.length, half);
+    return content.subarray(half).equals(data) ? data : undefined;
   } catch {
     return undefined;
   }
@@ -60,7 +69,7 @@ function read(file: string, head: Buffer): Buffer | undefined {
 function write(file: string, content: Buffer): void {
   const draft = `${file}.${process.pid}`;
   try {
-    writeFileSync(draft, content);
+    writeFileSync(draft, content, { flush: true });
     renameSync(draft, file);
   } finally {
     rmSync(draft, { force: true });

@@ -30,6 +30,12 @@ async function wasCompiled(thin: string, home: string): Promise<boolean> {
   return stdout === 'true\n';
 }
 
+function withBitTurned(data: Buffer, at: number): Buffer {
+  const turned = Buffer.from(data);
+  turned.writeUInt8(turned.readUInt8(at) ^ 1, at);
+  return turned;
+}
+
 t.test('what is built is compiled', async (t) => {
   t.equal(await wasCompiled(THIN, t.testdir()), true);
 });
@@ -53,6 +59,9 @@ t.test('another Node’s data is not taken, nor is a part of one’s own', async
     'the text alone': good.subarray(0, fs.statSync(thin).size + 80),
     nothing: Buffer.alloc(0),
     noise: Buffer.alloc(good.length, 'x'),
+    'a page of it lost': Buffer.from(good).fill(0, good.length - 40_000, good.length - 36_000),
+    'the end of it lost': Buffer.from(good).fill(0, good.length - 20_000),
+    'one bit of it turned': withBitTurned(good, good.length - 30_000),
   };
   for (const [name, content] of Object.entries(others)) {
     fs.writeFileSync(cache, content);
@@ -80,4 +89,19 @@ t.test('a daemon has it compiled where that can be written', async (t) => {
 
 t.test('a script that is not there is no cache’s fault', async (t) => {
   t.throws(() => load(path.join(t.testdir(), 'none.js')), { code: 'ENOENT' });
+});
+
+t.test('a Node that does not know its own path runs it all the same', async (t) => {
+  const { bin, thin } = copyOf(t);
+  const module = JSON.stringify(path.resolve(__dirname, '../dist/lib/compiled.js'));
+  const file = path.join(bin, 'ask.js');
+  fs.writeFileSync(
+    file,
+    `process.execPath = 'node';
+     const { wasCompiled, keep } = require(${module}).load(${JSON.stringify(thin)});
+     console.log(wasCompiled);
+     try { keep(); } catch { console.log('not kept'); }`,
+  );
+  const { stdout } = await shell(`"${process.execPath}" "${file}"`, { home: bin });
+  t.equal(stdout, 'false\nnot kept\n');
 });
