@@ -1,7 +1,7 @@
 /** One connection to the daemon and the request it is busy with; opens another where one has ended. */
 import type { Socket } from 'node:net';
 import { connect, type Address } from '../client.js';
-import { asMidcltError, MidcltError, systemReason } from '../errors.js';
+import { asMidcltError, MidcltError, shuttingDown, systemReason } from '../errors.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../protocol.js';
 import { FrameCutter, type Piece } from './batch-frames.js';
 import type { Place } from './batch-order.js';
@@ -107,6 +107,11 @@ export class Lane {
     }
     try {
       for (const piece of exchange.cutter.cut(chunk)) {
+        if (isRefusal(piece)) {
+          this.close(); // it goes: the next request is for another
+          exchange.reject(new MidcltError('CLOSED', shuttingDown().message));
+          return;
+        }
         this.pass(socket, exchange, piece);
         if (piece.last && piece.type !== MessageType.PROGRESS) {
           exchange.resolve(piece.type);
@@ -139,6 +144,14 @@ export class Lane {
 }
 
 const NEWLINE = Buffer.from('\n');
+/** How the frame ends with which a daemon that is going refuses a request. */
+const REFUSAL = Buffer.from(
+  `"error":${JSON.stringify(shuttingDown().message)},"error_type":"ClientException","trace":null,"extra":null}\n`,
+);
+
+function isRefusal({ type, bytes, last }: Piece): boolean {
+  return type === MessageType.ERROR && last && bytes.subarray(-REFUSAL.length).equals(REFUSAL);
+}
 
 /** The line of a valid request with {@link KEEP}, or null where it has no room for that. */
 function kept(line: string): string | null {

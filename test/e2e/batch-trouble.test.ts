@@ -127,6 +127,28 @@ t.test(
   },
 );
 
+t.test('what a daemon refuses because it is going is asked of the next one', async (t) => {
+  const daemon = await startDaemon(t);
+  const slow = finished(
+    spawnMidclt(['-u', daemon.uri, '-d', 'call', 'test.sleep', '2'], { home: daemon.home }),
+  );
+  await until('the slow call', () => daemon.sandbox.countOf('test.sleep') > 0);
+  const env = { MIDCLT_AUTOSTART: '1' };
+  const batch = spawnMidclt(['-u', daemon.uri, '-d', 'batch'], { home: daemon.home, env });
+  batch.stdin.write(numbered(8));
+  await until('the first to be answered', () => daemon.sandbox.countOf('core.ping') === 8);
+  daemon.child.kill('SIGTERM');
+  await until('the socket to go', () => !fs.existsSync(daemon.socket));
+  const { code, stdout, stderr } = await finished(batch, numbered(8, 8));
+  t.match(await daemon.d(['daemon-stop']), { code: 0 }, 'the next one is there');
+  t.match({ code, stderr }, { code: 0, stderr: '' });
+  t.same(
+    framesOf(stdout),
+    upTo(16).map((id) => ({ type: 'result', id, result: 'pong' })),
+  );
+  t.match(await slow, { code: 0, stdout: '2.0\n' }, 'and it finished what it had');
+});
+
 t.test('a next daemon that may not log in is tried once, not for every line', async (t) => {
   const { home, sandbox } = await surroundings(t, { ws: 0, failedLoginDelayMs: 0 });
   const uri = `ws://127.0.0.1:${sandbox.wsPort}/api/current`;
