@@ -31,6 +31,7 @@ export function watchSilence(
   let pause = silence;
   let seen = socket.bytesRead;
   let asked: Socket | null = null;
+  let isOver = false;
   let timer = setTimeout(look, pause);
 
   function look(): void {
@@ -41,11 +42,16 @@ export function watchSilence(
     }
     timer = setTimeout(onHung, answer);
     const isAlive = () => {
+      if (isOver) return;
       clearTimeout(timer);
       pause = Math.min(2 * pause, longest);
       timer = setTimeout(look, pause);
     };
     connect(answer).then((probe) => {
+      if (isOver) {
+        probe.destroy();
+        return;
+      }
       asked = probe;
       // Any answer will do, and so will an end: a stopped process closes nothing.
       probe.once('data', () => probe.destroy());
@@ -56,6 +62,7 @@ export function watchSilence(
   }
 
   return () => {
+    isOver = true;
     clearTimeout(timer);
     asked?.removeAllListeners('close').destroy();
   };

@@ -204,6 +204,10 @@ export class Connection {
 /** Resolves after so many milliseconds, or when the client has gone. */
 function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
   return new Promise((resolve) => {
+    if (client?.isCancelled) {
+      resolve();
+      return;
+    }
     const end = () => {
       clearTimeout(timer);
       client?.off(end);

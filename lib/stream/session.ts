@@ -105,7 +105,7 @@ export class Session {
     }
     return new Promise((resolve) => {
       socket.once('close', () => {
-        if (this.open > 0) reason ??= leftEarly();
+        if (this.open > 0 && !this.ending) reason ??= leftEarly();
         this.finish();
         resolve(reason);
       });
