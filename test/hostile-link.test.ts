@@ -8,6 +8,7 @@ import { parseTarget } from '../lib/uri.js';
 import { connectQuickly } from './support/asked.js';
 import { frame, startHostileServer } from './support/hostile-server.js';
 import { until } from './support/midclt.js';
+import { reset } from './support/reset.js';
 
 const NONE = Buffer.from('[]');
 const SALT = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -104,7 +105,9 @@ const closers: Record<string, (stream: net.Socket, head: Buffer) => void> = {
     stream.end(head);
   },
   'a reset': (stream, head) => {
-    stream.write(head, () => stream.resetAndDestroy());
+    stream.write(head, () => {
+      reset(stream);
+    });
   },
   'a close frame': (stream, head) => {
     stream.end(Buffer.concat([head, CLOSE_1001]));

@@ -1,6 +1,7 @@
 /** A TCP line between a client and a server that breaks in every way a line can. */
 import net from 'node:net';
 import type { Test } from 'tap';
+import { reset } from './reset.js';
 
 export interface TcpProxy {
   readonly port: number;
@@ -40,13 +41,10 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
   let latency = 0;
   let stallsLater = false;
 
-  const reset = (line: Line): void => {
+  const cutOff = (line: Line): void => {
     lines.delete(line);
-    for (const socket of [line.client, line.server]) {
-      // A reset while the end is being sent never closes the handle: Node spins at its exit.
-      if (socket.connecting || socket.writableEnded) socket.destroy();
-      else socket.resetAndDestroy();
-    }
+    reset(line.client);
+    reset(line.server);
   };
   const soon = (action: () => void): void => {
     if (latency === 0) action();
@@ -71,7 +69,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
             from.pause();
             into.once('drain', () => from.resume());
           }
-          if (isCut) into.end(() => setImmediate(reset, line));
+          if (isCut) into.end(() => setImmediate(cutOff, line));
         });
       });
       from.on('end', () => {
@@ -80,7 +78,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
         });
       });
       from.on('error', () => {
-        if (!line.isStalled) reset(line);
+        if (!line.isStalled) cutOff(line);
       });
       from.on('close', () => {
         if (into.destroyed) lines.delete(line);
@@ -100,7 +98,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
   await listen(0);
   const { port } = listener!.address() as net.AddressInfo;
   t.teardown(() => {
-    for (const line of [...lines]) reset(line);
+    for (const line of [...lines]) cutOff(line);
     listener.close();
   });
 
@@ -115,7 +113,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
     cut: (how) => {
       for (const line of [...lines]) {
         if (how === 'rst') {
-          reset(line);
+          cutOff(line);
           continue;
         }
         line.client.end();
@@ -140,7 +138,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
       }),
     goOn: async () => {
       stallsLater = false;
-      for (const line of [...lines]) if (line.isStalled) reset(line);
+      for (const line of [...lines]) if (line.isStalled) cutOff(line);
       if (!listener.listening) await listen(port);
     },
   };
