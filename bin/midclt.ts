@@ -1,6 +1,19 @@
 #!/usr/bin/env node
-/** Runs the bundle of the daemon path. */
+/** Runs the bundle of the daemon path, which opens the one with the rest of the program when it needs it. */
 import { load } from '../lib/compiled.js';
 
-const filename = `${__dirname}/thin.js`;
-load(filename).main(module.exports, require, module, filename, __dirname);
+const REST = './full.js';
+let rest: unknown;
+
+function open(name: string): unknown {
+  const filename = `${__dirname}/${name}`;
+  const module = { exports: {} };
+  load(filename).main(module.exports, requireFrom, module, filename, __dirname);
+  return module.exports;
+}
+
+function requireFrom(name: string): unknown {
+  return name === REST ? (rest ??= open(REST.slice(2))) : require(name);
+}
+
+open('thin.js');

@@ -1,6 +1,6 @@
 /**
- * Runs the daemon path's bundle as `-d call` does, against a daemon that is none, and keeps what
- * V8 compiled for it. A process of its own, because the call ends it.
+ * Opens the program's bundles and keeps what V8 compiled for that; the daemon path's it runs first as `-d call`
+ * does, against a daemon that is none. A process of its own, because the call ends it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,23 +8,27 @@ import { load } from '../lib/compiled.js';
 import { daemonPaths } from '../lib/paths.js';
 
 const URI = 'ws+unix:///of/no/server';
-const filename = `${__dirname}/thin.js`;
+const THIN = `${__dirname}/thin.js`;
+const FULL = `${__dirname}/full.js`;
 
 function run(): void {
-  const { main, wasCompiled, keep } = load(filename);
-  if (wasCompiled) return;
+  const thin = load(THIN);
+  const full = load(FULL);
+  if (thin.wasCompiled && full.wasCompiled) return;
+  full.main({}, require, { exports: {} }, FULL, __dirname);
+  full.keep();
   const home = mkdtempSync('/tmp/m-');
   process.env.MIDCLT_HOME = home;
   process.on('exit', (code) => {
     rmSync(home, { recursive: true, force: true });
-    if (code === 0) keep();
+    if (code === 0) thin.keep();
   });
   const daemon = createServer((socket) => {
     socket.once('data', () => socket.end('{"type":"result","result":"pong"}\n'));
   });
   daemon.listen(daemonPaths(URI, null).socket, () => {
-    process.argv = [process.execPath, filename, '-u', URI, '-d', 'call', 'test.echo', '1', 'x'];
-    main({}, require, module, filename, __dirname);
+    process.argv = [process.execPath, THIN, '-u', URI, '-d', 'call', 'test.echo', '1', 'x'];
+    thin.main({}, require, { exports: {} }, THIN, __dirname);
   });
 }
 

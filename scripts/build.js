@@ -1,7 +1,7 @@
 'use strict';
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
-// runs from. thin.js is all that `midclt -d call` loads, compiled already in thin.cache; full.js
-// holds the rest.
+// runs from. thin.js is all that `midclt -d call` loads, full.js holds the rest; what is compiled of
+// them already is in thin.cache and full.cache.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -42,7 +42,7 @@ function precompile() {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME };
   const command = [path.join(dist, 'bin/precompile.js')];
   const { status, stderr } = spawnSync(process.execPath, command, { env, encoding: 'utf8' });
-  if (status !== 0) console.error(`thin.js is not compiled: ${stderr}`);
+  if (status !== 0) console.error(`The bundles are not compiled: ${stderr}`);
 }
 
 function bundle(entry, name, more) {
@@ -51,15 +51,16 @@ function bundle(entry, name, more) {
 }
 
 async function main() {
-  const thin = await bundle('lib/cli/thin.ts', 'thin.js', {
-    // One function, as lib/compiled.ts wants it. What is smaller is read sooner.
+  // One function, as lib/compiled.ts wants it. What is smaller is read sooner.
+  const main = {
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
     footer: { js: '})' },
     minifySyntax: true,
     minifyWhitespace: true,
-    plugins: [door],
-  });
-  await bundle('lib/cli/full.ts', 'full.js', { external: ['bufferutil', 'utf-8-validate'] });
+  };
+  const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [door] });
+  const external = ['bufferutil', 'utf-8-validate'];
+  await bundle('lib/cli/full.ts', 'full.js', { ...main, external });
   for (const name of ['midclt', 'precompile']) {
     await bundle(`bin/${name}.ts`, `${name}.js`);
     fs.rmSync(path.join(dist, `bin/${name}.d.ts`));
