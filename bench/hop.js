@@ -45,25 +45,16 @@ async function run({ home, report, quick, profile }) {
 function tell(report, width, samples) {
   const rates = (name) => samples[name].map(({ rate }) => rate);
   const p50s = (name) => samples[name].map(({ p50 }) => p50);
-  const row = (name, variant, goal = {}) => {
-    const ratio = variant === 'ws' ? {} : { ratio: paired(rates(variant), rates('ws')), to: 'ws' };
+  const row = (name, variant, goal = {}, rival = 'ws', to = 'ws') => {
+    const ratio = variant === rival ? {} : { ratio: paired(rates(variant), rates(rival)), to };
     const value = median(rates(variant));
     report.row({ name: `${width} in flight, ${name}`, value, unit: 'calls/s', ...ratio, ...goal });
   };
+  const isWidest = width === WIDEST;
   row('ws alone', 'ws');
   if (samples.wsEach) row('ws alone, a WebSocket each', 'wsEach');
-  row('kept connections', 'kept', width === WIDEST ? { atLeast: 0.45 } : {});
-  if (samples.wsEach) {
-    const ratio = paired(rates('kept'), rates('wsEach'));
-    const name = `${width} in flight, kept connections`;
-    report.row({
-      name,
-      value: median(rates('kept')),
-      unit: 'calls/s',
-      ratio,
-      to: 'a WebSocket each',
-    });
-  }
+  row('kept connections', 'kept', isWidest ? { atLeast: 0.45 } : {});
+  if (samples.wsEach) row('kept connections', 'kept', {}, 'wsEach', 'a WebSocket each');
   if (width === 1) {
     const added = paired(p50s('kept'), p50s('ws'), (through, alone) => through - alone);
     report.row({ name: '1 in flight, p50 of ws alone', value: median(p50s('ws')), unit: 'µs' });
@@ -80,17 +71,7 @@ function tell(report, width, samples) {
   cpu("the daemon's CPU, a connection a call", 'fresh');
   if (!samples.peer) return;
   row('the peer, a connection a call', 'peer');
-  const ratio = paired(rates('kept'), rates('peer'));
-  const goal = width === WIDEST ? { atLeast: 20 } : {};
-  const name = `${width} in flight, kept connections`;
-  report.row({
-    name,
-    value: median(rates('kept')),
-    unit: 'calls/s',
-    ratio,
-    to: 'the peer',
-    ...goal,
-  });
+  row('kept connections', 'kept', isWidest ? { atLeast: 20 } : {}, 'peer', 'the peer');
 }
 
 module.exports = { title: 'what the daemon adds to a call', run };
