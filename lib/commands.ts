@@ -4,9 +4,12 @@ import type { Log } from './logger.js';
 import { EMPTY_LIST, quote } from './members.js';
 import type { Connection } from './middleware/connection.js';
 import type { Jobs } from './middleware/jobs.js';
+import type { PlainMethods } from './middleware/plain-methods.js';
 import {
   Command,
   MessageType,
+  PATIENCE,
+  PING_TIMEOUT,
   VERSION,
   type FinalFrame,
   type Json,
@@ -17,11 +20,12 @@ import {
 import type { Metrics } from './metrics.js';
 import type { StatusReport } from './status.js';
 import { isOlder } from './version.js';
-import type { Context, Verb, Verbs } from './stream/forward.js';
+import type { Context, Patience, Verb, Verbs } from './stream/forward.js';
 
 export interface CommandOptions {
   readonly connection: Connection;
   readonly jobs: Jobs;
+  readonly plainMethods: PlainMethods;
   readonly log: Log;
   /** Calls at the middleware at once; 1 is one lock around everything, jobs included. */
   readonly concurrency: number;
@@ -39,29 +43,54 @@ export interface DaemonControl {
 }
 
 export function createVerbs(options: CommandOptions): Verbs {
+  const { concurrency, callTimeout, plainMethods } = options;
   const calling: Verb = {
-    lane: 'call',
+    slotClass: ({ method, kwargs }) =>
+      kwargs.job || plainMethods.mayStartJob(method ?? '') ? 'job' : 'call',
+    patience: ({ kwargs }) => patienceOf(kwargs.timeout, callTimeout),
     run: (request, context) => call(request, context, options),
   };
-  const lane = options.concurrency === 1 ? 'call' : 'reserved';
+  const pinging: Verb = {
+    slotClass: () => (concurrency === 1 ? 'call' : 'look-up'),
+    patience: ({ timeout }) => patienceOf(timeout === undefined ? PING_TIMEOUT : timeout, null),
+    run: (request, context) => ping(request, context, options),
+  };
+  const answeredHere = {
+    slotClass: () => 'none' as const,
+    patience: () => ({ toSend: null, toAnswer: null, isShared: true }),
+  };
   return new Map<string, Verb>([
     [Command.CALL, calling],
     [Command.CLI_CALL, calling],
-    [Command.PING, { lane, run: (request, context) => ping(request, context, options) }],
-    [Command.CLI_PING, { lane, run: (request, context) => cliPing(request, context, options) }],
-    [Command.STOP, { lane: 'none', run: (request, context) => stop(request, context, options) }],
-    [Command.STATUS, { lane: 'none', run: () => status(options) }],
+    [Command.PING, pinging],
+    [
+      Command.CLI_PING,
+      { ...pinging, run: (request, context) => cliPing(request, context, options) },
+    ],
+    [Command.STOP, { ...answeredHere, run: (request, context) => stop(request, context, options) }],
+    [Command.STATUS, { ...answeredHere, run: () => status(options) }],
   ]);
+}
+
+/**
+ * A timeout that is given, in seconds, is all of the time that a request may take. Without one waiting and
+ * answering have a time each, the latter `fallback`.
+ */
+function patienceOf(timeout: Timeout, fallback: number | null): Patience {
+  if (timeout === undefined) {
+    return { toSend: PATIENCE * 1000, toAnswer: milliseconds(fallback), isShared: false };
+  }
+  const given = milliseconds(timeout);
+  return { toSend: given, toAnswer: given, isShared: true };
 }
 
 async function call(
   { method, params, kwargs }: Request,
-  { slot, cancellation, progress, client }: Context,
-  { connection, jobs, log, metrics, concurrency, callTimeout }: CommandOptions,
+  { lease, timeout, cancellation, progress, client }: Context,
+  { connection, jobs, plainMethods, log, metrics, concurrency }: CommandOptions,
 ): Promise<FinalFrame> {
-  const timeout = milliseconds(kwargs.timeout, callTimeout);
   const onSettled = () => {
-    slot.release();
+    lease.release();
   };
   if (method === null || method === '') {
     onSettled();
@@ -86,9 +115,10 @@ async function call(
           isHeld: concurrency === 1,
         })
       : connection.call(method, params, { timeout, onSettled, cancellation });
-    const frame = result(await answer);
+    const text = await answer;
+    if (!kwargs.job) plainMethods.answered(method, text);
     report('result');
-    return frame;
+    return result(text);
   } catch (error) {
     report(error instanceof MidcltError ? error.code : 'error');
     throw error;
@@ -96,14 +126,14 @@ async function call(
 }
 
 async function ping(
-  request: Request,
-  { slot, cancellation }: Context,
-  { connection, callTimeout }: CommandOptions,
+  _request: Request,
+  { lease, timeout, cancellation }: Context,
+  { connection }: CommandOptions,
 ): Promise<FinalFrame> {
   const pong = connection.call('core.ping', EMPTY_LIST, {
-    timeout: milliseconds(request.timeout, callTimeout),
+    timeout,
     onSettled: () => {
-      slot.release();
+      lease.release();
     },
     cancellation,
   });
@@ -147,7 +177,6 @@ function result(text: Json): ResultFrame {
   return { type: MessageType.RESULT, result: text };
 }
 
-function milliseconds(timeout: Timeout, fallback: number | null): number | null {
-  const seconds = timeout === undefined ? fallback : timeout;
+function milliseconds(seconds: number | null): number | null {
   return seconds === null ? null : seconds * 1000;
 }

@@ -1,6 +1,5 @@
 /** Wires the stream to the middleware. The daemon and calls without one are built from this alike. */
 import type { Socket } from 'node:net';
-import type { Cancellation } from './cancellation.js';
 import { createVerbs, type DaemonControl } from './commands.js';
 import { Metrics } from './metrics.js';
 import type { CoreReport } from './status.js';
@@ -10,17 +9,17 @@ import type { Credential } from './middleware/credential.js';
 import { Jobs } from './middleware/jobs.js';
 import type { AskOtp } from './middleware/login.js';
 import { Subscriptions } from './middleware/subscriptions.js';
+import { PlainMethods } from './middleware/plain-methods.js';
 import {
-  Command,
   DEFAULT_CALL_TIMEOUT,
-  LINE_BUDGET,
+  DEFAULT_MEMORY,
+  JOB_CONCURRENCY,
   LINE_TIMEOUT,
-  PATIENCE,
   RESERVED_CONCURRENCY,
 } from './protocol.js';
-import type { Incoming } from './stream/codec.js';
-import { LineBudget } from './stream/lines.js';
+import type { Gate } from './stream/acquire.js';
 import { LocalSession } from './stream/local.js';
+import { memoryOf } from './stream/memory.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
 import type { Target } from './uri.js';
@@ -43,9 +42,11 @@ export interface SocketOptions {
   readonly linger: number;
   /** Seconds from a request's first byte in which the whole of it must come. */
   readonly lineTimeout?: number | undefined;
-  /** A request has come in; one has been answered or given up. */
+  /** Mebibytes that requests held and results unread may take, of all connections together. */
+  readonly memory?: number | undefined;
+  /** A request has come in; one is over or given up. */
   readonly onRequest: () => void;
-  readonly onAnswered: () => void;
+  readonly onOver: () => void;
 }
 
 export interface Core {
@@ -65,20 +66,24 @@ export function compose(options: CoreOptions): Core {
   const connection = new Connection({ target, credential, askOtp, log });
   const jobs = new Jobs(connection, log);
   const metrics = new Metrics();
-  const common = { connection, jobs, log, metrics, concurrency, callTimeout };
-  const lanes = {
-    call: new Scheduler(concurrency),
-    reserved: new Scheduler(RESERVED_CONCURRENCY),
-    patience: (incoming: Incoming) => patienceOf(incoming, callTimeout),
+  const plainMethods = new PlainMethods(connection);
+  const common = { connection, jobs, plainMethods, log, metrics, concurrency, callTimeout };
+  const scheduler = new Scheduler({
+    calls: concurrency,
+    jobs: Math.min(concurrency, JOB_CONCURRENCY),
+    lookUps: RESERVED_CONCURRENCY,
+  });
+  const gate: Gate = {
+    scheduler,
     isReady: () => connection.isReady(),
-    ready: (client: Cancellation, patience: number | null) => connection.ready(client, patience),
+    ready: (client, patience, waited) => connection.ready(client, patience, waited),
   };
   const local = createVerbs(common);
   return {
     connection,
     jobs,
     subscriptions: new Subscriptions(connection),
-    local: () => new LocalSession(local, lanes),
+    local: () => new LocalSession(local, gate),
     report() {
       const { state, since, lastError, logins, reconnects, canLogInAgain } = connection.facts;
       return {
@@ -95,31 +100,27 @@ export function compose(options: CoreOptions): Core {
           served: metrics.served,
           failed: metrics.failed,
           in_flight: connection.inFlight,
-          queued: lanes.call.waiting + lanes.reserved.waiting + connection.waiting,
+          queued: scheduler.waiting + connection.waiting,
           latency: metrics.percentiles(),
         },
         jobs: { followed: jobs.followed },
       };
     },
-    sessions: ({ daemon, linger, lineTimeout = LINE_TIMEOUT, onRequest, onAnswered }) => {
-      const verbs = createVerbs({ ...common, daemon });
-      const lines = { timeout: lineTimeout * 1000, budget: new LineBudget(LINE_BUDGET) };
-      const session = { verbs, lanes, linger: linger * 1000, lines, onRequest, onAnswered };
+    sessions: (options) => {
+      const { daemon, linger, lineTimeout = LINE_TIMEOUT, memory = DEFAULT_MEMORY } = options;
+      const { onRequest, onOver } = options;
+      const session = {
+        verbs: createVerbs({ ...common, daemon }),
+        gate,
+        linger: linger * 1000,
+        lines: { timeout: lineTimeout * 1000 },
+        memory: memoryOf(memory * 1024 * 1024),
+        onRequest,
+        onOver,
+      };
       return (socket, client) => new Session(socket, { ...session, client });
     },
   };
-}
-
-function isPing(command: string): boolean {
-  return command === Command.PING || command === Command.CLI_PING;
-}
-
-/** Milliseconds a request may wait to be sent: the larger of its timeout and two minutes. */
-function patienceOf({ request }: Incoming, callTimeout: number): number | null {
-  if (!request) return null;
-  const timeout = isPing(request.command) ? request.timeout : request.kwargs.timeout;
-  if (timeout === null) return null;
-  return Math.max(timeout ?? callTimeout, PATIENCE) * 1000;
 }
 
 /** `CALL_TIMEOUT` of the environment in seconds, where it is a positive number. */

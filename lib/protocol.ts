@@ -96,8 +96,8 @@ export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;
 /** Seconds from a line's first byte in which the whole of it must come. */
 export const LINE_TIMEOUT = 30;
 
-/** Bytes that the unfinished lines of all connections may take together. */
-export const LINE_BUDGET = 64 * 1024 * 1024;
+/** Mebibytes that requests held and results unread may take, of all connections together. */
+export const DEFAULT_MEMORY = 512;
 
 /** Connections a daemon serves at once. */
 export const DEFAULT_MAX_CONNECTIONS = 1024;
@@ -109,8 +109,17 @@ export const DEFAULT_MAX_CONNECTIONS = 1024;
 export const DEFAULT_CONCURRENCY = 8;
 export const RESERVED_CONCURRENCY = 2;
 
+/**
+ * Of those, calls that may start a job. While five jobs wait in the server's queue it merges a sixth into
+ * the fifth, and never runs it.
+ */
+export const JOB_CONCURRENCY = 4;
+
 /** Seconds something waits until it can be sent, if its own timeout is not longer; a failover takes up to 110. */
 export const PATIENCE = 120;
+
+/** Seconds for a ping, from its turn to its answer, unless it names others. */
+export const PING_TIMEOUT = 10;
 
 /** Seconds until an unanswered call is given up, unless it or `CALL_TIMEOUT` says otherwise. */
 export const DEFAULT_CALL_TIMEOUT = 60;

@@ -3,7 +3,8 @@ import { pipeline } from 'node:stream';
 import t from 'tap';
 import { MAX_REQUEST_LINE } from '../lib/protocol.js';
 import { encodeFrame, Parse, type Incoming } from '../lib/stream/codec.js';
-import { LineBudget, LineLimit, splitLines } from '../lib/stream/lines.js';
+import { LineLimit, splitLines } from '../lib/stream/lines.js';
+import { RequestMemory } from '../lib/stream/memory.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 /** What the parser makes of these chunks. */
@@ -111,7 +112,7 @@ t.test('frames have their members in order, the result last', async (t) => {
         jobId: 7,
       },
       id: Buffer.from('1'),
-      wishes: { jobId, version: null, text: null },
+      options: { jobId, version: null, text: null },
     });
   const shown =
     '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';
@@ -143,9 +144,9 @@ t.test('short lines that nobody takes wait as the chunk they came in', async (t)
 t.test(
   'F29: a line that takes too long, or too much of what all share, ends the input',
   async (t) => {
-    const budget = new LineBudget(100_000);
-    const one = new LineLimit({ budget });
-    const two = new LineLimit({ budget, timeout: 20 });
+    const memory = new RequestMemory(100_000);
+    const one = new LineLimit({ memory });
+    const two = new LineLimit({ memory, timeout: 20 });
     for (const lines of [one, two]) lines.resume();
     one.write(Buffer.alloc(100_000));
     two.write(Buffer.alloc(100_000));
@@ -153,19 +154,20 @@ t.test(
     t.match(two.failure, { code: 'BUSY', errorType: 'ClientException' });
     t.notOk(one.failure);
     one.write('\n');
-    const three = new LineLimit({ budget, timeout: 20 });
+    one.over();
+    const three = new LineLimit({ memory, timeout: 20 });
     three.resume();
     three.write(Buffer.alloc(100_000));
     await once(three, 'end');
     t.match(three.failure, { code: 'REQUEST', message: 'Request is not complete after 0.02 s' });
     t.ok(three.write('what comes later is dropped'));
-    const whole = new LineLimit({ budget, timeout: 20 });
+    const whole = new LineLimit({ memory, timeout: 20 });
     whole.resume();
     whole.write('"half"');
     whole.write(' and half\n');
     await new Promise((resolve) => setTimeout(resolve, 60));
     t.notOk(whole.failure, 'between lines there is no deadline');
     one.destroy();
-    t.ok(budget.take(100_000), 'all of it came back');
+    t.equal(memory.used, 0, 'all of it came back');
   },
 );

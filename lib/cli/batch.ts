@@ -168,9 +168,9 @@ function localWorker(session: LocalSession, progress: boolean): Worker {
     async answer({ incoming, place }) {
       const { id } = incoming;
       if (!incoming.request) return put(place, { frame: errorFrame(incoming.error), id });
-      const wishes = incoming.request;
+      const options = incoming.request;
       const frame = await session.ask(incoming.request, (frame) => {
-        if (progress) put(place, { frame, id, wishes });
+        if (progress) put(place, { frame, id, options });
       });
       return put(place, { frame, id });
     },

@@ -40,7 +40,7 @@ export class Server {
       onRequest: () => {
         lifecycle.hold();
       },
-      onAnswered: () => {
+      onOver: () => {
         lifecycle.release();
       },
     });

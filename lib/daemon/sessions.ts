@@ -9,6 +9,8 @@ import type { Session } from '../stream/session.js';
 const REFUSAL_LINGERS = 1000;
 /** Refused connections that have this time at once; more are closed as soon as they have been told. */
 const MOST_REFUSALS = 64;
+/** Milliseconds between two looks at clients that are not read from just now: do they still live? */
+const LOOK = 1000;
 /** Milliseconds between two lines in the log about it. */
 const REFUSAL_LOGGED = 60_000;
 
@@ -24,6 +26,7 @@ export class Sessions {
   private clients = 0;
   private readonly refused = new Set<net.Socket>();
   private lastLogged = -Infinity;
+  private looking: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly make: (socket: net.Socket, client: number) => Session,
@@ -74,8 +77,15 @@ export class Sessions {
     const client = ++this.clients;
     const session = this.make(socket, client);
     this.open.add(session);
+    this.looking ??= setInterval(() => {
+      for (const each of this.open) void each.checkClient();
+    }, LOOK).unref();
     void session.closed.then((error) => {
       this.open.delete(session);
+      if (this.open.size === 0) {
+        clearInterval(this.looking);
+        this.looking = undefined;
+      }
       if (error) this.log('debug', 'connection ended early', { client, reason: error.message });
     });
   }

@@ -111,8 +111,8 @@ export class Connection {
   }
 
   /** As {@link Supervisor.ready}. */
-  ready(client: Cancellation | null, patience: number | null): Promise<void> {
-    return this.supervisor.ready(client, patience);
+  ready(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
+    return this.supervisor.ready(client, patience, waited);
   }
 
   /** Nobody waits any more until calls can be made. */

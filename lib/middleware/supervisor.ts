@@ -116,11 +116,11 @@ export class Supervisor {
 
   /**
    * Resolves when calls can be made. Rejects when the client has gone, after `patience` milliseconds
-   * (null: never), or when it is over for good.
+   * (null: never; so many were `waited` before), or when it is over for good.
    */
-  ready(client: Cancellation | null, patience: number | null): Promise<void> {
+  ready(client: Cancellation | null, patience: number | null, waited: number): Promise<void> {
     if (this.usable()) return Promise.resolve();
-    return this.waiting.add(client, patience);
+    return this.waiting.add(client, patience, waited);
   }
 
   /** Nobody waits any more until calls can be made. */

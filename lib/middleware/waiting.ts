@@ -19,8 +19,11 @@ export class Waiting {
     return this.waiters.size;
   }
 
-  /** Rejects when the client has gone, with a `TIMEOUT` after `patience` milliseconds (null: never), or as {@link stop} says. */
-  add(client: Cancellation | null, patience: number | null): Promise<void> {
+  /**
+   * Rejects when the client has gone, with a `TIMEOUT` after `patience` milliseconds (null: never) beside
+   * those that were `waited` before, or as {@link stop} says.
+   */
+  add(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
     if (this.stopped) return Promise.reject(this.stopped);
     if (client?.isCancelled) return Promise.reject(abandoned());
     return new Promise((resolve, reject) => {
@@ -43,7 +46,7 @@ export class Waiting {
         waiter.reject(abandoned());
       };
       const timer = after(patience, () => {
-        const seconds = Math.round((patience ?? 0) / 1000);
+        const seconds = Math.round((waited + (patience ?? 0)) / 100) / 10;
         const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
         waiter.reject(new MidcltError('TIMEOUT', text));
       });

@@ -23,8 +23,16 @@ export type Incoming =
 export interface Outgoing {
   readonly frame: Frame;
   readonly id: Json | null;
-  /** What the client asked for beside its answer; nothing where it is not given. */
-  readonly wishes?: Pick<Request, 'jobId' | 'version' | 'text'> | null;
+  /** How the client wants its answer; nothing where it is not given. */
+  readonly options?: Pick<Request, 'jobId' | 'version' | 'text'> | null;
+  /** Called when the client's socket has taken the frame. */
+  readonly onTaken?: (() => void) | null;
+}
+
+/** A frame's line, in pieces. */
+export interface EncodedFrame {
+  readonly pieces: readonly Buffer[];
+  readonly onTaken: (() => void) | null;
 }
 
 /** What a {@link Parse} tells and asks; nothing where it stands alone. */
@@ -74,19 +82,18 @@ export function parseLine(line: Buffer): Incoming {
 /** An {@link Outgoing} to its line. Members come in the order `type`, `id`, the rest, `result` last. */
 export class Stringify extends Transform {
   constructor() {
-    super({ writableObjectMode: true, writableHighWaterMark: 1 });
+    super({ objectMode: true, highWaterMark: 1 });
   }
 
   override _transform(out: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
-    for (const piece of encodeFrame(out)) this.push(piece);
-    done();
+    done(null, { pieces: encodeFrame(out), onTaken: out.onTaken ?? null } satisfies EncodedFrame);
   }
 }
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
-export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
-  if (wishes?.text) return answerText(frame, wishes.text);
-  const isOther = frame.type !== MessageType.PROGRESS && (wishes?.version ?? VERSION) !== VERSION;
+export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
+  if (options?.text) return answerText(frame, options.text);
+  const isOther = frame.type !== MessageType.PROGRESS && (options?.version ?? VERSION) !== VERSION;
   const version = isOther ? `,"daemon":"${VERSION}"` : '';
   const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;
   switch (frame.type) {
@@ -103,7 +110,7 @@ export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
           onOneLine(frame.trace ?? NULL),
           EXTRA,
           onOneLine(frame.extra ?? NULL),
-          frame.isNotSent && wishes?.version ? NOT_SENT : EMPTY,
+          frame.isNotSent && options?.version ? NOT_SENT : EMPTY,
           END,
         ]),
       ];
@@ -115,7 +122,7 @@ export function encodeFrame({ frame, id, wishes }: Outgoing): Buffer[] {
           DESCRIPTION,
           onOneLine(frame.description),
           Buffer.from(`,"state":${quote(frame.state)}`),
-          wishes?.jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
+          options?.jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
           END,
         ]),
       ];

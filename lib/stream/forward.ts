@@ -3,14 +3,17 @@ import { objectTransform } from 'through2';
 import type { Cancellation } from '../cancellation.js';
 import { errorFrame, MidcltError } from '../errors.js';
 import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
+import { acquire, type Client, type Gate } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
-import type { Slot } from './scheduler.js';
+import type { Lease, SlotClass } from './scheduler.js';
 import type { Turn } from './serialize.js';
 
 /** What a verb has at hand while it answers. */
 export interface Context {
   /** The verb sees to it that it is released, at the latest when the server is done with the call. */
-  readonly slot: Slot;
+  readonly lease: Lease;
+  /** Milliseconds from sending to answer, or null for as long as it takes. */
+  readonly timeout: number | null;
   /** Cancelled when the client has gone: nobody will read the answer. */
   readonly cancellation: Cancellation;
   readonly progress: (frame: ProgressFrame) => void;
@@ -18,33 +21,48 @@ export interface Context {
   readonly client: number | null;
 }
 
+/** How long a request may take, in milliseconds; null is for ever. */
+export interface Patience {
+  /** Until it is sent. */
+  readonly toSend: number | null;
+  /** From then to its answer. */
+  readonly toAnswer: number | null;
+  /** The waiting counts for both: they are one and the same time. */
+  readonly isShared: boolean;
+}
+
 export interface Verb {
-  /** What it waits for before it runs: a slot for calls, one for look-ups, or nothing. */
-  readonly lane: 'call' | 'reserved' | 'none';
+  /** What it takes while the middleware is busy with it. */
+  slotClass(request: Request): SlotClass;
+  patience(request: Request): Patience;
   /** Resolves with the final frame; what it throws becomes an error frame. */
   run(request: Request, context: Context): Promise<FinalFrame>;
 }
 
 export type Verbs = ReadonlyMap<string, Verb>;
 
-/** Gives what a request needs before it may be sent, waiting for it if it must. Fails with why it may not. */
-export type Admit = (incoming: Incoming) => Slot | Promise<Slot>;
+export interface Forwarding {
+  readonly verbs: Verbs;
+  readonly gate: Gate;
+  readonly client: Client & { readonly number: number | null };
+  /** Throws if no request may be run any more. */
+  readonly check: () => void;
+  /** Asked of each final frame before it is passed on: the frame, or the one to pass on in its place. */
+  readonly admit: (frame: FinalFrame) => FinalFrame;
+}
 
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
 
 /**
- * A stage runs only while what comes after it has room. So a slot is asked for here, and not
+ * A stage runs only while what comes after it has room. So a lease is acquired here, and not
  * before: a client that does not read holds none, and one that dies leaves none behind.
  */
-export function forward(
-  verbs: Verbs,
-  admit: Admit,
-  from: Pick<Context, 'cancellation' | 'client'>,
-): Stage {
+export function forward(forwarding: Forwarding): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
-    const { id, request: wishes } = turn.incoming;
-    const push = (frame: Frame) => stage.push({ frame, id, wishes } satisfies Outgoing);
+    const { id, request: options } = turn.incoming;
+    const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
+      stage.push({ frame, id, options, onTaken } satisfies Outgoing);
     // For a slow reader only the newest progress is kept; results are never skipped.
     let newest: ProgressFrame | null = null;
     const progress = (frame: ProgressFrame) => {
@@ -53,10 +71,9 @@ export function forward(
       newest = null;
       push(frame);
     };
-    void answer(turn.incoming, verbs, admit, { ...from, progress }).then((frame) => {
+    void answer(turn.incoming, forwarding, progress).then((frame) => {
       if (newest) push(newest);
-      push(frame);
-      turn.done();
+      push(forwarding.admit(frame), turn.over);
       next();
     });
   });
@@ -66,20 +83,28 @@ export function forward(
 /** Never rejects: exactly one final frame comes of every turn. */
 async function answer(
   incoming: Incoming,
-  verbs: Verbs,
-  admit: Admit,
-  context: Omit<Context, 'slot'>,
+  { verbs, gate, client, check }: Forwarding,
+  progress: Context['progress'],
 ): Promise<FinalFrame> {
   if (!incoming.request) return errorFrame(incoming.error);
-  const verb = verbs.get(incoming.request.command);
+  const { request } = incoming;
+  const verb = verbs.get(request.command);
   try {
-    if (!verb) {
-      throw new MidcltError('REQUEST', `Unknown command: ${incoming.request.command}`);
-    }
-    const admitted = admit(incoming);
-    const slot = admitted instanceof Promise ? await admitted : admitted;
-    return await verb.run(incoming.request, { ...context, slot });
+    if (!verb) throw new MidcltError('REQUEST', `Unknown command: ${request.command}`);
+    check();
+    const patience = verb.patience(request);
+    const began = performance.now();
+    const want = { slotClass: verb.slotClass(request), patience: patience.toSend };
+    const acquired = acquire(want, client, gate);
+    const lease = acquired instanceof Promise ? await acquired : acquired;
+    const timeout = timeLeft(patience, performance.now() - began);
+    const { cancellation, number } = client;
+    return await verb.run(request, { lease, timeout, cancellation, progress, client: number });
   } catch (error) {
     return errorFrame(error);
   }
+}
+
+function timeLeft({ toAnswer, isShared }: Patience, waited: number): number | null {
+  return toAnswer === null || !isShared ? toAnswer : Math.max(1, toAnswer - waited);
 }

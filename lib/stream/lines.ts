@@ -5,30 +5,10 @@ import { LF } from '../ascii.js';
 import { MidcltError } from '../errors.js';
 import { MAX_REQUEST_LINE } from '../protocol.js';
 import { after } from '../timer.js';
+import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
 
-/** Bytes of an unfinished line that every connection may have without asking the budget. */
-const FREE = 16 * 1024;
 /** What the first bytes of one are given room in. */
 const LEAST = 512;
-
-/** The memory that the unfinished lines of all connections together may take. */
-export class LineBudget {
-  private left: number;
-
-  constructor(readonly size: number) {
-    this.left = size;
-  }
-
-  take(bytes: number): boolean {
-    if (bytes > this.left) return false;
-    this.left -= bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.left += bytes;
-  }
-}
 
 export interface LineLimits {
   /** Bytes of the longest line. */
@@ -36,7 +16,7 @@ export interface LineLimits {
   /** Milliseconds from a line's first byte in which its newline must come; null, or none, is no limit. */
   readonly timeout?: number | null;
   /** Shared with others; none is no limit. */
-  readonly budget?: LineBudget;
+  readonly memory?: RequestMemory;
 }
 
 /**
@@ -55,7 +35,7 @@ export class LineLimit extends Transform {
 
   private readonly cut: number;
   private readonly timeout: number | null;
-  private readonly budget: LineBudget;
+  private readonly memory: RequestMemory;
   /** Bytes of the line that is being received; beyond the cut they are dropped. */
   private length = 0;
   /** What of it is held until its newline comes, in the first `used` bytes. */
@@ -64,12 +44,18 @@ export class LineLimit extends Transform {
   private timer: NodeJS.Timeout | undefined;
   /** A chunk whose lines have not all been passed on, and what to call when they have. */
   private waiting: { chunk: Buffer; done: TransformCallback } | null = null;
+  /** It is memory that the chunk waits for. */
+  private isShort = false;
+  /** Ends that wait. */
+  private endWait: (() => void) | null = null;
+  /** What the lines cost that were passed on and whose requests are not over, oldest first. */
+  private readonly costs: number[] = [];
 
   constructor(limits: LineLimits = {}) {
     super({ encoding: 'latin1', readableHighWaterMark: 1 });
     this.cut = (limits.length ?? MAX_REQUEST_LINE) + 2;
     this.timeout = limits.timeout ?? null;
-    this.budget = limits.budget ?? new LineBudget(Infinity);
+    this.memory = limits.memory ?? new RequestMemory(Infinity);
   }
 
   /** Has a line begun that has not ended yet? */
@@ -77,45 +63,71 @@ export class LineLimit extends Transform {
     return this.length > 0;
   }
 
+  /** The oldest request that was passed on is over: its memory is free. */
+  over(): void {
+    this.memory.giveComplete(this.costs.shift() ?? 0);
+  }
+
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    let from = 0;
-    let hasRoom = true;
-    for (;;) {
-      const newline = chunk.indexOf(LF, from);
-      if (newline === -1 || this.failure) break;
-      if (!hasRoom) {
-        // Not for what is left of a line alone: to be read again, a stream must push something.
-        this.waiting = { chunk: chunk.subarray(from), done };
-        return;
-      }
-      hasRoom = this.finish(chunk.subarray(from, newline + 1));
-      from = newline + 1;
-    }
-    if (!this.failure && from < chunk.length) this.collect(chunk.subarray(from));
-    done();
+    const left = this.split(chunk);
+    if (left === null) done();
+    else this.waiting = { chunk: left, done };
   }
 
   /** What comes after has room again. Until then it was not the client who let its line wait. */
   override _read(size: number): void {
     this.timer?.refresh();
-    const { waiting } = this;
-    if (!waiting) {
-      super._read(size);
-      return;
-    }
-    this.waiting = null;
-    this._transform(waiting.chunk, 'latin1', waiting.done);
+    if (this.waitsForMemory()) return;
+    if (this.waiting) this.goOn();
+    else super._read(size);
   }
 
   /** The last line counts also without its newline. */
   override _flush(done: TransformCallback): void {
-    if (!this.failure && this.length > 0 && this.length < this.cut) this.finish(NEWLINE);
-    done();
+    if (this.failure || this.length === 0 || this.length >= this.cut) done();
+    else this._transform(NEWLINE, 'latin1', done);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.endWait?.();
     this.forget();
+    for (const cost of this.costs.splice(0)) this.memory.giveComplete(cost);
     done(error);
+  }
+
+  private goOn(): void {
+    const { waiting } = this;
+    this.waiting = null;
+    if (waiting) this._transform(waiting.chunk, 'latin1', waiting.done);
+  }
+
+  /** Passes on the lines that end in the chunk and keeps the rest. Returns what must wait, for room or for memory. */
+  private split(chunk: Buffer): Buffer | null {
+    let from = 0;
+    let hasRoom = true;
+    for (;;) {
+      const newline = chunk.indexOf(LF, from);
+      if (newline === -1 || this.failure) break;
+      // Not for what is left of a line alone: to be read again, a stream must push something.
+      if (!hasRoom) return chunk.subarray(from);
+      const part = chunk.subarray(from, newline + 1);
+      if (this.length < this.cut && !this.pay(part.length - 1))
+        return this.waitForMemory() ? chunk.subarray(from) : null;
+      hasRoom = this.finish(part);
+      from = newline + 1;
+    }
+    const rest = chunk.subarray(from);
+    if (this.failure || rest.length === 0 || this.collect(rest)) return null;
+    return this.waitForMemory() ? rest : null;
+  }
+
+  /** Takes the memory for the line of which only these bytes are missing. */
+  private pay(missing: number): boolean {
+    const size = Math.min(this.length + missing, this.cut);
+    const cost = costOf(size);
+    if (!this.memory.completed(costOf(this.held.length), cost)) return false;
+    this.costs.push(cost);
+    return true;
   }
 
   /** Passes the line on whose last bytes these are, newline included. Is there room for another? */
@@ -129,27 +141,35 @@ export class LineLimit extends Transform {
     } else if (!isCut) {
       hasRoom = this.passCut(part);
     }
+    this.held = EMPTY;
     this.forget();
     this.length = 0;
     return hasRoom;
   }
 
-  /** Takes the beginning of a line, or more of it. */
-  private collect(part: Buffer): void {
+  /** Takes the beginning of a line, or more of it. False if there is no memory for it. */
+  private collect(part: Buffer): boolean {
     this.timer ??= after(this.timeout, () => {
       this.expire();
     });
-    const before = this.length;
-    this.length += part.length;
-    if (before >= this.cut) return;
-    // Answer at once: the end of such a line may never come.
-    if (this.length >= this.cut) this.passCut(part);
-    else if (!this.hold(part)) this.fail(crowded(this.budget.size));
+    const size = this.length + part.length;
+    if (this.length < this.cut) {
+      // Answer at once: the end of such a line may never come.
+      if (size >= this.cut) {
+        if (!this.pay(part.length)) return false;
+        this.passCut(part);
+        this.held = EMPTY;
+        this.used = 0;
+      } else if (!this.hold(part)) {
+        return false;
+      }
+    }
+    this.length = size;
+    return true;
   }
 
   private passCut(part: Buffer): boolean {
     const line = Buffer.concat([this.held.subarray(0, this.used), part]).subarray(0, this.cut);
-    this.release();
     this.push(line);
     return this.push(NEWLINE);
   }
@@ -158,7 +178,7 @@ export class LineLimit extends Transform {
     const size = this.used + part.length;
     if (size > this.held.length) {
       const grown = Math.min(Math.max(size, 2 * this.held.length, LEAST), this.cut);
-      if (!this.budget.take(charge(grown) - charge(this.held.length))) return false;
+      if (!this.memory.takeUnfinished(costOf(grown) - costOf(this.held.length))) return false;
       const room = Buffer.allocUnsafeSlow(grown);
       this.held.copy(room, 0, 0, this.used);
       this.held = room;
@@ -166,6 +186,33 @@ export class LineLimit extends Transform {
     part.copy(this.held, this.used);
     this.used = size;
     return true;
+  }
+
+  /** The input waits until there is memory again. False, and it has ended, if there will be none. */
+  private waitForMemory(): boolean {
+    if (!this.memory.willFree) {
+      this.fail(noRoomForRequest(this.memory));
+      return false;
+    }
+    this.isShort = true;
+    const retry = () => {
+      this.isShort = false;
+      this.goOn();
+      if (this.waitsForMemory()) return false;
+      this.endWait = null;
+      return true;
+    };
+    this.endWait ??= this.memory.wait(retry, () => {
+      this.isShort = false;
+      this.endWait = null;
+      this.fail(noRoomForRequest(this.memory));
+      this.goOn();
+    });
+    return true;
+  }
+
+  private waitsForMemory(): boolean {
+    return this.isShort;
   }
 
   private expire(): void {
@@ -183,11 +230,7 @@ export class LineLimit extends Transform {
   private forget(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.release();
-  }
-
-  private release(): void {
-    this.budget.give(charge(this.held.length));
+    this.memory.giveUnfinished(costOf(this.held.length));
     this.held = EMPTY;
     this.used = 0;
   }
@@ -203,20 +246,8 @@ export function splitLines(): Transform {
   });
 }
 
-/** What a buffer of this size costs the budget. */
-function charge(size: number): number {
-  return Math.max(0, size - FREE);
-}
-
 function tooSlow(seconds: number): MidcltError {
   return new MidcltError('REQUEST', `Request is not complete after ${seconds} s`);
-}
-
-function crowded(size: number): MidcltError {
-  return new MidcltError(
-    'BUSY',
-    `The unfinished requests of all connections take more than ${size} bytes; try again`,
-  );
 }
 
 const EMPTY = Buffer.alloc(0);

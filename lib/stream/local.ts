@@ -7,9 +7,9 @@
 import { Cancellation } from '../cancellation.js';
 import type { FinalFrame, ProgressFrame, Request } from '../protocol.js';
 import { MessageType } from '../protocol.js';
+import type { Gate } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';
-import { admit, type Lanes } from './lanes.js';
 import { Serialize } from './serialize.js';
 
 export class LocalSession {
@@ -18,17 +18,20 @@ export class LocalSession {
   private readonly frames: Stage;
   private onFrame: (out: Outgoing) => void = () => undefined;
 
-  constructor(verbs: Verbs, lanes: Lanes) {
+  constructor(verbs: Verbs, gate: Gate) {
     const { cancellation } = this;
-    const applicant = { verbs, cancellation, isThere: () => true as const };
     this.serialize = new Serialize(() => undefined);
-    this.frames = forward(verbs, (incoming) => admit(incoming, lanes, applicant), {
-      cancellation,
-      client: null,
+    this.frames = forward({
+      verbs,
+      gate,
+      client: { cancellation, isAlive: () => true, number: null },
+      check: () => undefined,
+      admit: (frame) => frame, // whoever asks in this process has the memory, too
     });
     this.serialize.pipe(this.frames);
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);
+      out.onTaken?.();
     });
   }
 

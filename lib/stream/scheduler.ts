@@ -3,55 +3,73 @@ import { Alarm } from '../alarm.js';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 
-/** The right to have one call at the middleware. Released once; more often does no harm. */
-export interface Slot {
+/**
+ * What a request takes while the middleware is busy with it:
+ * - `call`: one of the calls at once.
+ * - `job`: the same, and one of those that may start a job.
+ * - `look-up`: one of a few kept free, for pings, which calls must not hold up.
+ * - `none`: nothing; it is answered here.
+ */
+export type SlotClass = 'call' | 'job' | 'look-up' | 'none';
+
+/** The right to have one request at the middleware. Released once; more often does no harm. */
+export interface Lease {
   release(): void;
 }
 
-/** A slot for what needs none. */
-export const NO_SLOT: Slot = { release: () => undefined };
+export interface Slots {
+  readonly calls: number;
+  /** Of the calls, those that may start a job. */
+  readonly jobs: number;
+  readonly lookUps: number;
+}
 
 interface Waiter {
+  readonly slotClass: SlotClass;
   /** By `performance.now()`. */
   readonly deadline: number;
   readonly patience: number;
-  readonly grant: (slot: Slot) => void;
+  readonly grant: (lease: Lease) => void;
   readonly refuse: (error: MidcltError) => void;
 }
 
+/** For what needs none. */
+export const NO_LEASE: Lease = { release: () => undefined };
+
 /**
- * First come, first served. A connection never has more than one request waiting here, so that
- * is fair between connections too.
+ * First come, first served, among those for whom there is a slot. A connection never has more than
+ * one request waiting here, so that is fair between connections too.
  */
 export class Scheduler {
-  private taken = 0;
+  private readonly taken = { calls: 0, jobs: 0, lookUps: 0 };
   private readonly queue = new Set<Waiter>();
   private readonly alarm = new Alarm((now) => this.expire(now));
 
-  constructor(readonly width: number) {}
+  constructor(private readonly slots: Slots) {}
 
+  /** Leases that are out. */
   get active(): number {
-    return this.taken;
+    return this.taken.calls + this.taken.lookUps;
   }
 
   get waiting(): number {
     return this.queue.size;
   }
 
-  /** A slot that is free at this moment, or null. */
-  tryAcquire(): Slot | null {
-    return this.taken < this.width ? this.take() : null;
+  /** A lease that is to be had at this moment, or null. */
+  tryAcquire(slotClass: SlotClass): Lease | null {
+    return this.hasRoom(slotClass) ? this.take(slotClass) : null;
   }
 
   /**
-   * Resolves with a slot. Rejects, having taken none, when the client has gone, or with a `TIMEOUT`
+   * Resolves with a lease. Rejects, having taken none, when the client has gone, or with a `TIMEOUT`
    * error after `patience` milliseconds (null: never).
    */
-  acquire(client: Cancellation, patience: number | null): Promise<Slot> {
+  acquire(slotClass: SlotClass, client: Cancellation, patience: number | null): Promise<Lease> {
     if (client.isCancelled) return Promise.reject(abandoned());
-    const free = this.tryAcquire();
+    const free = this.tryAcquire(slotClass);
     if (free) return Promise.resolve(free);
-    return new Promise<Slot>((resolve, reject) => {
+    return new Promise<Lease>((resolve, reject) => {
       const onCancel = () => {
         waiter.refuse(abandoned());
       };
@@ -60,11 +78,12 @@ export class Scheduler {
         this.queue.delete(waiter);
       };
       const waiter: Waiter = {
+        slotClass,
         deadline: performance.now() + (patience ?? Infinity),
         patience: patience ?? Infinity,
-        grant(slot) {
+        grant(lease) {
           leave();
-          resolve(slot);
+          resolve(lease);
         },
         refuse(error) {
           leave();
@@ -77,20 +96,47 @@ export class Scheduler {
     });
   }
 
-  private take(): Slot {
-    this.taken++;
+  private hasRoom(slotClass: SlotClass): boolean {
+    const { taken, slots } = this;
+    switch (slotClass) {
+      case 'job':
+        return taken.calls < slots.calls && taken.jobs < slots.jobs;
+      case 'call':
+        return taken.calls < slots.calls;
+      case 'look-up':
+        return taken.lookUps < slots.lookUps;
+      case 'none':
+        return true;
+    }
+  }
+
+  private take(slotClass: SlotClass): Lease {
+    if (slotClass === 'none') return NO_LEASE;
+    this.count(slotClass, 1);
     let held = true;
     return {
       release: () => {
         if (!held) return;
         held = false;
-        this.taken--;
-        for (const waiter of this.queue) {
-          waiter.grant(this.take());
-          break;
-        }
+        this.count(slotClass, -1);
+        this.grantNext();
       },
     };
+  }
+
+  private count(slotClass: SlotClass, change: 1 | -1): void {
+    const { taken } = this;
+    if (slotClass === 'look-up') taken.lookUps += change;
+    else taken.calls += change;
+    if (slotClass === 'job') taken.jobs += change;
+  }
+
+  private grantNext(): void {
+    for (const waiter of this.queue) {
+      if (!this.hasRoom(waiter.slotClass)) continue;
+      waiter.grant(this.take(waiter.slotClass));
+      return;
+    }
   }
 
   private expire(now: number): number {

@@ -5,14 +5,15 @@ import type { Incoming } from './codec.js';
 /** A request whose turn it is. */
 export interface Turn {
   readonly incoming: Incoming;
-  /** To be called when the final frame is out: the next request follows. */
-  readonly done: () => void;
+  /** To be called when the request is over, that is, its final frame has been taken: the next one follows. */
+  readonly over: () => void;
 }
 
 export class Serialize extends Transform {
   private stopped = false;
 
-  constructor(private readonly onDone: (incoming: Incoming) => void) {
+  /** `onOver` is called for each request that is over, before the next one follows. */
+  constructor(private readonly onOver: (incoming: Incoming) => void) {
     super({ objectMode: true, highWaterMark: 1 });
   }
 
@@ -27,10 +28,10 @@ export class Serialize extends Transform {
     next: TransformCallback,
   ): void {
     if (this.stopped) return;
-    const done = () => {
-      this.onDone(incoming);
+    const over = () => {
+      this.onOver(incoming);
       if (!this.stopped) next();
     };
-    this.push({ incoming, done } satisfies Turn);
+    this.push({ incoming, over } satisfies Turn);
   }
 }

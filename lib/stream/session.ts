@@ -1,156 +1,139 @@
 /**
- * One connection on the Unix socket. This is the only file that states the order of the stages:
+ * One connection on the Unix socket and what becomes of it:
  *
- *     socket → line limit → split2 → parse → serialize → forward → stringify → socket
+ *     open ⇄ lingering        draining        ended
+ *       └─────────┴──────────────→──────────────→
+ *
+ * It is `lingering` when all requests are over and the client has not said that it stays, `draining`
+ * when it takes no further one. A request is over when the socket has taken its final frame: idle
+ * clock, linger and drain follow from that one moment.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
-import { MidcltError, shuttingDown } from '../errors.js';
-import { Parse, Stringify, type Incoming } from './codec.js';
-import { forward, type Stage, type Verbs } from './forward.js';
-import { admit, type Lanes } from './lanes.js';
-import { LineLimit, splitLines, type LineLimits } from './lines.js';
-import type { Slot } from './scheduler.js';
-import { Serialize } from './serialize.js';
+import { errorFrame, MidcltError, shuttingDown } from '../errors.js';
+import { MessageType, type FinalFrame } from '../protocol.js';
+import type { Gate } from './acquire.js';
+import type { Incoming } from './codec.js';
+import type { Verbs } from './forward.js';
+import type { LineLimits } from './lines.js';
+import { costOf, noRoomForResult, type Memory } from './memory.js';
+import { joinPipeline, type Pipeline } from './pipeline.js';
+
+/** A socket, or what passes for one in memory. */
+export type Connection = Duplex & { unref?(): unknown };
 
 export interface SessionOptions {
   readonly verbs: Verbs;
-  readonly lanes: Lanes;
+  readonly gate: Gate;
   /** The connection's number, for the log. */
   readonly client: number;
   /** Milliseconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
-  readonly lines: LineLimits;
-  /** Called when a request has come in and when it has been answered or given up. */
+  readonly lines: Omit<LineLimits, 'memory'>;
+  readonly memory: Memory;
+  /** Called when a request has come in and when it is over or given up. */
   readonly onRequest: () => void;
-  readonly onAnswered: () => void;
+  readonly onOver: () => void;
 }
 
-/** Milliseconds in which a client must take something of its output while the daemon goes. */
-const STALL = 2000;
-/** Milliseconds between two looks at what is still to be written. */
-const FLUSH_POLL = 5;
+type State = 'open' | 'lingering' | 'draining' | 'ended';
+
+/** Milliseconds in which a client must take something of its answer while the daemon goes. */
+const STALL = 30_000;
 
 export class Session {
   /** Resolves when the connection is gone, with the error that ended it or null. */
   readonly closed: Promise<Error | null>;
 
+  private state: State = 'open';
   private readonly cancellation = new Cancellation();
-  private readonly lines: LineLimit;
-  private readonly serialize: Serialize;
-  private readonly frames: Stage;
-  private readonly text = new Stringify();
-  /** Requests received and not answered. */
-  private open = 0;
-  private inputEnded = false;
+  private readonly pipeline: Pipeline;
+  /** Requests that came in and are not over. */
+  private requests = 0;
+  /** Bytes of the result that waits for its reader, as they were counted. */
+  private resultCost = 0;
+  /** Did the last request ask for the connection to stay? */
   private keep = false;
-  private draining = false;
-  private ending = false;
-  private onIdle: (() => void) | null = null;
-  private lingering: NodeJS.Timeout | undefined;
+  private inputEnded = false;
+  private reason: Error | null = null;
+  private lingerTimer: NodeJS.Timeout | undefined;
+  private onDrained: (() => void) | null = null;
 
   constructor(
-    private readonly socket: Socket,
+    private readonly socket: Connection,
     private readonly options: SessionOptions,
   ) {
-    this.lines = new LineLimit(options.lines);
-    this.serialize = new Serialize((incoming) => {
-      this.answered(incoming);
-    });
-    this.frames = forward(options.verbs, (incoming) => this.admit(incoming), {
-      cancellation: this.cancellation,
-      client: options.client,
-    });
-    const parse = new Parse({
-      failure: () => this.lines.failure,
-      onRequest: () => {
-        this.open++;
-        options.onRequest();
+    const { verbs, gate, client, lines, memory } = options;
+    this.pipeline = joinPipeline(socket, {
+      lines: { ...lines, memory: memory.requests },
+      forwarding: {
+        verbs,
+        gate,
+        client: {
+          cancellation: this.cancellation,
+          isAlive: () => this.isClientAlive(),
+          number: client,
+        },
+        check: () => {
+          if (this.state === 'draining') throw shuttingDown();
+        },
+        admit: (frame) => this.admit(frame),
       },
+      onRequest: () => {
+        this.requestCame();
+      },
+      onOver: (incoming) => {
+        this.requestIsOver(incoming);
+      },
+      onError: (error) => {
+        this.fail(error);
+      },
+    });
+    socket.on('error', (error) => {
+      this.fail(error);
     });
     // An `end` with requests still to answer is a half-close, or a client that is gone.
     socket.on('end', () => {
       this.inputEnded = true;
-      void this.probe();
+      void this.checkClient();
     });
     // Nothing more will be written: it is of no use to go on reading.
     socket.once('finish', () => {
       socket.destroy();
     });
-    this.closed = this.connect([
-      this.lines,
-      splitLines(),
-      parse,
-      this.serialize,
-      this.frames,
-      this.text,
-    ]);
-  }
-
-  /**
-   * Socket to stages to socket. Not by `stream.pipeline`: that takes each stage apart when the
-   * connection goes, with errors that cost more than all the rest of a short connection.
-   */
-  private connect(stages: readonly NodeJS.ReadWriteStream[]): Promise<Error | null> {
-    const { socket } = this;
-    let reason: Error | null = null;
-    const fail = (error: Error) => {
-      reason ??= error;
-      socket.destroy();
-    };
-    let last: NodeJS.ReadableStream = socket;
-    for (const stage of [...stages, socket]) {
-      stage.on('error', fail);
-      last = last.pipe(stage);
-    }
-    return new Promise((resolve) => {
+    this.closed = new Promise((resolve) => {
       socket.once('close', () => {
-        if (this.open > 0 && !this.ending) reason ??= leftEarly();
+        if (this.requests > 0 && this.state !== 'ended') this.reason ??= leftEarly();
         this.finish();
-        resolve(reason);
+        resolve(this.reason);
       });
     });
   }
 
-  /** The connection is gone. What a call under way still answers stays in its stage. */
-  private finish(): void {
-    this.cancellation.cancel();
-    this.serialize.stop();
-    this.lines.destroy();
-    clearTimeout(this.lingering);
-    for (; this.open > 0; this.open--) this.options.onAnswered();
-  }
-
   /**
-   * Takes no further request. Resolves when what was received is answered and written; then the
-   * connection has ended, unless the client asked to keep it: it sees the daemon's end by its EOF.
-   * A client that does not read its answers is given up.
+   * Takes no further request. Resolves when those that came in are over; then the connection has
+   * ended, unless the client asked to keep it: it sees the daemon's end by its EOF. A client that
+   * takes nothing of its answer for half a minute is given up.
    */
   async drain(): Promise<void> {
-    this.draining = true;
-    const watch = this.endIfStalled();
-    try {
-      if (this.open > 0) {
-        await Promise.race([this.closed, new Promise<void>((resolve) => (this.onIdle = resolve))]);
-      }
-      if (this.keep) await this.flushed();
-      else {
-        this.end();
-        await this.closed;
-      }
-    } finally {
-      clearInterval(watch);
+    if (this.state === 'open' || this.state === 'lingering') this.state = 'draining';
+    this.pipeline.deliver.limitStall(STALL);
+    if (this.requests > 0) {
+      await Promise.race([this.closed, new Promise<void>((resolve) => (this.onDrained = resolve))]);
     }
+    if (this.keep) return;
+    this.end();
+    await this.closed;
   }
 
   /** Does the client want to see the daemon's end by the connection's? */
   get isKept(): boolean {
-    return this.keep && this.open === 0;
+    return this.keep && this.requests === 0;
   }
 
   /** Leaves the connection to the end of the process, which does not wait for it. */
   leave(): void {
-    this.socket.unref();
+    this.socket.unref?.();
   }
 
   /** Ends the connection at once, whatever is in flight. */
@@ -158,76 +141,110 @@ export class Session {
     this.socket.destroy();
   }
 
-  private admit(incoming: Incoming): Slot | Promise<Slot> {
-    if (this.draining) throw shuttingDown();
-    const { verbs, lanes } = this.options;
-    const { cancellation } = this;
-    return admit(incoming, lanes, { verbs, cancellation, isThere: () => this.probe() });
+  /** Ends the connection if its client has gone and nothing else would tell. */
+  async checkClient(): Promise<void> {
+    if (!(await this.isClientAlive())) this.socket.destroy();
   }
 
-  private answered({ request }: Incoming): void {
-    if (this.open === 0) return; // the connection went while this was being answered
-    this.open--;
-    this.options.onAnswered();
+  private requestCame(): void {
+    this.requests++;
+    if (this.state === 'lingering') this.state = 'open';
+    this.options.onRequest();
+  }
+
+  private requestIsOver({ request }: Incoming): void {
+    if (this.requests === 0) return; // the connection went before it was
+    this.requests--;
+    this.pipeline.guard.over();
+    this.releaseResult();
+    this.options.onOver();
     if (request) this.keep = request.keep;
-    if (this.open === 0) this.onIdle?.();
-    if (request?.close) this.end();
-    else if (this.open === 0 && !this.keep && !this.draining) this.startLinger();
+    const isIdle = this.requests === 0;
+    switch (this.state) {
+      case 'open':
+        if (request?.close) this.end();
+        else if (isIdle && !this.keep) this.linger();
+        return;
+      case 'draining':
+        if (request?.close) this.end();
+        if (isIdle) this.onDrained?.();
+        return;
+      case 'lingering':
+      case 'ended':
+    }
   }
 
   /** `nc -U` waits until the other side closes: after the last answer, give it a moment, then do. */
-  private startLinger(): void {
-    if (this.lingering) {
-      this.lingering.refresh();
-      return;
+  private linger(): void {
+    this.state = 'lingering';
+    if (this.lingerTimer) this.lingerTimer.refresh();
+    else {
+      this.lingerTimer = setTimeout(() => {
+        this.lingered();
+      }, this.options.linger);
     }
-    this.lingering = setTimeout(() => {
-      if (this.open > 0 || this.keep) return; // an answer starts it again
-      if (this.lines.inLine) this.lingering?.refresh();
-      else this.end();
-    }, this.options.linger);
   }
 
-  /**
-   * Ends the connection once all frames are written, however slowly they are read: the stages
-   * after forward end one by one, the ones before it get nothing more to do.
-   */
+  private lingered(): void {
+    if (this.state !== 'lingering') return;
+    if (this.pipeline.guard.inLine) this.lingerTimer?.refresh();
+    else this.end();
+  }
+
+  /** All that is to be written has been taken. */
   private end(): void {
-    if (this.ending) return;
-    this.ending = true;
-    this.serialize.stop();
-    this.frames.push(null);
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    this.pipeline.serialize.stop();
+    this.socket.end();
   }
 
-  /** Destroys the connection if nothing of its output is taken for a while. */
-  private endIfStalled(): NodeJS.Timeout {
-    const { socket } = this;
-    let pending = 0;
-    return setInterval(() => {
-      const left = unwritten(socket);
-      if (pending > 0 && left === pending) socket.destroy();
-      pending = left;
-    }, STALL);
+  private fail(error: Error): void {
+    this.reason ??= error;
+    this.socket.destroy();
   }
 
-  /** Resolves when all frames pushed so far are with the system, or the connection is gone. */
-  private async flushed(): Promise<void> {
-    const { socket, frames, text } = this;
-    const waiting = () =>
-      frames.readableLength + text.writableLength + text.readableLength + unwritten(socket);
-    do await new Promise((resolve) => setTimeout(resolve, FLUSH_POLL));
-    while (!socket.destroyed && waiting() > 0);
+  /** The connection is gone. What a call under way still answers stays in its stage. */
+  private finish(): void {
+    this.state = 'ended';
+    this.cancellation.cancel();
+    this.pipeline.serialize.stop();
+    this.pipeline.guard.destroy();
+    this.pipeline.deliver.destroy();
+    clearTimeout(this.lingerTimer);
+    this.releaseResult();
+    for (; this.requests > 0; this.requests--) this.options.onOver();
+  }
+
+  /** A result waits in memory until its reader has taken it: if there is room for that. */
+  private admit(frame: FinalFrame): FinalFrame {
+    if (this.state === 'ended') return frame; // nobody reads it
+    const { results } = this.options.memory;
+    const size = sizeOf(frame);
+    const cost = costOf(size);
+    if (!results.take(cost)) {
+      if (frame.type === MessageType.ERROR) return { ...frame, trace: null, extra: null };
+      return errorFrame(noRoomForResult(size, results));
+    }
+    this.resultCost = cost;
+    return frame;
+  }
+
+  private releaseResult(): void {
+    this.options.memory.results.give(this.resultCost);
+    this.resultCost = 0;
   }
 
   /**
-   * Is the client still there? After its EOF nothing else tells a half-close from a client that
-   * is gone: a write of zero bytes fails with EPIPE only on the latter.
+   * Is the client still there? A socket that is being read tells by itself. One that is not, and one
+   * whose client has sent its EOF, is asked by a write of zero bytes: it fails only if the client is gone.
    */
-  private probe(): true | Promise<boolean> {
+  private isClientAlive(): true | Promise<boolean> {
     const { socket } = this;
     if (socket.destroyed) return Promise.resolve(false);
-    // Output that waits for its reader will meet the EPIPE by itself.
-    if (!this.inputEnded || !socket.writable || socket.writableLength > 0) return true;
+    const isRead = !this.inputEnded && !socket.isPaused();
+    // Output that waits for its reader will meet the end by itself.
+    if (isRead || !socket.writable || socket.writableLength > 0) return true;
     return new Promise((resolve) => {
       socket.write(Buffer.alloc(0), (error) => {
         resolve(!error);
@@ -236,15 +253,11 @@ export class Session {
   }
 }
 
-function leftEarly(): Error {
-  return new MidcltError('CLOSED', 'The client went away before it was answered');
+function sizeOf(frame: FinalFrame): number {
+  if (frame.type === MessageType.RESULT) return frame.result.length;
+  return (frame.trace?.length ?? 0) + (frame.extra?.length ?? 0);
 }
 
-/**
- * Bytes the client has not taken. A stream counts a write as a whole until it is over, and a
- * result may be one; only libuv's queue shows that a reader is slow and not dead.
- */
-function unwritten(socket: Socket): number {
-  const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
-  return socket.writableLength === 0 ? 0 : (handle?.writeQueueSize ?? socket.writableLength);
+function leftEarly(): Error {
+  return new MidcltError('CLOSED', 'The client went away before it was answered');
 }

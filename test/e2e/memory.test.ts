@@ -169,3 +169,64 @@ t.test('F29: the progress of many jobs for a client that does not read', async (
   });
   t.ok(more < 40, `${more} MB more at most for ${20 * steps} frames`);
 });
+
+t.test('F45: 120 clients with 8 MB of complete requests each that wait for a slot', async (t) => {
+  const daemon = await warmDaemon(t);
+  const holders = await Promise.all(Array.from({ length: 8 }, () => converse(t, daemon.socket)));
+  for (const holder of holders) holder.send(call('test.sleep', '[600]', { timeout: null }));
+  await until('the slots to be taken', () => daemon.sandbox.countOf('test.sleep') >= 4);
+  const line = Buffer.from(call('filesystem.file_receive', `["${'x'.repeat(2_000_000)}"]`));
+  const clients: Client[] = [];
+  const pid = daemon.child.pid!;
+  const bare = descriptors(pid);
+  const before = residentMegabytes(pid);
+  const more = await growth(daemon, async () => {
+    for (let i = 0; i < 120; i++) clients.push(await connect(t, daemon, false));
+    await Promise.all(clients.map((client) => press(client, line, 4, 1000)));
+    const status = await daemon.d(['daemon-status']);
+    t.match(status, { code: 0 }, 'it answers meanwhile');
+  });
+  t.ok(more < 800, `${more} MB more at most; the requests were 960`);
+  for (const { socket } of clients) socket.destroy();
+  await until('their descriptors to be free', () => descriptors(pid) <= bare, 20_000);
+  const other = await converse(t, daemon.socket);
+  other.send('{"command":"ping"}\n');
+  t.match(await other.frame(), { result: 'pong' });
+  t.comment(`${before} MB before, ${residentMegabytes(pid)} MB after they have gone`);
+  t.equal(daemon.sandbox.countOf('filesystem.file_receive'), 0, 'none of theirs is run');
+});
+
+t.test('F45: results that 20 clients do not read are bounded in all', async (t) => {
+  const daemon = await warmDaemon(t);
+  const size = 50_000_000;
+  const line = Buffer.from(call('test.bigstring', `[${size}]`));
+  const clients: Client[] = [];
+  const more = await growth(daemon, async () => {
+    for (let i = 0; i < 20; i++) clients.push(await connect(t, daemon, false));
+    for (const { socket } of clients) socket.write(Buffer.concat([line, line, line]));
+    const done = async () => {
+      const { stdout } = await daemon.d(['daemon-status', '--json']);
+      const { calls } = JSON.parse(stdout) as { calls: { in_flight: number; served: number } };
+      return calls.in_flight === 0 && calls.served >= 20;
+    };
+    await until('one call of each', done, 60_000);
+  });
+  t.ok(more < 900, `${more} MB more at most; the results were 3,000`);
+  const answers = clients.map(async ({ socket }) => {
+    let text = '';
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => {
+      if (text.length < 500) text += chunk.toString('latin1', 0, 500);
+      bytes += chunk.length;
+    });
+    socket.resume();
+    await until('an answer', () => bytes > 0 && (bytes > size || text.includes('\n')), 60_000);
+    socket.destroy();
+    return text;
+  });
+  const texts = await Promise.all(answers);
+  const refused = texts.filter((text) => text.startsWith('{"type":"error"'));
+  t.ok(refused.length > 5 && refused.length < 20, `${refused.length} of 20 refused`);
+  for (const text of refused)
+    t.match(text, /no room for a result of 50000002 bytes.*--memory.*was run/);
+});

@@ -1,0 +1,73 @@
+/** What a request waits for before it may be sent: its slot, the middleware, and a client that is still there. */
+import type { Cancellation } from '../cancellation.js';
+import { abandoned } from '../errors.js';
+import { NO_LEASE, type Lease, type Scheduler, type SlotClass } from './scheduler.js';
+
+/** What is waited for, beside the client. */
+export interface Gate {
+  readonly scheduler: Scheduler;
+  /** Can something be sent at this moment? */
+  readonly isReady: () => boolean;
+  /**
+   * Resolves when something can be sent. Rejects when the client has gone, or after `patience`
+   * milliseconds (null: never); so many milliseconds were `waited` before, for a slot.
+   */
+  readonly ready: (client: Cancellation, patience: number | null, waited: number) => Promise<void>;
+}
+
+/** Who has asked. */
+export interface Client {
+  /** Cancelled when nobody waits for the answer any more. */
+  readonly cancellation: Cancellation;
+  /** Asked last of all, just before the request is sent: does anybody wait for the answer? */
+  readonly isAlive: () => true | Promise<boolean>;
+}
+
+export interface Want {
+  readonly slotClass: SlotClass;
+  /** Milliseconds the request may wait until it is sent, or null for as long as it takes. */
+  readonly patience: number | null;
+}
+
+/**
+ * Gives the lease for a request, once it can be sent; the caller is to do that in the same turn.
+ * Fails, holding none, as {@link Scheduler.acquire} does, and when its time is up. What need not
+ * wait does not: a promise would cost as much as the rest.
+ */
+export function acquire(want: Want, client: Client, gate: Gate): Lease | Promise<Lease> {
+  if (want.slotClass === 'none') return NO_LEASE;
+  if (client.cancellation.isCancelled) throw abandoned();
+  const lease = gate.scheduler.tryAcquire(want.slotClass);
+  if (!lease || !gate.isReady()) return wait(lease, want, client, gate);
+  const alive = client.isAlive();
+  return alive === true ? lease : wait(lease, want, client, gate, alive);
+}
+
+async function wait(
+  free: Lease | null,
+  { slotClass, patience }: Want,
+  client: Client,
+  { scheduler, isReady, ready }: Gate,
+  asked: Promise<boolean> | null = null,
+): Promise<Lease> {
+  const { cancellation } = client;
+  const began = performance.now();
+  const lease = free ?? (await scheduler.acquire(slotClass, cancellation, patience));
+  try {
+    let alive: true | Promise<boolean> | null = asked;
+    do {
+      if (!isReady()) {
+        const waited = performance.now() - began;
+        const left = patience === null ? null : Math.max(0, patience - waited);
+        await ready(cancellation, left, waited);
+      }
+      alive ??= client.isAlive();
+      if (alive !== true && !(await alive)) throw abandoned();
+      alive = null;
+    } while (!isReady());
+    return lease;
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The path of a request. This is the only file that states the order of the stages:
+ *
+ *     socket → guard → split2 → parse → serialize → forward → stringify → deliver → socket
+ */
+import type { Duplex } from 'node:stream';
+import { Parse, Stringify, type ParseHooks } from './codec.js';
+import { Deliver } from './deliver.js';
+import { forward, type Forwarding } from './forward.js';
+import { LineLimit, splitLines, type LineLimits } from './lines.js';
+import { Serialize } from './serialize.js';
+import type { Incoming } from './codec.js';
+
+export interface PipelineOptions {
+  readonly lines: LineLimits;
+  readonly forwarding: Forwarding;
+  /** A request has come in; it counts from here, also while it waits its turn. */
+  readonly onRequest: ParseHooks['onRequest'];
+  /** A request is over: the socket has taken its final frame. */
+  readonly onOver: (incoming: Incoming) => void;
+  /** A stage has failed: the connection is of no use any more. */
+  readonly onError: (error: Error) => void;
+}
+
+/** What the session tells its stages. */
+export interface Pipeline {
+  readonly guard: LineLimit;
+  readonly serialize: Serialize;
+  readonly deliver: Deliver;
+}
+
+/**
+ * Joined by `pipe`, not by `stream.pipeline`: that takes each stage apart when the connection goes,
+ * with errors that cost more than all the rest of a short connection.
+ */
+export function joinPipeline(socket: Duplex, options: PipelineOptions): Pipeline {
+  const guard = new LineLimit(options.lines);
+  const serialize = new Serialize(options.onOver);
+  const deliver = new Deliver(socket);
+  const stages: readonly NodeJS.ReadWriteStream[] = [
+    guard,
+    splitLines(),
+    new Parse({ failure: () => guard.failure, onRequest: options.onRequest }),
+    serialize,
+    forward(options.forwarding),
+    new Stringify(),
+  ];
+  let last: NodeJS.ReadableStream = socket;
+  for (const stage of stages) {
+    stage.on('error', options.onError);
+    last = last.pipe(stage);
+  }
+  deliver.on('error', options.onError);
+  last.pipe(deliver);
+  return { guard, serialize, deliver };
+}
