@@ -47,6 +47,9 @@ export function createVerbs(options: CommandOptions): Verbs {
   const calling: Verb = {
     slotClass: ({ method, kwargs }) =>
       kwargs.job || plainMethods.mayStartJob(method ?? '') ? 'job' : 'call',
+    onShortOfJobs: ({ method }) => {
+      plainMethods.lookUp(method ?? '');
+    },
     patience: ({ kwargs }) => patienceOf(kwargs.timeout, callTimeout),
     run: (request, context) => call(request, context, options),
   };
@@ -96,6 +99,7 @@ async function call(
     onSettled();
     throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
   }
+  const endCall = kwargs.job ? null : plainMethods.calling(method, lease.isNoJob);
   const started = performance.now();
   const report = (outcome: string) => {
     const duration = performance.now() - started;
@@ -122,6 +126,8 @@ async function call(
   } catch (error) {
     report(error instanceof MidcltError ? error.code : 'error');
     throw error;
+  } finally {
+    endCall?.();
   }
 }
 

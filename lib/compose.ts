@@ -66,7 +66,9 @@ export function compose(options: CoreOptions): Core {
   const connection = new Connection({ target, credential, askOtp, log });
   const jobs = new Jobs(connection, log);
   const metrics = new Metrics();
-  const plainMethods = new PlainMethods(connection);
+  const plainMethods = new PlainMethods(connection, () => {
+    scheduler.reconsider();
+  });
   const common = { connection, jobs, plainMethods, log, metrics, concurrency, callTimeout };
   const scheduler = new Scheduler({
     calls: concurrency,

@@ -3,6 +3,7 @@ import { Cancellation } from '../lib/cancellation.js';
 import { Scheduler, type Lease, type SlotClass } from '../lib/stream/scheduler.js';
 
 const never = new Cancellation();
+const call = () => 'call' as const;
 
 function wide(calls: number, jobs = calls): Scheduler {
   return new Scheduler({ calls, jobs, lookUps: 1 });
@@ -13,7 +14,7 @@ t.test('gives as many slots as it is wide, then first come, first served', async
   const order: number[] = [];
   const held: Lease[] = [];
   const wanted = [0, 1, 2, 3, 4].map(async (i) => {
-    const lease = await scheduler.acquire('call', never, null);
+    const lease = await scheduler.acquire(call, never, null);
     order.push(i);
     held.push(lease);
   });
@@ -31,11 +32,11 @@ t.test('gives as many slots as it is wide, then first come, first served', async
 
 t.test('a lease released twice is one slot', async (t) => {
   const scheduler = wide(1);
-  const lease = await scheduler.acquire('call', never, null);
+  const lease = await scheduler.acquire(call, never, null);
   lease.release();
   lease.release();
   t.equal(scheduler.active, 0);
-  const next = await scheduler.acquire('call', never, null);
+  const next = await scheduler.acquire(call, never, null);
   lease.release();
   t.equal(scheduler.active, 1);
   next.release();
@@ -46,10 +47,12 @@ t.test('F37: calls that may start a job are fewer, and hold up no others', async
   const order: string[] = [];
   const held: Lease[] = [];
   const want = (name: string, slotClass: SlotClass) =>
-    scheduler.acquire(slotClass, never, null).then((lease) => {
-      order.push(name);
-      held.push(lease);
-    });
+    scheduler
+      .acquire(() => slotClass, never, null)
+      .then((lease) => {
+        order.push(name);
+        held.push(lease);
+      });
   for (let i = 1; i <= 4; i++) void want(`job ${i}`, 'job');
   void want('call 1', 'call');
   void want('call 2', 'call');
@@ -70,9 +73,31 @@ t.test('F37: calls that may start a job are fewer, and hold up no others', async
   t.same([scheduler.active, scheduler.waiting], [0, 0]);
 });
 
+t.test('F37: a call that turns out to start no job makes room for one that may', async (t) => {
+  const scheduler = wide(4, 1);
+  const first = await scheduler.acquire(() => 'job', never, null);
+  t.ok(scheduler.isShortOfJobs);
+  let granted = 0;
+  const job = scheduler.acquire(() => 'job', never, null).then((lease) => (granted++, lease));
+  first.isNoJob();
+  first.isNoJob();
+  await job;
+  t.ok(scheduler.isShortOfJobs);
+  let needed: SlotClass = 'job';
+  const learning = scheduler.acquire(() => needed, never, null).then((lease) => (granted++, lease));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(granted, 1);
+  needed = 'call';
+  scheduler.reconsider();
+  (await learning).release();
+  (await job).release();
+  first.release();
+  t.same([scheduler.active, scheduler.isShortOfJobs], [0, false]);
+});
+
 t.test('what is answered here waits for nothing', async (t) => {
   const scheduler = wide(1);
-  await scheduler.acquire('call', never, null);
+  await scheduler.acquire(call, never, null);
   t.ok(scheduler.tryAcquire('none'));
   t.equal(scheduler.tryAcquire('call'), null);
   t.equal(scheduler.active, 1);
@@ -80,30 +105,30 @@ t.test('what is answered here waits for nothing', async (t) => {
 
 t.test('who goes away while waiting is passed over', async (t) => {
   const scheduler = wide(1);
-  const lease = await scheduler.acquire('call', never, null);
+  const lease = await scheduler.acquire(call, never, null);
   const gone = new Cancellation();
-  const first = scheduler.acquire('call', gone, null);
-  const second = scheduler.acquire('call', never, null);
+  const first = scheduler.acquire(call, gone, null);
+  const second = scheduler.acquire(call, never, null);
   gone.cancel();
   await t.rejects(first, { code: 'CLOSED' });
   lease.release();
   (await second).release();
-  await t.rejects(scheduler.acquire('call', gone, null), { code: 'CLOSED' });
+  await t.rejects(scheduler.acquire(call, gone, null), { code: 'CLOSED' });
   t.same([scheduler.active, scheduler.waiting], [0, 0]);
 });
 
 t.test('patience ends with an error that says nothing was sent', async (t) => {
   const scheduler = wide(1);
-  const lease = await scheduler.acquire('call', never, null);
+  const lease = await scheduler.acquire(call, never, null);
   const waking = setInterval(() => undefined, 1000); // who waits keeps no process alive
   t.teardown(() => {
     clearInterval(waking);
   });
-  await t.rejects(scheduler.acquire('call', never, 20), {
+  await t.rejects(scheduler.acquire(call, never, 20), {
     code: 'TIMEOUT',
     message: 'Call timeout: waited 0.02 s for a free slot; the call was not sent',
   });
   t.equal(scheduler.waiting, 0);
   lease.release();
-  (await scheduler.acquire('call', never, 20)).release();
+  (await scheduler.acquire(call, never, 20)).release();
 });

@@ -24,7 +24,9 @@ export interface Client {
 }
 
 export interface Want {
-  readonly slotClass: SlotClass;
+  readonly slotClass: () => SlotClass;
+  /** Called when others that may start a job are all that it waits for: perhaps it, or they, start none. */
+  readonly onShortOfJobs?: () => void;
   /** Milliseconds the request may wait until it is sent, or null for as long as it takes. */
   readonly patience: number | null;
 }
@@ -35,9 +37,10 @@ export interface Want {
  * wait does not: a promise would cost as much as the rest.
  */
 export function acquire(want: Want, client: Client, gate: Gate): Lease | Promise<Lease> {
-  if (want.slotClass === 'none') return NO_LEASE;
+  const slotClass = want.slotClass();
+  if (slotClass === 'none') return NO_LEASE;
   if (client.cancellation.isCancelled) throw abandoned();
-  const lease = gate.scheduler.tryAcquire(want.slotClass);
+  const lease = gate.scheduler.tryAcquire(slotClass);
   if (!lease || !gate.isReady()) return wait(lease, want, client, gate);
   const alive = client.isAlive();
   return alive === true ? lease : wait(lease, want, client, gate, alive);
@@ -45,13 +48,14 @@ export function acquire(want: Want, client: Client, gate: Gate): Lease | Promise
 
 async function wait(
   free: Lease | null,
-  { slotClass, patience }: Want,
+  { slotClass, onShortOfJobs, patience }: Want,
   client: Client,
   { scheduler, isReady, ready }: Gate,
   asked: Promise<boolean> | null = null,
 ): Promise<Lease> {
   const { cancellation } = client;
   const began = performance.now();
+  if (!free && scheduler.isShortOfJobs) onShortOfJobs?.();
   const lease = free ?? (await scheduler.acquire(slotClass, cancellation, patience));
   try {
     let alive: true | Promise<boolean> | null = asked;

@@ -3,7 +3,7 @@ import { objectTransform } from 'through2';
 import type { Cancellation } from '../cancellation.js';
 import { errorFrame, MidcltError } from '../errors.js';
 import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
-import { acquire, type Client, type Gate } from './acquire.js';
+import { acquire, type Client, type Gate, type Want } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
 import type { Lease, SlotClass } from './scheduler.js';
 import type { Turn } from './serialize.js';
@@ -32,8 +32,10 @@ export interface Patience {
 }
 
 export interface Verb {
-  /** What it takes while the middleware is busy with it. */
+  /** What it takes while the middleware is busy with it, by what is known now. */
   slotClass(request: Request): SlotClass;
+  /** As {@link Want.onShortOfJobs}. */
+  onShortOfJobs?(request: Request): void;
   patience(request: Request): Patience;
   /** Resolves with the final frame; what it throws becomes an error frame. */
   run(request: Request, context: Context): Promise<FinalFrame>;
@@ -94,7 +96,11 @@ async function answer(
     check();
     const patience = verb.patience(request);
     const began = performance.now();
-    const want = { slotClass: verb.slotClass(request), patience: patience.toSend };
+    const want: Want = {
+      slotClass: () => verb.slotClass(request),
+      onShortOfJobs: () => verb.onShortOfJobs?.(request),
+      patience: patience.toSend,
+    };
     const acquired = acquire(want, client, gate);
     const lease = acquired instanceof Promise ? await acquired : acquired;
     const timeout = timeLeft(patience, performance.now() - began);

@@ -14,7 +14,9 @@ export type SlotClass = 'call' | 'job' | 'look-up' | 'none';
 
 /** The right to have one request at the middleware. Released once; more often does no harm. */
 export interface Lease {
-  release(): void;
+  readonly release: () => void;
+  /** To be called when the call has turned out to start no job: another may then. */
+  readonly isNoJob: () => void;
 }
 
 export interface Slots {
@@ -25,7 +27,8 @@ export interface Slots {
 }
 
 interface Waiter {
-  readonly slotClass: SlotClass;
+  /** Asked whenever there is room: it may have turned out to need another. */
+  readonly slotClass: () => SlotClass;
   /** By `performance.now()`. */
   readonly deadline: number;
   readonly patience: number;
@@ -34,7 +37,7 @@ interface Waiter {
 }
 
 /** For what needs none. */
-export const NO_LEASE: Lease = { release: () => undefined };
+export const NO_LEASE: Lease = { release: () => undefined, isNoJob: () => undefined };
 
 /**
  * First come, first served, among those for whom there is a slot. A connection never has more than
@@ -43,6 +46,8 @@ export const NO_LEASE: Lease = { release: () => undefined };
 export class Scheduler {
   private readonly taken = { calls: 0, jobs: 0, lookUps: 0 };
   private readonly queue = new Set<Waiter>();
+  /** Of the queue, those for a look-up. */
+  private lookUpsWait = 0;
   private readonly alarm = new Alarm((now) => this.expire(now));
 
   constructor(private readonly slots: Slots) {}
@@ -56,6 +61,11 @@ export class Scheduler {
     return this.queue.size;
   }
 
+  /** Is there room for calls, only not for more that may start a job? */
+  get isShortOfJobs(): boolean {
+    return this.hasRoom('call') && !this.hasRoom('job');
+  }
+
   /** A lease that is to be had at this moment, or null. */
   tryAcquire(slotClass: SlotClass): Lease | null {
     return this.hasRoom(slotClass) ? this.take(slotClass) : null;
@@ -65,10 +75,15 @@ export class Scheduler {
    * Resolves with a lease. Rejects, having taken none, when the client has gone, or with a `TIMEOUT`
    * error after `patience` milliseconds (null: never).
    */
-  acquire(slotClass: SlotClass, client: Cancellation, patience: number | null): Promise<Lease> {
+  acquire(
+    slotClass: () => SlotClass,
+    client: Cancellation,
+    patience: number | null,
+  ): Promise<Lease> {
     if (client.isCancelled) return Promise.reject(abandoned());
-    const free = this.tryAcquire(slotClass);
+    const free = this.tryAcquire(slotClass());
     if (free) return Promise.resolve(free);
+    const isLookUp = slotClass() === 'look-up';
     return new Promise<Lease>((resolve, reject) => {
       const onCancel = () => {
         waiter.refuse(abandoned());
@@ -76,6 +91,7 @@ export class Scheduler {
       const leave = () => {
         client.off(onCancel);
         this.queue.delete(waiter);
+        if (isLookUp) this.lookUpsWait--;
       };
       const waiter: Waiter = {
         slotClass,
@@ -92,6 +108,7 @@ export class Scheduler {
       };
       client.on(onCancel);
       this.queue.add(waiter);
+      if (isLookUp) this.lookUpsWait++;
       this.alarm.by(waiter.deadline);
     });
   }
@@ -110,16 +127,32 @@ export class Scheduler {
     }
   }
 
-  private take(slotClass: SlotClass): Lease {
-    if (slotClass === 'none') return NO_LEASE;
-    this.count(slotClass, 1);
+  /** Grants what there is room for. Somebody who waits may need another slot than before. */
+  reconsider(): void {
+    for (const waiter of this.queue) {
+      if (!this.hasRoom('call') && !(this.hasRoom('look-up') && this.lookUpsWait > 0)) return;
+      const slotClass = waiter.slotClass();
+      if (this.hasRoom(slotClass)) waiter.grant(this.take(slotClass));
+    }
+  }
+
+  private take(given: SlotClass): Lease {
+    if (given === 'none') return NO_LEASE;
+    let slotClass = given;
     let held = true;
+    this.count(slotClass, 1);
     return {
       release: () => {
         if (!held) return;
         held = false;
         this.count(slotClass, -1);
-        this.grantNext();
+        this.reconsider();
+      },
+      isNoJob: () => {
+        if (!held || slotClass !== 'job') return;
+        slotClass = 'call';
+        this.taken.jobs--;
+        this.reconsider();
       },
     };
   }
@@ -129,14 +162,6 @@ export class Scheduler {
     if (slotClass === 'look-up') taken.lookUps += change;
     else taken.calls += change;
     if (slotClass === 'job') taken.jobs += change;
-  }
-
-  private grantNext(): void {
-    for (const waiter of this.queue) {
-      if (!this.hasRoom(waiter.slotClass)) continue;
-      waiter.grant(this.take(waiter.slotClass));
-      return;
-    }
   }
 
   private expire(now: number): number {

@@ -58,3 +58,31 @@ t.test('what was waited for a slot is taken from the time for the answer', async
   const run = await daemon.d(['-t', '6', 'call', 'test.sleep', '5']);
   t.match(run, { code: 1, stdout: '', stderr: 'Call timeout\n' });
 });
+
+t.test('F37: four calls whose methods are new hold up no fifth that starts no job', async (t) => {
+  const daemon = await startDaemon(t);
+  const holders = await Promise.all(Array.from({ length: 4 }, () => converse(t, daemon.socket)));
+  for (const holder of holders) holder.send(call('test.sleep', '[600]', { timeout: null }));
+  await until('the four', () => daemon.sandbox.countOf('test.sleep') === 4);
+  const runs = await Promise.all([
+    daemon.d(['-t', '20', 'call', 'test.echo', '1']),
+    daemon.d(['-t', '20', 'call', '-j', 'test.job', '1', '0']),
+  ]);
+  t.match(runs[0], { code: 0, stdout: '[1]\n' });
+  t.match(runs[1], { code: 0, stdout: 'done\n' });
+});
+
+t.test('F37: no more than four calls that start jobs are unanswered at a time', async (t) => {
+  const daemon = await startDaemon(t);
+  daemon.sandbox.setStalled(true);
+  const clients = await Promise.all(Array.from({ length: 7 }, () => converse(t, daemon.socket)));
+  for (const client of clients) client.send(call('test.job', '[1, 0]', { job: true }));
+  const status = async () => {
+    const run = await daemon.d(['daemon-status', '--json']);
+    return (JSON.parse(run.stdout) as { calls: Record<string, number> }).calls;
+  };
+  await until('the rest to wait', async () => (await status()).queued === 3);
+  t.ok(((await status()).in_flight ?? 9) <= 4);
+  daemon.sandbox.setStalled(false);
+  for (const client of clients) t.match((await client.answer()).at(-1), { result: 'done' });
+});
