@@ -9,7 +9,10 @@ import { checkSocketPath, type DaemonPaths } from './paths.js';
 import { trustDirectory, trustSocket } from './private.js';
 
 /** Where a daemon is: the socket, and the directory that makes it private. */
-export type Address = Pick<DaemonPaths, 'socket' | 'directory'>;
+export type Address = Pick<DaemonPaths, 'socket' | 'directory'> & {
+  /** The command that starts the daemon, for who finds none. */
+  readonly startCommand?: string;
+};
 
 const UNREAD = 'The daemon ended before it read the request; it was not sent';
 /** Milliseconds between two tries at a full backlog. */
@@ -149,17 +152,18 @@ export async function isListening(address: Address): Promise<boolean> {
  * accepts no connection for `patience` milliseconds.
  */
 export async function connect(
-  { socket: path, directory }: Address,
+  { socket: path, directory, startCommand }: Address,
   patience = DAEMON_CONNECT_TIMEOUT * 1000,
 ): Promise<Socket> {
   checkSocketPath(path);
-  if (!trustDirectory(directory) || !trustSocket(path)) throw noDaemon();
+  if (!trustDirectory(directory) || !trustSocket(path)) throw noDaemon(startCommand);
   const deadline = Date.now() + patience;
   for (;;) {
     try {
       return await tryConnect(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw connectError(path, error);
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN')
+        throw connectError(path, error, startCommand);
       if (Date.now() > deadline) throw hung(path, ''); // nobody accepts connections
       await new Promise((resolve) => setTimeout(resolve, BACKLOG_RETRY));
     }
@@ -177,10 +181,10 @@ function tryConnect(path: string): Promise<Socket> {
   });
 }
 
-function connectError(path: string, error: unknown): MidcltError {
+function connectError(path: string, error: unknown, startCommand?: string): MidcltError {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
-    return noDaemon();
+    return noDaemon(startCommand);
   }
   return new MidcltError(
     'FILES',
@@ -195,6 +199,6 @@ function lost(reason: string): MidcltError {
   );
 }
 
-function noDaemon(): MidcltError {
-  return new MidcltError('NO_DAEMON', "No daemon is running. Start one with 'midclt daemon'");
+function noDaemon(startCommand = 'midclt daemon'): MidcltError {
+  return new MidcltError('NO_DAEMON', `No daemon is running. Start one with '${startCommand}'`);
 }

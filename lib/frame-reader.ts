@@ -1,7 +1,15 @@
 /** The client's end of an answer: bytes to the frames that a listener hears. */
 import { LF } from './ascii.js';
 import { MidcltError } from './errors.js';
-import { integerOf, isNull, membersOf, NULL, stringOf, type Members } from './members.js';
+import {
+  booleanOf,
+  integerOf,
+  isNull,
+  membersOf,
+  NULL,
+  stringOf,
+  type Members,
+} from './members.js';
 import { MessageType, type ErrorFrame, type Json, type ProgressFrame } from './protocol.js';
 
 /** Who hears an answer as it comes. Called before the promise of the exchange settles. */
@@ -131,6 +139,7 @@ function progressFrame(members: Members): ProgressFrame {
     description: members.get('description') ?? NULL,
     state: stringOf(members.get('state')) ?? '',
     jobId: integerOf(members.get('job_id')),
+    abortable: booleanOf(members.get('abortable')),
   };
 }
 

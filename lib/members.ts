@@ -82,6 +82,13 @@ export function integerOf(text: Json | undefined | null): number | null {
   return /^-?\d+$/.test(word) && Number.isSafeInteger(value) ? value : null;
 }
 
+/** The value of `true` or `false`, or null for anything else. */
+export function booleanOf(text: Json | undefined | null): boolean | null {
+  const word = text && text.length <= 5 ? text.toString('latin1') : '';
+  if (word === 'true') return true;
+  return word === 'false' ? false : null;
+}
+
 export function isNull(text: Json | undefined | null): boolean {
   return !text || text.equals(NULL);
 }

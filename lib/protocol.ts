@@ -84,6 +84,8 @@ export interface ProgressFrame {
   readonly state: string;
   /** The job's id, if it is known. On the wire for who asked for it. */
   readonly jobId: number | null;
+  /** Can the job be aborted? Goes with its id, where the server has told. */
+  readonly abortable?: boolean | null;
 }
 
 /** Exactly one result or error frame ends the answer to a request; progress frames may precede it. */

@@ -102,7 +102,7 @@ t.test('frames have their members in order, the result last', async (t) => {
     }),
     '{"type":"error","error":"\\u00e9","error_type":"X","trace":null,"extra":[1]}\n',
   );
-  const progress = (jobId: boolean) =>
+  const progress = (jobId: boolean, abortable: boolean | null = null) =>
     text({
       frame: {
         type: 'progress',
@@ -110,6 +110,7 @@ t.test('frames have their members in order, the result last', async (t) => {
         description: Buffer.from('"\\ud83d"'),
         state: 'RUNNING',
         jobId: 7,
+        abortable,
       },
       id: Buffer.from('1'),
       options: { jobId, version: null, text: null },
@@ -117,7 +118,9 @@ t.test('frames have their members in order, the result last', async (t) => {
   const shown =
     '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';
   t.equal(progress(false), `${shown}}\n`);
+  t.equal(progress(false, true), `${shown}}\n`);
   t.equal(progress(true), `${shown},"job_id":7}\n`, 'the job’s id, for who asked for it');
+  t.equal(progress(true, false), `${shown},"job_id":7,"abortable":false}\n`);
 });
 
 t.test('a large result is not copied, and newlines in it do not end its line', async (t) => {

@@ -29,12 +29,14 @@ export interface CallViaDaemonOptions extends PingOptions {
  */
 export async function callViaDaemon(options: CallViaDaemonOptions): Promise<number> {
   const { method, params = [], timeout = null, quiet = false } = options;
+  const { uri = null, username = null } = options;
   const { job = false, jobPrint = 'progressbar' } = options;
   return withExchange(options, async (exchange) => {
     const { printCall } = require('../cli/call.js') as typeof import('../cli/call.js');
     const { paramsText } = require('./serialize.js') as typeof import('./serialize.js');
     const text = paramsText(params);
-    return printCall({ method, params: text, timeout, quiet, job, jobPrint }, exchange);
+    const call = { method, params: text, timeout, quiet, job, jobPrint };
+    return printCall({ ...call, uri, username, useDaemon: true }, exchange);
   });
 }
 

@@ -8,7 +8,6 @@
  */
 import { asMidcltError, errorFrame, type MidcltError } from '../errors.js';
 import type { Core } from '../compose.js';
-import { daemonPaths } from '../paths.js';
 import { Command, MessageType } from '../protocol.js';
 import { encodeFrame, parseLine, type Incoming, type Outgoing } from '../stream/codec.js';
 import type { LocalSession } from '../stream/local.js';
@@ -19,7 +18,7 @@ import { Order, type Place } from './batch-order.js';
 import { BatchOutput } from './batch-output.js';
 import { withCore } from './direct.js';
 import { sayLine } from './output.js';
-import { withDaemon } from './via-daemon.js';
+import { daemonAddress, withDaemon } from './via-daemon.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
@@ -46,8 +45,8 @@ export function runBatch(args: Arguments): Promise<number> {
 }
 
 async function throughDaemon(args: Arguments): Promise<number> {
-  const { uri, username, files, parallel, progress } = args;
-  const address = daemonPaths(uri, username);
+  const { files, parallel, progress } = args;
+  const address = daemonAddress(args);
   const options = { progress, patience: Math.floor(WINDOW.bytes / parallel) };
   const lanes = Array.from({ length: parallel }, () => new Lane(address, options));
   await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read

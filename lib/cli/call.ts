@@ -6,6 +6,7 @@ import type { Answer, AnswerListener } from '../frame-reader.js';
 import { stringOf } from '../members.js';
 import { Command, type ProgressFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
+import { ownCommand, type OwnOptions } from './own-command.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';
@@ -24,7 +25,8 @@ export interface Outbound {
 
 /** A call, and how to print it. */
 export type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
-  Pick<Outbound, 'method' | 'params'>;
+  Pick<Outbound, 'method' | 'params'> &
+  OwnOptions;
 
 export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise<Answer>;
 
@@ -43,15 +45,11 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
     if (viewing) view?.finish(succeeded);
     viewing = false;
   };
-  let jobId: number | null = null;
+  const known: Known = { jobId: null, abortable: null };
   const forgetSignals = job
     ? onSignal(() => {
         finish(false);
-        sayLine(
-          jobId === null
-            ? 'Interrupted. If the job was started, it is not ended by this'
-            : `Interrupted. Job ${jobId} goes on at the server; 'midclt call core.job_abort ${jobId}' ends it`,
-        );
+        sayLine(interruption(known, call));
       })
     : null;
   let answer: Answer;
@@ -60,7 +58,8 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
       { command: Command.CALL, method, params, timeout: timeoutOf(call), job },
       {
         progress(frame) {
-          ({ jobId } = frame);
+          known.jobId = frame.jobId ?? known.jobId;
+          known.abortable = frame.abortable ?? known.abortable;
           view?.update(...progressOf(frame));
         },
         result: (piece) => {
@@ -107,6 +106,25 @@ export async function runPing(
   }
   printer.end();
   return 0;
+}
+
+/** What has been heard of a job. */
+interface Known {
+  jobId: number | null;
+  abortable: boolean | null;
+}
+
+/** What becomes of a job that is not waited for any more, and what to do about it. */
+function interruption({ jobId, abortable }: Known, options: OwnOptions): string {
+  if (jobId === null) return 'Interrupted. If the job was started, it is not ended by this';
+  const text = `Interrupted. Job ${jobId} goes on at the server`;
+  if (abortable === false) {
+    const wait = ownCommand(options, ['call', '-j', 'core.job_wait', `${jobId}`]);
+    return `${text}, and can't be aborted; '${wait}' waits for it again`;
+  }
+  const condition = abortable === null ? ', if it can be aborted' : '';
+  const abort = ownCommand(options, ['call', 'core.job_abort', `${jobId}`]);
+  return `${text}; '${abort}' ends it${condition}`;
 }
 
 /** Says something before a signal ends this process as if nobody had caught it. Returns what undoes it. */

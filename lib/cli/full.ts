@@ -10,6 +10,7 @@ export { daemonLog } from './daemon-log.js';
 export { callDirectly, pingDirectly } from './direct.js';
 export { helpText } from './help.js';
 export { shellInit } from './shell-init.js';
+export { sayNearMatches } from './near-match.js';
 export { stopAll } from './stop-all.js';
 export { subscribeCommand } from './subscribe.js';
 export { runSandbox } from './sandbox.js';

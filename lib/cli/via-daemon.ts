@@ -1,19 +1,24 @@
 /** Through a daemon: `-d call`, `-d ping`, `daemon-stop`. All they do is a round trip over its socket. */
-import { sendRequest, sendStop } from '../client.js';
+import { sendRequest, sendStop, type Address } from '../client.js';
 import { isMidcltError } from '../errors.js';
 import { quote } from '../members.js';
 import { daemonPaths } from '../paths.js';
 import { Command, VERSION, type ErrorFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
 import type { Exchange, Outbound } from './call.js';
-import { sayLine } from './output.js';
-
-type Address = Pick<Arguments, 'uri' | 'username'>;
+import { isTerminal, sayLine } from './output.js';
+import { startCommand, type OwnOptions } from './own-command.js';
 
 /** With the daemon that there is. */
-export function daemonExchange({ uri, username }: Address): Exchange {
-  const address = daemonPaths(uri, username);
+export function daemonExchange(options: OwnOptions): Exchange {
+  const address = daemonAddress(options);
   return (outbound, listener) => sendRequest(address, requestLine(outbound), listener);
+}
+
+/** Where the daemon of these options is, and what to tell who finds none there. */
+export function daemonAddress(options: OwnOptions): Address {
+  const { socket, directory } = daemonPaths(options.uri, options.username);
+  return { socket, directory, startCommand: startCommand(options) };
 }
 
 /** With a daemon that is started where there is none, and replaced where it is outdated. */
@@ -50,13 +55,15 @@ function full(): typeof import('./full.js') {
 }
 
 /** Returns when the daemon is gone. */
-export async function stopDaemon({ uri, username }: Address): Promise<number> {
+export async function stopDaemon(options: Pick<Arguments, 'uri' | 'username'>): Promise<number> {
+  const { uri, username } = options;
   let answer: string | ErrorFrame;
   try {
     answer = await sendStop(daemonPaths(uri, username));
   } catch (error) {
     if (!isMidcltError(error) || error.code !== 'NO_DAEMON') throw error;
     sayLine('No daemon is currently running');
+    if (isTerminal()) await full().sayNearMatches(options);
     return 1;
   }
   const failed = typeof answer !== 'string';

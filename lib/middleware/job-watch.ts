@@ -1,7 +1,15 @@
 /** One caller that follows one job: what it was shown last, and how the job ended. */
 import type { Cancellation } from '../cancellation.js';
 import { MidcltError } from '../errors.js';
-import { elementsOf, isNull, membersOf, NULL, stringOf, type Members } from '../members.js';
+import {
+  booleanOf,
+  elementsOf,
+  isNull,
+  membersOf,
+  NULL,
+  stringOf,
+  type Members,
+} from '../members.js';
 import { MessageType, type Json, type ProgressFrame } from '../protocol.js';
 import { jobFailure } from './failure.js';
 
@@ -69,7 +77,10 @@ export class JobWatch {
     if (shown !== this.shown) {
       this.shown = shown;
       const jobId = this.shownId;
-      this.onProgress({ type: MessageType.PROGRESS, percent, description, state, jobId });
+      // A job that waits for another says nothing of that one's kind.
+      const abortable = this.inPlaceOf === null ? booleanOf(fields.get('abortable')) : null;
+      const type = MessageType.PROGRESS;
+      this.onProgress({ type, percent, description, state, jobId, abortable });
     }
     if (FINAL.has(state)) this.finish(outcomeOf(this.shownId, state, fields));
   }

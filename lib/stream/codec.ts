@@ -7,7 +7,14 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../members.js';
-import { MessageType, VERSION, type Frame, type Json, type Request } from '../protocol.js';
+import {
+  MessageType,
+  VERSION,
+  type Frame,
+  type Json,
+  type ProgressFrame,
+  type Request,
+} from '../protocol.js';
 import { idOfRejected, parseRequest } from '../request.js';
 import { answerText } from '../text/answer.js';
 
@@ -122,11 +129,17 @@ export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
           DESCRIPTION,
           onOneLine(frame.description),
           Buffer.from(`,"state":${quote(frame.state)}`),
-          options?.jobId && frame.jobId !== null ? Buffer.from(`,"job_id":${frame.jobId}`) : EMPTY,
+          options?.jobId ? jobMembers(frame) : EMPTY,
           END,
         ]),
       ];
   }
+}
+
+/** What of a job only those get who asked for it. */
+function jobMembers({ jobId, abortable = null }: ProgressFrame): Buffer {
+  const id = jobId === null ? '' : `,"job_id":${jobId}`;
+  return Buffer.from(abortable === null ? id : `${id},"abortable":${abortable}`);
 }
 
 const EMPTY = Buffer.alloc(0);

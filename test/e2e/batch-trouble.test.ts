@@ -25,7 +25,8 @@ t.test('without a daemon nothing is read', async (t) => {
     env: { NODE: process.execPath, B: require.resolve('../../dist/bin/midclt.js'), U: uri },
   });
   t.equal(run.stdout, `exit 1\n${PING}`);
-  t.equal(run.stderr, "Error: No daemon is running. Start one with 'midclt daemon'\n");
+  const start = `midclt -u ${uri} daemon --detach`;
+  t.equal(run.stderr, `Error: No daemon is running. Start one with '${start}'\n`);
 });
 
 t.test('requests that close their connection: nothing is lost, nothing sent twice', async (t) => {

@@ -162,7 +162,6 @@ t.test('without a daemon -d says how to start one, exit 1', async (t) => {
   for (const args of [
     ['-d', 'call', 'core.ping'],
     ['-d', 'ping'],
-    ['-u', 'ws://nas/api/current', '-U', 'admin', '-d', 'call', 'core.ping'],
   ])
     t.match(await midclt(args, { home }), {
       code: 1,

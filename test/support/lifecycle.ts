@@ -37,7 +37,8 @@ export interface Ground extends Surroundings {
 /** What the test runner's own environment says is overridden: a daemon starts where one is needed. */
 export const AUTOSTART = { MIDCLT_AUTOSTART: '' };
 export const PASSWORD = { MIDCLT_PASSWORD: 'admin-pw' };
-export const MISSING = "Error: No daemon is running. Start one with 'midclt daemon'\n";
+export const MISSING =
+  /^Error: No daemon is running\. Start one with 'midclt (?:.* )?daemon(?: --detach)?'\n$/;
 
 /** A sandbox, and a home in which daemons start by themselves; none of them outlives the test. */
 export async function ground(t: Test, options: Partial<SandboxOptions> = {}): Promise<Ground> {

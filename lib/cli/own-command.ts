@@ -1,0 +1,35 @@
+/** Commands that a user is told to type. They carry the user's own options, so that they can be pasted. */
+import type { Arguments } from './arguments.js';
+
+/** What a command needs to reach the same middleware in the same way. */
+export type OwnOptions = Pick<Arguments, 'uri' | 'username'> &
+  Partial<Pick<Arguments, 'useDaemon' | 'insecure'>>;
+
+/** `midclt`, the user's own options, and `rest`. Never a secret. */
+export function ownCommand(
+  { uri, username, insecure = false, useDaemon = false }: OwnOptions,
+  rest: readonly string[],
+): string {
+  const words = [
+    'midclt',
+    ...(uri ? ['-u', uri] : []),
+    ...(username ? ['-U', username] : []),
+    ...(insecure ? ['--insecure'] : []),
+    ...(useDaemon ? ['-d'] : []),
+    ...rest,
+  ];
+  return words.map(shellWord).join(' ');
+}
+
+/** What starts the daemon of these options. For the local one it is what the original says, to the letter. */
+export function startCommand(options: OwnOptions): string {
+  const { uri, username } = options;
+  if (!uri && !username) return 'midclt daemon';
+  return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
+}
+
+/** A word as a shell reads it. Backslashes, since the command stands between quotes already. */
+function shellWord(word: string): string {
+  if (word === '' || /\p{Cc}/u.test(word)) return `'${word.replaceAll("'", "'\\''")}'`;
+  return word.replace(/[^\p{L}\p{N}\w@%+=:,./-]/gu, (character) => `\\${character}`);
+}
