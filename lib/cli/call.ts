@@ -6,7 +6,7 @@ import type { Answer, AnswerListener } from '../frame-reader.js';
 import { stringOf } from '../members.js';
 import { Command, type ProgressFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
-import { ownCommand, type OwnOptions } from './own-command.js';
+import { ownCommand, type OwnOptions } from '../text/own-command.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';

@@ -2,7 +2,7 @@
 import type { Arguments } from './arguments.js';
 import { lookAround } from './daemons.js';
 import { sayLine } from './output.js';
-import { ownCommand } from './own-command.js';
+import { ownCommand } from '../text/own-command.js';
 
 type Address = Pick<Arguments, 'uri' | 'username'>;
 

@@ -7,7 +7,7 @@ import { Command, VERSION, type ErrorFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
 import type { Exchange, Outbound } from './call.js';
 import { isTerminal, sayLine } from './output.js';
-import { startCommand, type OwnOptions } from './own-command.js';
+import { startCommand, type OwnOptions } from '../text/own-command.js';
 
 /** With the daemon that there is. */
 export function daemonExchange(options: OwnOptions): Exchange {

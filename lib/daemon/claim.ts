@@ -63,6 +63,7 @@ export class Claim implements Owner {
   constructor(
     private readonly paths: ClaimPaths,
     private readonly watchInterval = WATCH_INTERVAL,
+    private readonly stopCommand = 'midclt daemon-stop',
   ) {
     checkSocketPath(paths.socket);
     this.lost = new Promise((resolve) => (this.lose = resolve));
@@ -170,7 +171,7 @@ export class Claim implements Owner {
     const who = pid === null ? '' : ` (pid ${pid})`;
     return new MidcltError(
       'RUNNING',
-      `A daemon is already running${who} at ${this.paths.socket}. Stop it with 'midclt daemon-stop'`,
+      `A daemon is already running${who} at ${this.paths.socket}. Stop it with '${this.stopCommand}'`,
     );
   }
 }

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../paths.js';
+import { ownCommand } from '../text/own-command.js';
 import { Activation } from './activation.js';
 import { Claim, type Owner } from './claim.js';
 import { ensurePrivateDirectory } from './files.js';
@@ -56,7 +57,9 @@ export interface DaemonOptions {
 export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const paths = daemonPaths(options.uri, options.username);
   const { listenFd = null } = options;
-  const claim = listenFd === null ? new Claim(paths) : new Activation(listenFd, paths.pid);
+  const stop = ownCommand(options, ['daemon-stop']);
+  const claim =
+    listenFd === null ? new Claim(paths, undefined, stop) : new Activation(listenFd, paths.pid);
   ensurePrivateDirectory(paths.directory);
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);

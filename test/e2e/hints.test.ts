@@ -123,6 +123,15 @@ t.test('the advised start can be pasted, also where a name wants quotes', async 
   t.match(await midclt(['-u', uri, '-d', 'ping'], odd), { code: 1, stderr: /it\\'s\\ a/ });
 });
 
+t.test('a second daemon says how to stop the first', async (t) => {
+  const around = await surroundings(t);
+  const first = await startDaemon(t, { around });
+  const second = await midclt(['-u', first.uri, 'daemon'], first);
+  t.match(second, { code: 1, stderr: 'already running' });
+  t.match(await paste(advised(second.stderr), first), { code: 0 });
+  await first.exited;
+});
+
 const skip = missing('script', 'stty');
 
 t.test('daemon-stop for the wrong user names the right one, on a terminal', { skip }, async (t) => {

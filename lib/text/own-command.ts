@@ -1,9 +1,12 @@
 /** Commands that a user is told to type. They carry the user's own options, so that they can be pasted. */
-import type { Arguments } from './arguments.js';
 
 /** What a command needs to reach the same middleware in the same way. */
-export type OwnOptions = Pick<Arguments, 'uri' | 'username'> &
-  Partial<Pick<Arguments, 'useDaemon' | 'insecure'>>;
+export interface OwnOptions {
+  readonly uri: string | null;
+  readonly username: string | null;
+  readonly insecure?: boolean;
+  readonly useDaemon?: boolean;
+}
 
 /** `midclt`, the user's own options, and `rest`. Never a secret. */
 export function ownCommand(
