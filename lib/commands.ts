@@ -1,5 +1,5 @@
 /** The verbs of the Unix socket: what each waits for and what it does. */
-import { asMidcltError, MidcltError } from './errors.js';
+import { asMidcltError, isMidcltError, MidcltError } from './errors.js';
 import type { Log } from './logger.js';
 import { EMPTY_LIST, quote } from './members.js';
 import type { Connection } from './middleware/connection.js';
@@ -18,6 +18,7 @@ import {
   type Timeout,
 } from './protocol.js';
 import type { Metrics } from './metrics.js';
+import { explained } from './text/explained.js';
 import type { StatusReport } from './status.js';
 import { isOlder } from './version.js';
 import type { Context, Patience, Verb, Verbs } from './stream/forward.js';
@@ -88,10 +89,11 @@ function patienceOf(timeout: Timeout, fallback: number | null): Patience {
 }
 
 async function call(
-  { method, params, kwargs }: Request,
+  request: Request,
   { lease, timeout, cancellation, progress, client }: Context,
-  { connection, jobs, plainMethods, log, metrics, concurrency }: CommandOptions,
+  { connection, jobs, plainMethods, log, metrics, concurrency, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
+  const { method, params, kwargs } = request;
   const onSettled = () => {
     lease.release();
   };
@@ -125,10 +127,23 @@ async function call(
     return result(text);
   } catch (error) {
     report(error instanceof MidcltError ? error.code : 'error');
-    throw error;
+    throw forPerson(error, request, callTimeout);
   } finally {
     endCall?.();
   }
+}
+
+/** For a shell on a terminal the error says what the program would say there. */
+function forPerson(
+  thrown: unknown,
+  { text, method, timeout, kwargs }: Request,
+  callTimeout: number | null,
+): unknown {
+  if (text !== 'terminal' || !isMidcltError(thrown) || thrown.trace || thrown.extra) return thrown;
+  const own = method === null ? timeout : kwargs.timeout;
+  const seconds = own === undefined ? callTimeout : own;
+  const message = explained(thrown.message, method ?? 'core.ping', seconds);
+  return message === thrown.message ? thrown : new MidcltError(thrown.code, message);
 }
 
 async function ping(
@@ -155,7 +170,7 @@ async function cliPing(
   try {
     return await ping(request, context, options);
   } catch (error) {
-    const { code, message } = asMidcltError(error);
+    const { code, message } = asMidcltError(forPerson(error, request, options.callTimeout));
     throw new MidcltError(code, `Ping failed: ${message}`);
   }
 }

@@ -10,6 +10,7 @@ import { ownCommand, type OwnOptions } from '../text/own-command.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from './output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from './progress.js';
+import { explained } from '../text/explained.js';
 import { ResultPrinter } from '../text/result.js';
 
 /** What the command line asks for, before it is a line or a request. */
@@ -33,7 +34,10 @@ export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise
 /** Returns the exit code. Throws what the exchange rejects with. */
 export async function runCall(args: Arguments, exchange: Exchange): Promise<number> {
   const [method = '', ...rest] = args.method;
-  return printCall({ ...args, method, params: paramsText(rest) }, exchange);
+  const params = paramsText(rest, (slip) => {
+    if (!args.quiet && isTerminal()) sayLine(slip);
+  });
+  return printCall({ ...args, method, params }, exchange);
 }
 
 export async function printCall(call: PrintedCall, exchange: Exchange): Promise<number> {
@@ -52,6 +56,7 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
         sayLine(interruption(known, call));
       })
     : null;
+  const started = performance.now();
   let answer: Answer;
   try {
     answer = await exchange(
@@ -73,7 +78,7 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
     forgetSignals?.();
   }
   if (answer) {
-    if (!call.quiet) printErrorFrame(answer);
+    if (!call.quiet) printErrorFrame(answer, (error) => forPerson(error, call, started));
     return 1;
   }
   printer.end();
@@ -85,6 +90,7 @@ export async function runPing(
   exchange: Exchange,
 ): Promise<number> {
   const printer = new ResultPrinter(writeOut);
+  const started = performance.now();
   const answer = await exchange(
     {
       command: Command.PING,
@@ -101,7 +107,8 @@ export async function runPing(
     },
   );
   if (answer) {
-    sayLine(`Ping failed: ${answer.error}`);
+    const call = { ...args, method: 'core.ping' };
+    sayLine(`Ping failed: ${isTerminal() ? forPerson(answer.error, call, started) : answer.error}`);
     return 1;
   }
   printer.end();
@@ -140,6 +147,16 @@ function onSignal(say: () => void): () => void {
   };
   for (const signal of signals) process.on(signal, onOne);
   return forget;
+}
+
+/** An error's text for a terminal. A timeout that is not known here is the daemon's, and has passed. */
+function forPerson(
+  error: string,
+  { method, timeout }: Pick<PrintedCall, 'method' | 'timeout'>,
+  started: number,
+): string {
+  const passed = Math.max(1, Math.round((performance.now() - started) / 1000));
+  return explained(error, method, timeoutOf({ timeout }) ?? passed);
 }
 
 /** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */

@@ -21,9 +21,13 @@ export function writeOut(data: Buffer): void {
   writeAll(STDOUT, data);
 }
 
-/** Prints an error frame. */
-export function printErrorFrame(frame: ErrorFrame): void {
-  say(errorText(frame));
+/** Prints an error frame; its own text as `forPerson` says on a terminal, where that is given. */
+export function printErrorFrame(
+  frame: ErrorFrame,
+  forPerson: (error: string) => string = (error) => error,
+): void {
+  const isPlain = frame.trace !== null || frame.extra !== null || !isTerminal();
+  say(errorText(isPlain ? frame : { ...frame, error: forPerson(frame.error) }));
 }
 
 /** One line on stderr. */

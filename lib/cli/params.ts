@@ -1,7 +1,8 @@
 /** A call's arguments to the text of its `params`. */
 import { readSync } from 'node:fs';
 import { MidcltError, systemReason } from '../errors.js';
-import { argumentText } from '../text/argument.js';
+import { textOf } from '../text/argument.js';
+import { slipText } from '../text/explained.js';
 import { pause } from './pause.js';
 
 const STDIN = 0;
@@ -9,14 +10,19 @@ const CHUNK = 64 * 1024;
 
 /**
  * Each argument that Python's parser takes as JSON is sent as it is spelled, any other as a
- * string. `-` is all of stdin, which is read for that alone, and once.
+ * string. `-` is all of stdin, which is read for that alone, and once. `onSlip` gets a line about each
+ * argument that looks like JSON and is not.
  */
-export function paramsText(args: readonly string[]): string {
+export function paramsText(args: readonly string[], onSlip: (line: string) => void): string {
   let stdin: string | null = null;
-  const texts = args.map((arg) => {
-    if (arg !== '-') return argumentText(arg);
-    stdin ??= readStdin();
-    return argumentText(stdin);
+  const texts = args.map((arg, index) => {
+    if (arg === '-') stdin ??= readStdin();
+    const text = arg === '-' ? (stdin ?? '') : arg;
+    return textOf(text, (why) => {
+      const name = `Argument ${index + 1}${arg === '-' ? ' (standard input)' : ''}`;
+      const slip = slipText(name, text, why);
+      if (slip !== null) onSlip(slip);
+    });
   });
   return `[${texts.join(', ')}]`;
 }

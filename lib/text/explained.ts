@@ -1,0 +1,26 @@
+/** What a person is told on a terminal beyond what scripts get to read. */
+import type { JsonError } from '../json.js';
+
+/** The texts that scripts compare with, whole; neither says what it is about. */
+const NO_METHOD = 'Method does not exist';
+const TIMEOUT = 'Call timeout';
+
+/** An error's text with the method it is about, and with the time after which it was given up. */
+export function explained(error: string, method: string, seconds: number | null): string {
+  if (error === NO_METHOD) return `${NO_METHOD}: ${method}`;
+  if (error !== TIMEOUT) return error;
+  const within = seconds === null ? '' : ` within ${seconds} s`;
+  return `${TIMEOUT}: no answer to ${method}${within}`;
+}
+
+/**
+ * What to say of an argument that Python's parser does not take as JSON, for which `error` is the reason;
+ * null if it does not look as if it was meant to be. `name` is the argument's.
+ */
+export function slipText(name: string, arg: string, { message, offset }: JsonError): string | null {
+  if (!/^\s*[[{"]/.test(arg)) return null;
+  const before = Buffer.from(arg).subarray(0, offset).toString();
+  const place = Array.from(before).length + 1;
+  const reason = message.replace(/ \(byte \d+\)$/, '');
+  return `${name} looks like JSON, but is not (character ${place}: ${reason}); it is sent as a string`;
+}
