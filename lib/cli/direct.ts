@@ -6,6 +6,8 @@ import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../protocol.js';
 import type { Arguments } from './arguments.js';
 import { runCall, runPing, type Outbound } from './call.js';
 import { sayLine } from './output.js';
+import { tellAfterSilence } from './silence.js';
+import { sayNotConnected } from './waiting-notice.js';
 import { upstreamOf } from './upstream.js';
 
 export function callDirectly(args: Arguments): Promise<number> {
@@ -24,7 +26,12 @@ export async function withCore<T>(args: Arguments, work: (core: Core) => Promise
     callTimeout: callTimeoutOf(process.env),
     log: noLog,
   });
-  await core.connection.open();
+  await tellAfterSilence(
+    () => core.connection.open(),
+    () => {
+      sayNotConnected(core);
+    },
+  );
   try {
     return await work(core);
   } finally {

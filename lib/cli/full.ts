@@ -13,4 +13,5 @@ export { shellInit } from './shell-init.js';
 export { sayNearMatches } from './near-match.js';
 export { stopAll } from './stop-all.js';
 export { subscribeCommand } from './subscribe.js';
+export { sayWhyDaemonWaits } from './waiting-notice.js';
 export { runSandbox } from './sandbox.js';

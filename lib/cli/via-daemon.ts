@@ -7,12 +7,17 @@ import { Command, VERSION, type ErrorFrame } from '../protocol.js';
 import type { Arguments } from './arguments.js';
 import type { Exchange, Outbound } from './call.js';
 import { isTerminal, sayLine } from './output.js';
+import { hearing, tellAfterSilence } from './silence.js';
 import { startCommand, type OwnOptions } from '../text/own-command.js';
 
 /** With the daemon that there is. */
 export function daemonExchange(options: OwnOptions): Exchange {
   const address = daemonAddress(options);
-  return (outbound, listener) => sendRequest(address, requestLine(outbound), listener);
+  return (outbound, listener) =>
+    tellAfterSilence(
+      (heard) => sendRequest(address, requestLine(outbound), hearing(listener, heard)),
+      (isOver) => void full().sayWhyDaemonWaits(address, isOver),
+    );
 }
 
 /** Where the daemon of these options is, and what to tell who finds none there. */
