@@ -1,8 +1,10 @@
 /**
  * The daemon's directory and socket are trusted only where nobody else can have put them, or can
- * get at them. Daemon and client both ask, the client before it sends a byte; it costs two `lstat`.
+ * get at them. Daemon and client both ask, the client before it sends a byte; it costs two `lstat` and
+ * one for each directory above.
  */
 import { chmodSync, lstatSync, readdirSync, type Stats } from 'node:fs';
+import { trustAncestors } from './ancestors.js';
 import { MidcltError, systemReason } from './errors.js';
 
 /** The name under which a directory, with those in it, is nothing but a daemon's. */
@@ -11,8 +13,8 @@ const OWN_NAME = '.midclt';
 const OWN_FILES = /^(?:daemon-.+|logs|\.[0-9a-f]{10})$/;
 
 /**
- * Sees that `directory` is one's own, no symbolic link, and that nobody else can enter it: a loose
- * mode is tightened to 0700. False if nothing is there. Throws a `FILES` error.
+ * Sees that `directory` is one's own, no symbolic link, and that nobody else can enter it, or put
+ * another in its place: a loose mode is tightened to 0700. False if nothing is there. Throws a `FILES` error.
  */
 export function trustDirectory(directory: string): boolean {
   const stats = look(directory);
@@ -29,6 +31,7 @@ export function trustDirectory(directory: string): boolean {
         'remove it, or set MIDCLT_HOME to a directory of your own',
     );
   }
+  trustAncestors(directory);
   if ((stats.mode & 0o077) !== 0) tighten(directory);
   return true;
 }

@@ -18,8 +18,9 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
   ['lib/text'],
   ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members'],
+  ['lib/ancestors'],
   ['lib/json', 'lib/errors'],
-  ['lib/extended', 'lib/logger', 'lib/alarm', 'lib/json-text', 'lib/compiled'],
+  ['lib/extended', 'lib/logger', 'lib/alarm', 'lib/json-text', 'lib/compiled', 'lib/shell-word'],
   ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/cancellation', 'lib/version'],
 ];
 

@@ -8,6 +8,7 @@ import { MidcltError } from '../errors.js';
 import type { Arguments } from './arguments.js';
 import { writeOut } from './output.js';
 import { FAST, POSIX_QUOTE, QUOTE, WHOLE } from './shell-text.js';
+import { TRUST } from './shell-trust.js';
 
 /** What the function returns within itself for what it leaves to the program; no exit code of that. */
 const LEFT = '113';
@@ -16,7 +17,7 @@ const LEFT = '113';
 export function shellInit({ shell }: Arguments): number {
   const quote = shell === 'sh' ? POSIX_QUOTE : QUOTE;
   const isZsh = shell === 'zsh';
-  const text = `${quote}\n${FAST}\n${WHOLE}`
+  const text = `${quote}\n${TRUST}\n${FAST}\n${WHOLE}`
     .replaceAll('@{', '${')
     .replaceAll('@LEFT@', LEFT)
     .replace('@EMULATION@', isZsh ? '  emulate -L sh\n' : '')

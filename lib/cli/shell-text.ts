@@ -112,6 +112,7 @@ _midclt_fast() {
     *) return @LEFT@ ;;
   esac
   [ -d "$dir" ] && [ -O "$dir" ] && [ ! -L "$dir" ] || return @LEFT@
+  [ "$dir" = "@{_midclt_trusted-}" ] || _midclt_trust "$dir" || return @LEFT@
   [ -S "$sock" ] && [ -O "$sock" ] && [ ! -L "$sock" ] || return @LEFT@
   terminal=false
   [ -t 2 ] && terminal=true

@@ -30,8 +30,8 @@ function hostOf(uri: string): string {
 }
 
 /** The error without the URI that is named already. */
-function reasonOf(uri: string, error: string): string {
-  return error
+function reasonOf(uri: string, error: unknown): string {
+  return String(error)
     .replace(`Cannot connect to ${uri}: `, '')
     .replace(`Connection to ${uri} lost`, 'connection lost');
 }

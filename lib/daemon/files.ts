@@ -1,6 +1,7 @@
 /** The daemon's directory: made private, and trusted only if it is. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { trustAncestors } from '../ancestors.js';
 import { MidcltError, systemReason } from '../errors.js';
 import { trustDirectory } from '../private.js';
 
@@ -11,6 +12,7 @@ import { trustDirectory } from '../private.js';
 export function ensurePrivateDirectory(directory: string): void {
   if (trustDirectory(directory)) return;
   refuseForeignParent(directory);
+  trustAncestors(directory);
   try {
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {

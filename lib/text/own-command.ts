@@ -1,4 +1,5 @@
 /** Commands that a user is told to type. They carry the user's own options, so that they can be pasted. */
+import { shellWord } from '../shell-word.js';
 
 /** What a command needs to reach the same middleware in the same way. */
 export interface OwnOptions {
@@ -29,10 +30,4 @@ export function startCommand(options: OwnOptions): string {
   const { uri, username } = options;
   if (!uri && !username) return 'midclt daemon';
   return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
-}
-
-/** A word as a shell reads it. Backslashes, since the command stands between quotes already. */
-function shellWord(word: string): string {
-  if (word === '' || /\p{Cc}/u.test(word)) return `'${word.replaceAll("'", "'\\''")}'`;
-  return word.replace(/[^\p{L}\p{N}\w@%+=:,./-]/gu, (character) => `\\${character}`);
 }
