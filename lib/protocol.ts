@@ -51,6 +51,8 @@ export interface Request {
   readonly keep: boolean;
   /** Progress frames carry the job's id. */
   readonly jobId: boolean;
+  /** The error frame of a daemon that has not sent the request on, because it is going, says so. */
+  readonly notSent: boolean;
   /** The client's version; the final frame of a daemon of another carries the daemon's. */
   readonly version: string | null;
   /** `stop`: only if nothing else is to be answered. */

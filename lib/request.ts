@@ -37,6 +37,7 @@ export function parseRequest(line: Buffer): Request {
     close: flagOf(members.get('close'), 'close'),
     keep: flagOf(members.get('keep'), 'keep'),
     jobId: flagOf(members.get('job_id'), 'job_id'),
+    notSent: flagOf(members.get('not_sent'), 'not_sent'),
     version: stringOf(members.get('version')),
     ifIdle: flagOf(members.get('if_idle'), 'if_idle'),
     text: textOf(command, members.get('terminal')),

@@ -16,6 +16,7 @@ t.test('reads a request with everything in it', async (t) => {
     close: true,
     keep: false,
     jobId: false,
+    notSent: false,
     version: null,
     ifIdle: false,
     text: null,

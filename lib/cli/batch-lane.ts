@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { connect, type Address } from '../client.js';
 import { asMidcltError, MidcltError, shuttingDown, systemReason } from '../errors.js';
+import { booleanOf, membersOf } from '../members.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../protocol.js';
 import { FrameCutter, type Piece } from './batch-frames.js';
 import type { Place } from './batch-order.js';
@@ -12,6 +13,8 @@ import { hung, watchSilence } from '../responsive.js';
  * connection just when the next request is sent, and nobody could tell what became of that one.
  */
 const KEEP = ',"keep":true';
+/** The same: a daemon that is going is to say of each request whether it has sent it on. */
+const NOT_SENT = ',"not_sent":true';
 
 export interface LaneOptions {
   /** Progress frames are wanted too. */
@@ -53,7 +56,9 @@ export class Lane {
     });
     const { socket } = this;
     if (!socket) throw notSent('the connection to the daemon was closed');
-    const lasting = request === null || request.close ? null : kept(line);
+    const keeps = request !== null && !request.close;
+    const asked = request === null ? null : withMembers(line, keeps ? NOT_SENT + KEEP : NOT_SENT);
+    const isLasting = keeps && asked !== null;
     const cutter = new FrameCutter(this.options.patience);
     const again = (patience: number) => connect(this.address, patience);
     this.endWatch = watchSilence(socket, again, () => {
@@ -63,12 +68,12 @@ export class Lane {
     try {
       return await new Promise<MessageType>((resolve, reject) => {
         this.exchange = { place, cutter, resolve, reject };
-        socket.write(`${lasting ?? line}\n`, 'latin1');
+        socket.write(`${asked ?? line}\n`, 'latin1');
       });
     } finally {
       this.endWatch();
       this.exchange = null;
-      if (lasting === null || cutter.peerCloses) this.close();
+      if (!isLasting || cutter.peerCloses) this.close();
     }
   }
 
@@ -144,20 +149,18 @@ export class Lane {
 }
 
 const NEWLINE = Buffer.from('\n');
-/** How the frame ends with which a daemon that is going refuses a request. */
-const REFUSAL = Buffer.from(
-  `"error":${JSON.stringify(shuttingDown().message)},"error_type":"ClientException","trace":null,"extra":null}\n`,
-);
 
+/** Does a daemon that is going say that it has not sent the request on? A frame as short as that is whole. */
 function isRefusal({ type, bytes, last }: Piece): boolean {
-  return type === MessageType.ERROR && last && bytes.subarray(-REFUSAL.length).equals(REFUSAL);
+  if (type !== MessageType.ERROR || !last) return false;
+  return booleanOf(membersOf(bytes)?.get('not_sent')) === true;
 }
 
-/** The line of a valid request with {@link KEEP}, or null where it has no room for that. */
-function kept(line: string): string | null {
-  if (line.length + KEEP.length > MAX_REQUEST_LINE) return null;
+/** The line of a valid request with more members, or null where it has no room for them. */
+function withMembers(line: string, members: string): string | null {
+  if (line.length + members.length > MAX_REQUEST_LINE) return null;
   const brace = line.lastIndexOf('}');
-  return `${line.slice(0, brace)}${KEEP}${line.slice(brace)}`;
+  return `${line.slice(0, brace)}${members}${line.slice(brace)}`;
 }
 
 export function notSent(why: string): MidcltError {

@@ -6,7 +6,7 @@
  * Everything is pulled: a worker that is free takes the next line, if the order has room for its
  * answer. So what is slow, stdout or a request, holds up the reading, and nothing piles up.
  */
-import { asMidcltError, errorFrame, type MidcltError } from '../errors.js';
+import { asMidcltError, errorFrame, MidcltError } from '../errors.js';
 import type { Core } from '../compose.js';
 import { Command, MessageType } from '../protocol.js';
 import { encodeFrame, parseLine, type Incoming, type Outgoing } from '../stream/codec.js';
@@ -76,7 +76,8 @@ async function work(files: readonly string[], workers: readonly Worker[]): Promi
     for (;;) {
       const next = await jobs.next();
       if (next.done) return;
-      const type = await worker.answer(next.value);
+      const refusal = refusalOf(next.value);
+      const type = refusal ? put(next.value.place, refusal) : await worker.answer(next.value);
       next.value.place.end();
       if (type !== MessageType.RESULT) failures++;
     }
@@ -102,6 +103,15 @@ async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, voi
     yield { line, incoming, place: order.take() };
     if (alone) await order.idle();
   }
+}
+
+/** What no batch can have: the answer to a shell is text, and might be any number of lines. */
+function refusalOf({ incoming: { request, id } }: Job): Outgoing | null {
+  if (!request || request.text === null) return null;
+  const { command } = request;
+  const instead = command === Command.CLI_PING ? Command.PING : Command.CALL;
+  const text = `A batch can't have '${command}', which answers in text; it takes '${instead}'`;
+  return { frame: errorFrame(new MidcltError('REQUEST', text)), id };
 }
 
 /** What all workers know of it. */

@@ -62,6 +62,7 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     close: false,
     keep: false,
     jobId: true,
+    notSent: false,
     version: null,
     ifIdle: false,
     text: null,

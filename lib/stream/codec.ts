@@ -31,7 +31,8 @@ export interface Outgoing {
   readonly frame: Frame;
   readonly id: Json | null;
   /** How the client wants its answer; nothing where it is not given. */
-  readonly options?: Pick<Request, 'jobId' | 'version' | 'text'> | null;
+  readonly options?:
+    (Pick<Request, 'jobId' | 'version' | 'text'> & Partial<Pick<Request, 'notSent'>>) | null;
   /** Called when the client's socket has taken the frame. */
   readonly onTaken?: (() => void) | null;
 }
@@ -117,7 +118,7 @@ export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
           onOneLine(frame.trace ?? NULL),
           EXTRA,
           onOneLine(frame.extra ?? NULL),
-          frame.isNotSent && options?.version ? NOT_SENT : EMPTY,
+          frame.isNotSent && (options?.version || options?.notSent) ? NOT_SENT : EMPTY,
           END,
         ]),
       ];

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import { VERSION } from '../../lib/protocol.js';
 import { startDaemon, surroundings } from '../support/daemon.js';
 import { finished, makeHome, midclt, shell, spawnMidclt, until } from '../support/midclt.js';
 import { call, PING, shellWithMidclt, type Frame } from '../support/wire.js';
@@ -148,6 +149,43 @@ t.test('what a daemon refuses because it is going is asked of the next one', asy
     upTo(16).map((id) => ({ type: 'result', id, result: 'pong' })),
   );
   t.match(await slow, { code: 0, stdout: '2.0\n' }, 'and it finished what it had');
+});
+
+t.test('so is what names a version of its own, or ends its connection', async (t) => {
+  const daemon = await startDaemon(t);
+  const slow = daemon.d(['call', 'test.sleep', '2']);
+  await until('the slow call', () => daemon.sandbox.countOf('test.sleep') > 0);
+  const env = { MIDCLT_AUTOSTART: '1' };
+  const batch = spawnMidclt(['-u', daemon.uri, '-d', 'batch'], { home: daemon.home, env });
+  batch.stdin.write(numbered(8));
+  await until('the first to be answered', () => daemon.sandbox.countOf('core.ping') === 8);
+  daemon.child.kill('SIGTERM');
+  await until('the socket to go', () => !fs.existsSync(daemon.socket));
+  const more = ['"version":"0.0.1"', '"version":"99.0"', '"version":5,"close":true'];
+  const input = more.map((each, id) => `{"command":"ping","id":${id},${each}}\n`).join('');
+  const { code, stdout, stderr } = await finished(batch, input);
+  t.match(await daemon.d(['daemon-stop']), { code: 0 }, 'the next one is there');
+  t.match({ code, stderr }, { code: 0, stderr: '' });
+  const head = (id: number, daemon = '') => `{"type":"result","id":${id}${daemon},"result":"pong"}`;
+  const other = `,"daemon":"${VERSION}"`;
+  const lines = stdout.trimEnd().split('\n').slice(8);
+  t.strictSame(lines, [head(0, other), head(1, other), head(2)], 'each as without the end');
+  await slow;
+});
+
+t.test('what answers in text is refused alike with -d and without', async (t) => {
+  const daemon = await startDaemon(t);
+  const input =
+    '{"command":"cli-ping","id":1}\n{"command":"cli-call","method":"core.ping","args":[]}\n{"command":"ping"}\n';
+  const refusal = (command: string, id = '') =>
+    `{"type":"error"${id},"error":"A batch can't have '${command}', which answers in text; it takes '${command.slice(4)}'","error_type":"ValueError","trace":null,"extra":null}\n`;
+  const expected = {
+    code: 1,
+    stdout: `${refusal('cli-ping', ',"id":1')}${refusal('cli-call')}{"type":"result","result":"pong"}\n`,
+    stderr: '',
+  };
+  t.match(await daemon.d(['batch'], { input }), expected);
+  t.match(await midclt(['-u', daemon.uri, 'batch'], { home: daemon.home, input }), expected);
 });
 
 t.test('a next daemon that may not log in is tried once, not for every line', async (t) => {
