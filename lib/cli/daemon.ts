@@ -6,6 +6,7 @@ import { MidcltError } from '../errors.js';
 import { parseTarget, DEFAULT_URI } from '../uri.js';
 import type { Arguments } from './arguments.js';
 import { startInBackground } from './autostart.js';
+import { refuseDebugger } from './debugger.js';
 import { HANDOVER_FD, revived, Starter } from './handover.js';
 import { sayLine } from './output.js';
 import { precompile } from './precompile.js';
@@ -19,6 +20,7 @@ export async function daemonCommand(args: Arguments): Promise<number> {
     return 0;
   }
   const listenFd = takeListenFd(process.env);
+  refuseDebugger({ isAllowed: true });
   const login = await upstreamOf(args, sayLine);
   await runDaemon(
     { ...args, listenFd },
@@ -51,6 +53,7 @@ async function startedInBackground(args: Arguments): Promise<number> {
     callTimeout,
   };
   try {
+    refuseDebugger({ isAllowed: false });
     await runDaemon(daemon, login, (logFile) => {
       starter.ready(logFile);
     });

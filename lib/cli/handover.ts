@@ -3,7 +3,7 @@
  * own, with nothing of the terminal. What it needs goes over a pipe, since others could read its
  * arguments and its environment; what comes of it comes back over the same pipe.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -13,6 +13,7 @@ import { isMidcltError, MidcltError, systemReason, type ErrorCode } from '../err
 import type { Level } from '../logger.js';
 import type { Credential } from '../middleware/credential.js';
 import type { AskOtp } from '../middleware/login.js';
+import { unexposed } from './debugger.js';
 import { OWN_VARIABLES } from './environment.js';
 
 /** The file descriptor of the pipe in the new process. */
@@ -54,16 +55,7 @@ export async function startDetached(
   handover: Handover,
   askOtp: AskOtp | null,
 ): Promise<string | null> {
-  const child = spawn(
-    process.execPath,
-    [path.join(__dirname, 'midclt.js'), 'daemon', '--handover-fd', String(HANDOVER_FD)],
-    {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-      env: withoutOwn(process.env),
-    },
-  );
+  const child = spawnDaemon();
   const pipe = child.stdio[HANDOVER_FD] as Duplex;
   try {
     return await new Promise((resolve, reject) => {
@@ -98,6 +90,29 @@ export async function startDetached(
     pipe.destroy();
     child.unref();
   }
+}
+
+/** Only a shell can say that the daemon, which knows a password, is to leave no core dump; it becomes the daemon. */
+const SHELL = '/bin/sh';
+const WITHOUT_CORE = 'ulimit -c 0; exec "$@"';
+
+function spawnDaemon(): ChildProcess {
+  const { execPath, allowedNodeEnvironmentFlags } = process;
+  const noDebugger = '--disable-sigusr1'; // not every Node has it
+  const command = [
+    execPath,
+    ...(allowedNodeEnvironmentFlags.has(noDebugger) ? [noDebugger] : []),
+    path.join(__dirname, 'midclt.js'),
+    ...['daemon', '--handover-fd', String(HANDOVER_FD)],
+  ];
+  const shell = fs.existsSync(SHELL) ? [SHELL, '-c', WITHOUT_CORE, 'sh'] : [];
+  const [program = execPath, ...args] = [...shell, ...command];
+  return spawn(program, args, {
+    detached: true,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    env: withoutOwn(process.env),
+  });
 }
 
 /** The new process's end of the pipe. */
@@ -173,11 +188,12 @@ const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name));
-  return Object.fromEntries(
-    kept.map(([name, value]) =>
-      PATHS.includes(name) && value ? [name, path.resolve(value)] : [name, value],
-    ),
-  );
+  return Object.fromEntries(kept.map(([name, value]) => [name, value && inherited(name, value)]));
+}
+
+function inherited(name: string, value: string): string {
+  if (name === 'NODE_OPTIONS') return unexposed(value);
+  return PATHS.includes(name) ? path.resolve(value) : value;
 }
 
 /**
