@@ -5,7 +5,9 @@
 import fs from 'node:fs';
 import type net from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
+import type { Log } from '../logger.js';
 import { BACKLOG, type Owner } from './claim.js';
+import { takeStep } from './ending.js';
 import { removeFile, writeFileDurably } from './files.js';
 import { readPid } from '../pid.js';
 
@@ -67,9 +69,12 @@ export class Activation implements Owner {
     }
   }
 
-  release(): void {
-    if (this.hasPid && readPid(this.pidFile) === process.pid) removeFile(this.pidFile);
+  release(log: Log): void {
+    const { hasPid, pidFile } = this;
     this.hasPid = false;
+    takeStep(log, 'remove the pid file', () => {
+      if (hasPid && readPid(pidFile) === process.pid) removeFile(pidFile);
+    });
   }
 }
 

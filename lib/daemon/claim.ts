@@ -12,9 +12,11 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
+import type { Log } from '../logger.js';
 import { checkSocketPath } from '../paths.js';
 import { SOCKET_PERMISSIONS } from '../protocol.js';
-import { removeFile, writeFileDurably } from './files.js';
+import { takeStep } from './ending.js';
+import { discardFile, removeFile, writeFileDurably } from './files.js';
 import { readPid } from '../pid.js';
 import {
   ATTEMPTS,
@@ -47,14 +49,17 @@ export interface Owner {
    * there, before or meanwhile.
    */
   listen(server: net.Server): Promise<void>;
-  /** Removes the socket and the pid file, each only if it is still this process's. */
-  release(): void;
+  /**
+   * Removes the socket and the pid file, each only if it is still this process's. What can't be removed
+   * stays, and `log` is told.
+   */
+  release(log: Log): void;
 }
 
 export class Claim implements Owner {
   readonly lost: Promise<MidcltError>;
   /** What is published at the path; null before and after. */
-  private own: { dev: number; ino: number } | null = null;
+  private own: Identity | null = null;
   private guard: NodeJS.Timeout | undefined;
   private whyNoPid: string | null = null;
   private watch: NodeJS.Timeout | undefined;
@@ -96,7 +101,7 @@ export class Claim implements Owner {
         this.own = own;
         this.guardPid();
         this.watch = setInterval(() => {
-          this.look();
+          if (own) this.look(own);
         }, this.watchInterval).unref();
         sweepRights(socket);
         return;
@@ -106,31 +111,36 @@ export class Claim implements Owner {
       server.close(); // it listens at its private name
       throw error;
     } finally {
-      removeFile(bound);
+      discardFile(bound);
     }
   }
 
-  release(): void {
+  release(log: Log): void {
+    const { own } = this;
     const { socket, pid } = this.paths;
     clearInterval(this.guard);
     clearInterval(this.watch);
-    if (!this.own) return;
-    if (this.state() === 'own') removeFile(socket);
-    if (pid !== null && readPid(pid) === process.pid) removeFile(pid);
+    if (!own) return;
     this.own = null;
+    takeStep(log, 'remove the socket', () => {
+      if (this.state(own) === 'own') removeFile(socket);
+    });
+    takeStep(log, 'remove the pid file', () => {
+      if (pid !== null && readPid(pid) === process.pid) removeFile(pid);
+    });
   }
 
   /** What is at the path. An inode is not used anew while the socket bound to it is open. */
-  private state(): 'own' | 'removed' | 'replaced' {
+  private state(own: Identity): 'own' | 'removed' | 'replaced' {
     const found = identity(this.paths.socket);
     if (!found) return 'removed';
-    return found.ino === this.own?.ino && found.dev === this.own.dev ? 'own' : 'replaced';
+    return found.ino === own.ino && found.dev === own.dev ? 'own' : 'replaced';
   }
 
-  private look(): void {
+  private look(own: Identity): void {
     let state;
     try {
-      state = this.state();
+      state = this.state(own);
     } catch {
       return; // it can't be told now
     }
@@ -199,7 +209,12 @@ function tryLink(from: string, to: string): boolean {
   }
 }
 
-function identity(file: string): { dev: number; ino: number } | null {
+interface Identity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+function identity(file: string): Identity | null {
   const stats = fs.lstatSync(file, { throwIfNoEntry: false });
   return stats ? { dev: stats.dev, ino: stats.ino } : null;
 }

@@ -50,8 +50,17 @@ export function writeFileDurably(file: string, text: string): void {
     }
     fs.renameSync(temporary, file);
   } catch (error) {
-    removeFile(temporary);
+    discardFile(temporary);
     throw new MidcltError('FILES', `Cannot write ${file}: ${systemReason(error)}`);
+  }
+}
+
+/** Removes a file that does no harm where it can't be removed. */
+export function discardFile(file: string): void {
+  try {
+    removeFile(file);
+  } catch {
+    // it stays
   }
 }
 

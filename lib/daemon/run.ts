@@ -6,6 +6,7 @@ import { daemonPaths, type DaemonPaths } from '../paths.js';
 import { ownCommand } from '../text/own-command.js';
 import { Activation } from './activation.js';
 import { Claim, type Owner } from './claim.js';
+import { takeStep } from './ending.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
 import { openDaemonLog } from './log.js';
@@ -102,7 +103,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     await Promise.race([upstream.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {
       await server.listen();
-      right.release(null);
+      right.release(null, log);
       if (claim.pidFailure !== null) {
         stderr.write(`Warning: ${claim.pidFailure}. Serving without a pid file.\n`);
         log('warning', 'pid file not written', { error: claim.pidFailure });
@@ -113,11 +114,13 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     }
   } catch (error) {
     log('error', 'daemon failed', { error: (error as Error).message });
-    right.release(error);
+    right.release(error, log);
     throw error;
   } finally {
     server.end({ leaveKept: options.endsProcess ?? false });
-    upstream.close(core);
+    takeStep(log, 'close the connection to the middleware', () => {
+      upstream.close(core);
+    });
     log('info', 'stopped');
     await daemonLog.close();
   }

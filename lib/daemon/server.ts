@@ -3,6 +3,7 @@ import type { Core } from '../compose.js';
 import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Owner } from './claim.js';
+import { takeStep } from './ending.js';
 import type { Lifecycle } from './lifecycle.js';
 import { PROTOCOL, VERSION } from '../protocol.js';
 import type { StatusReport } from '../status.js';
@@ -62,7 +63,7 @@ export class Server {
     const { core, claim, lifecycle, log } = this.options;
     const reason = await Promise.race([lifecycle.draining, core.connection.ended, claim.lost]);
     // From here on nobody can reach this daemon, and the next one can start.
-    claim.release();
+    claim.release(log);
     lifecycle.drain('connection closed'); // if nothing else asked for it
     // What can't be sent now is not waited for.
     core.connection.stopWaiting(shuttingDown());
@@ -104,9 +105,11 @@ export class Server {
 
   /** Ends what is left of it; `leaveKept`: the process's end will end the rest. */
   end({ leaveKept = false } = {}): void {
-    const { claim, lifecycle } = this.options;
-    this.sessions.destroy({ leaveKept });
-    claim.release();
+    const { claim, lifecycle, log } = this.options;
+    takeStep(log, 'end the connections', () => {
+      this.sessions.destroy({ leaveKept });
+    });
+    claim.release(log);
     lifecycle.stopped();
   }
 }

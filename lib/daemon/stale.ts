@@ -10,7 +10,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 import { trustSocket } from '../private.js';
-import { removeFile } from './files.js';
+import { discardFile, removeFile } from './files.js';
 
 /** Times a starter looks again when the path changes under it. */
 export const ATTEMPTS = 150;
@@ -92,18 +92,11 @@ export function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undef
   }
   const again = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (again && rightName(socket, again) === right) {
-    if (pid !== null) forgetPid(pid);
+    // What can't be removed, a directory, say, says nothing about a daemon either.
+    if (pid !== null) discardFile(pid);
     removeFile(socket);
   }
   return true;
-}
-
-function forgetPid(pid: string): void {
-  try {
-    removeFile(pid);
-  } catch {
-    // what can't be removed, a directory, say, says nothing about a daemon either
-  }
 }
 
 /** Rights are named for one inode at one time and are never given back: their sockets are gone. */
@@ -118,7 +111,7 @@ export function sweepRights(socket: string): void {
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
   const current = stats ? path.basename(rightName(socket, stats)) : '';
   for (const name of fs.readdirSync(directory)) {
-    if (name.startsWith(prefix) && name !== current) removeFile(path.join(directory, name));
+    if (name.startsWith(prefix) && name !== current) discardFile(path.join(directory, name));
   }
 }
 

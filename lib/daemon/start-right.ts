@@ -5,6 +5,7 @@
  */
 import net from 'node:net';
 import { isMidcltError, MidcltError, type ErrorCode } from '../errors.js';
+import { noLog } from '../logger.js';
 import { Claim } from './claim.js';
 
 /** Milliseconds for another starter to come to an end; a login over a slow line takes its time. */
@@ -52,10 +53,10 @@ export class StartRight {
   }
 
   /** Lets go; who waits for it hears what it came to. More often does no harm. */
-  release(failure: unknown): void {
+  release(failure: unknown, log = noLog): void {
     const text = isMidcltError(failure) ? JSON.stringify(failureOf(failure)) : '';
     this.gone.abort();
-    this.claim?.release();
+    this.claim?.release(log);
     this.server?.close();
     for (const socket of this.waiting) socket.end(text);
     this.claim = null;
