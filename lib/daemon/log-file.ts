@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { MidcltError, systemReason } from '../errors.js';
+import { PIPE_FLAGS } from './log-pipe.js';
 
 const write = promisify(fs.write);
 
@@ -36,10 +37,14 @@ interface Opened {
   readonly stats: fs.Stats;
 }
 
-/** Opens a file for a log, whatever it is; one that is there is made 0600. Throws a system error. */
+/**
+ * Opens a file for a log, whatever it is, and waits for no reader of it; a regular one that is there is made 0600.
+ * Throws a system error.
+ */
 export function openForLog(file: string, flags = 0): Opened {
   const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
-  const descriptor = fs.openSync(file, O_WRONLY | O_APPEND | O_CREAT | flags, MODE);
+  const all = O_WRONLY | O_APPEND | O_CREAT | PIPE_FLAGS | flags;
+  const descriptor = fs.openSync(file, all, MODE);
   try {
     const stats = fs.fstatSync(descriptor);
     if (stats.isFile())
@@ -64,8 +69,8 @@ export function openOwnLog(file: string): Opened {
   if (stats && stats.uid !== process.geteuid?.()) {
     throw unfit(`it belongs to user ${stats.uid}, not to you; remove it`);
   }
-  // Neither follows what has taken its place by now, nor waits for a reader of it.
-  const opened = openForLog(file, fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  // Does not follow what has taken its place by now.
+  const opened = openForLog(file, fs.constants.O_NOFOLLOW);
   if (opened.stats.isFile()) return opened;
   fs.closeSync(opened.descriptor);
   throw unfit('it is no regular file; remove it');

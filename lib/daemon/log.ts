@@ -7,13 +7,14 @@ import type { Level, Log } from '../logger.js';
 import type { DaemonPaths } from '../paths.js';
 import { ensurePrivateDirectory } from './files.js';
 import { LogFile, openForLog, openOwnLog, reasonOf, type LogFileOptions } from './log-file.js';
+import { LogPipe, PIPE_FLAGS } from './log-pipe.js';
 
 export interface DaemonLog {
   readonly log: Log;
   /** Where it goes; null is stderr. */
   readonly file: string | null;
-  /** Resolves when everything logged is written. */
-  close(): Promise<void>;
+  /** Resolves when everything logged is written, or nobody takes it. */
+  readonly close: () => Promise<void>;
 }
 
 /** When a log file is full, and how many full ones are kept. */
@@ -62,7 +63,7 @@ export function openDaemonLog(
  * and in the log.
  */
 export function openLog(file: string, options: LogOptions): DaemonLog {
-  if (file === '-') return start(file, options, () => ({ stream: options.stderr, file: null }));
+  if (file === '-') return start(file, options, () => stderrOf(options));
   const target = path.resolve(file);
   return start(target, options, () => {
     const opened = openForLog(target);
@@ -72,15 +73,21 @@ export function openLog(file: string, options: LogOptions): DaemonLog {
       // What a link leads to is what is renamed; its files stand beside it.
       return { ...rotated(fs.realpathSync(target), openForLog, options), file: target };
     }
-    return { stream: fs.createWriteStream('', { fd: descriptor, flags: 'a' }), file: target };
+    return { stream: new LogPipe(descriptor), file: target };
   });
 }
+
+const LOST = 'log lines lost';
+/** Lines that wait for the disk, or for a reader; those that come then are lost. */
+const MOST_WAITING = 10_000;
+/** Milliseconds in which what is left is written at the end. */
+const PATIENCE = 3000;
 
 const LEVELS: Record<Level, number> = { debug: 0, info: 1, warning: 2, error: 3 };
 
 function start(file: string, options: LogOptions, open: () => Sink): DaemonLog {
   const { stderr, least = 'info' } = options;
-  let sink: Sink = { stream: stderr, file: null };
+  let sink = stderrOf(options);
   let failure: string | null = null;
   try {
     sink = open();
@@ -103,21 +110,50 @@ function start(file: string, options: LogOptions, open: () => Sink): DaemonLog {
     if (isFile) stderr.write(`Cannot write the log file ${file}: ${systemReason(error)}\n`);
   };
   stream.on('error', giveUp);
+  let lost = 0;
+  const tellLost = () => {
+    if (lost === 0 || ended) return;
+    lines.write(record('warning', LOST, { lines: lost }));
+    lost = 0;
+  };
+  lines.on('drain', tellLost);
   const log: Log = (level, event, fields) => {
     if (LEVELS[level] < LEVELS[least] || ended) return;
-    lines.write(record(level, event, fields));
+    if (lost > 0 || lines.writableLength >= MOST_WAITING) lost++;
+    else lines.write(record(level, event, fields));
   };
   if (failure !== null) log('warning', 'log file not writable', { file, error: failure });
   return {
     log,
     file: sink.file,
     async close() {
+      tellLost();
       ended = true;
       lines.end();
-      await written;
+      await inTime(written);
       if (!isFile) stream.off('error', giveUp); // stderr outlives this log
     },
   };
+}
+
+/** Resolves when `written` does, or when there is no more time for it. */
+async function inTime(written: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE)));
+  await Promise.race([written, over]);
+  clearTimeout(timer);
+}
+
+/** A terminal would make the whole process wait while it is stopped (Ctrl-S), so it is opened anew. */
+function stderrOf({ stderr }: LogOptions): Sink {
+  const { isTTY } = stderr as Partial<NodeJS.WriteStream>;
+  if (stderr !== process.stderr || !isTTY) return { stream: stderr, file: null };
+  try {
+    const descriptor = fs.openSync('/dev/fd/2', fs.constants.O_WRONLY | PIPE_FLAGS);
+    return { stream: new LogPipe(descriptor), file: null };
+  } catch {
+    return { stream: stderr, file: null };
+  }
 }
 
 function record(...[level, event, fields]: Parameters<Log>): object {
@@ -133,7 +169,7 @@ function rotated(
     ...ROTATION,
     ...rotation,
     lostLine: (count) =>
-      Buffer.from(`${JSON.stringify(record('warning', 'log lines lost', { lines: count }))}\n`),
+      Buffer.from(`${JSON.stringify(record('warning', LOST, { lines: count }))}\n`),
     onTrouble(what, error) {
       const done = what === 'write' ? 'write' : 'rotate';
       stderr.write(`Cannot ${done} the log file ${file}: ${reasonOf(error)}\n`);

@@ -1,7 +1,7 @@
 /** F42: a daemon that is to go is gone, whatever step of its end fails. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { surroundings } from '../support/daemon.js';
+import { exchange, startDaemon, surroundings } from '../support/daemon.js';
 import { filesOf, isAlive, pidIn } from '../support/lifecycle.js';
 import { until } from '../support/midclt.js';
 import { noOtherUser, otherUser } from '../support/other-user.js';
@@ -77,3 +77,17 @@ t.test(
     t.match(await command('daemon-stop'), { code: 0 });
   },
 );
+
+t.test('F42: a daemon whose log nobody reads ends as it is told to', async (t) => {
+  const args = ['--log-file', '-', '--log-level', 'debug'];
+  for (const how of ['daemon-stop', 'SIGTERM'] as const) {
+    const daemon = await startDaemon(t, { args });
+    daemon.child.stderr.pause();
+    const ping = '{"command":"call","method":"core.ping"}\n';
+    const { frames } = await exchange(daemon.socket, ping.repeat(3000), { halfClose: true });
+    t.equal(frames.length, 3000);
+    if (how === 'SIGTERM') daemon.child.kill('SIGTERM');
+    else t.match(await daemon.d(['daemon-stop']), { code: 0 });
+    await until(`its end by ${how}`, () => !isAlive(daemon.child.pid!), 30_000);
+  }
+});
