@@ -113,6 +113,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset (ECONNRESET)',
   EACCES: 'permission denied (EACCES)',
   EADDRINUSE: 'already in use (EADDRINUSE)',
+  EMFILE: 'too many open files (EMFILE)',
   ENOENT: 'no such file (ENOENT)',
   ENOTFOUND: 'no such host (ENOTFOUND)',
   EAI_AGAIN: 'the host name cannot be looked up now (EAI_AGAIN)',

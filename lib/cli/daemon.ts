@@ -54,7 +54,7 @@ async function startedInBackground(args: Arguments): Promise<number> {
   };
   try {
     refuseDebugger({ isAllowed: false });
-    await runDaemon(daemon, login, (logFile) => {
+    await runDaemon({ ...daemon, abort: starter.gone }, login, (logFile) => {
       starter.ready(logFile);
     });
   } catch (error) {
@@ -77,6 +77,7 @@ type Settings = Pick<
 > & {
   /** A socket that listens already. */
   readonly listenFd?: number | null;
+  readonly abort?: AbortSignal;
 };
 
 function runDaemon(

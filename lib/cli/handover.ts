@@ -56,13 +56,16 @@ export async function startDetached(
   askOtp: AskOtp | null,
 ): Promise<string | null> {
   const child = spawnDaemon();
-  const pipe = child.stdio[HANDOVER_FD] as Duplex;
+  // Without a descriptor left there are none; the 'error' tells why.
+  const { stdio } = child as { stdio?: ChildProcess['stdio'] };
+  const pipe = stdio?.[HANDOVER_FD] as Duplex | undefined;
   try {
     return await new Promise((resolve, reject) => {
       const onError = (error: Error) => {
         reject(new MidcltError('FILES', `Cannot start a daemon: ${systemReason(error)}`));
       };
       child.on('error', onError);
+      if (!pipe) return;
       pipe.on('error', () => undefined); // the exit says more
       child.on('exit', (code, signal) => {
         const how = signal ?? `exit code ${code ?? 0}`;
@@ -87,7 +90,7 @@ export async function startDetached(
       write(pipe, handover);
     });
   } finally {
-    pipe.destroy();
+    pipe?.destroy();
     child.unref();
   }
 }
@@ -119,12 +122,22 @@ function spawnDaemon(): ChildProcess {
 export class Starter {
   private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
   private readonly lines = this.socket.pipe(ndjson.parse());
+  private readonly leaving = new AbortController();
+  private isReady = false;
 
   constructor() {
     closeInherited();
-    // Whoever started this may be gone by now; the daemon does not need them.
+    // A daemon that serves does not need who started it; one that does not yet is not wanted any more.
+    this.socket.once('close', () => {
+      if (!this.isReady) this.leaving.abort();
+    });
     this.socket.on('error', () => undefined);
     this.lines.on('error', () => undefined);
+  }
+
+  /** Aborts when the starter goes before the daemon is ready. */
+  get gone(): AbortSignal {
+    return this.leaving.signal;
   }
 
   /** Rejects when the starter goes before it has said what to do. */
@@ -138,6 +151,7 @@ export class Starter {
   };
 
   ready(logFile: string | null): void {
+    this.isReady = true;
     write(this.socket, { kind: 'ready', logFile } satisfies Report);
     this.socket.end();
     this.socket.unref();
@@ -155,9 +169,11 @@ export class Starter {
       this.lines.once('data', (value: unknown) => {
         resolve(value);
       });
-      this.lines.once('end', () => {
+      const onGone = () => {
         reject(new MidcltError('PROTOCOL', 'Who started this daemon has gone'));
-      });
+      };
+      if (this.gone.aborted) onGone();
+      this.gone.addEventListener('abort', onGone, { once: true });
     });
   }
 }
