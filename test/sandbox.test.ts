@@ -308,12 +308,47 @@ t.test('a lock without a queue refuses while its job runs', async (test) => {
   test.match(error, { code: -32001, data: { errname: 'EBUSY' } });
 });
 
+t.test('F37: a sixth job without a lock is merged into the fifth that waits', async (test) => {
+  const { unix } = await start(test);
+  const client = await unix();
+  await client.call('core.subscribe', ['core.get_jobs']);
+  client.together(() => {
+    for (let id = 1; id <= 5; id += 1) client.send('test.job', [1, 0, null, id], `r${id}`);
+    client.send('test.job_sync', [1, 0, null, 'never run'], 'r6');
+    client.send('test.job_locked', ['has a lock', 0], 'r7');
+  });
+  const answers: unknown[] = [];
+  for (const id of ['r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7'])
+    answers.push((await client.find((message) => message.id === id)).result);
+  test.same(answers, [1, 2, 3, 4, 5, 5, 6]);
+  const fifth = await client.find(
+    ({ params }) => params?.id === 5 && params.fields.state === 'SUCCESS',
+  );
+  test.match(fifth.params?.fields, { message_ids: ['r5', 'r6'], method: 'test.job', result: 5 });
+});
+
+t.test('F38: an event that can’t be put into JSON is an error without an id', async (test) => {
+  const { unix } = await start(test);
+  const client = await unix();
+  await client.call('core.subscribe', ['core.get_jobs']);
+  await client.call('test.job_unserializable', ['result', 0], 'mine');
+  test.match(await client.find(({ id }) => id === null), {
+    error: { code: -32603, message: 'Failed to JSON serialize server message' },
+  });
+  const byId = [['id', '=', 1]];
+  test.match((await client.call('core.get_jobs', [byId], 'whole')).error, { code: -32603 });
+  const select = ['id', 'state', 'error'];
+  test.same((await client.call('core.get_jobs', [byId, { select }], 'part')).result, [
+    { id: 1, state: 'SUCCESS', error: null },
+  ]);
+});
+
 t.test('jobs are kept up to a thousand, transient ones not at all', async (test) => {
   const { unix } = await start(test);
   const client = await unix();
   await client.call('core.set_options', [{ legacy_jobs: false }]);
-  for (let id = 1; id <= 1010; id += 10) {
-    const methods = Array.from({ length: 10 }, (_, at) => `job ${id + at}`);
+  for (let id = 1; id <= 1010; id += 5) {
+    const methods = Array.from({ length: 5 }, (_, at) => `job ${id + at}`);
     for (const name of methods) client.send('test.job', [0], name);
     await client.find((message) => message.id === methods.at(-1));
     client.frames.length = 0;

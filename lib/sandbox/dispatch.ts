@@ -10,7 +10,7 @@ import {
   notAuthorized,
   type PyException,
 } from './exceptions.js';
-import type { Job } from './job.js';
+import { Job } from './job.js';
 import type { Call, JobMethod, Method } from './methods.js';
 import type { Middleware } from './middleware.js';
 import { bind } from './parameters.js';
@@ -52,15 +52,22 @@ export async function serve(
     }
     await slot;
     const ran = middleware.recorder.run(name);
+    let accepted: Job | null = null;
     try {
-      if (!session.closed)
-        session.answer(id, await run(middleware, session, request, method, recorded));
+      if (!session.closed) {
+        const outcome = await run(middleware, session, request, method, recorded);
+        if (outcome instanceof Job) accepted = outcome;
+        else session.answer(id, outcome);
+      }
     } catch (error) {
       session.refuse(id, asPyException(error));
     } finally {
       ran();
       session.slots.release();
     }
+    if (accepted === null) return;
+    await accepted.admitted;
+    session.answer(id, int(accepted.id));
   } finally {
     recorded.answered();
   }
@@ -73,13 +80,14 @@ export function objection(session: Session, { access = 'login' }: Method): CallE
   return access === 'admin' && !session.isAdmin ? notAuthorized() : null;
 }
 
+/** A job is answered with its id, when it has one: it holds no slot until then. */
 async function run(
   middleware: Middleware,
   session: Session,
   request: Request,
   method: Method,
   recorded: RecordedCall,
-): Promise<PyValue> {
+): Promise<PyValue | Job> {
   await authorize(middleware, session, request.method, method);
   const { params } = request;
   if (!Array.isArray(params)) throw params;
@@ -89,7 +97,7 @@ async function run(
   if ('run' in method) return method.run(call);
   const job = startJob(call, request, params, method);
   recorded.lasts(job.finished);
-  if (!request.waitsForJob()) return int(job.id);
+  if (!request.waitsForJob()) return job;
   await job.finished; // the slot stays taken, as on the real server
   return outcome(job);
 }

@@ -21,7 +21,10 @@ export interface JobOptions {
   readonly audited?: boolean;
   /** Jobs with the same lock run one after the other. */
   readonly lock?: string;
-  /** How many may wait for the lock; callers beyond share the last that waits (0: refused while one runs). */
+  /**
+   * How many may wait for the lock; callers beyond share the last that waits (0: refused while one runs). Unless
+   * given, any number may wait for a lock, and five jobs that have none.
+   */
   readonly lockQueueSize?: number;
   readonly describe?: (args: readonly PyValue[]) => string;
 }
@@ -58,6 +61,9 @@ export class Job {
   };
   result: PyValue = null;
   failure: PyException | null = null;
+  /** Resolves when its callers are to be told its id. */
+  readonly admitted: Promise<void>;
+  isAdmitted = false;
   readonly finished: Promise<void>;
   private readonly credentials: Credentials | null;
   private readonly timeStarted = Date.now();
@@ -65,10 +71,14 @@ export class Job {
   private readonly stopping = new AbortController();
   private readonly followers: Job[] = [];
   private finish!: () => void;
+  private tellAdmitted!: () => void;
 
   constructor(readonly spec: JobSpec) {
     this.messageIds = [...spec.messageId];
     this.credentials = spec.owner.credentials;
+    this.admitted = new Promise((resolve) => {
+      this.tellAdmitted = resolve;
+    });
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
     });
@@ -91,6 +101,11 @@ export class Job {
     if (session.credentials === null) return false;
     if (session.isAdmin) return true;
     return this.livingCredentials?.account === session.credentials.account;
+  }
+
+  admit(): void {
+    this.isAdmitted = true;
+    this.tellAdmitted();
   }
 
   /** From WAITING to the end. Never throws: what goes wrong is the job's outcome. */

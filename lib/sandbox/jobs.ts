@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { CallError, EBUSY } from './exceptions.js';
 import { Job, type JobBody, type JobOptions } from './job.js';
 import type { Call } from './methods.js';
@@ -5,6 +6,15 @@ import { Unserializable, isTruthy, type PyValue } from './values.js';
 
 /** Jobs kept; beyond, the oldest finished go. */
 const KEPT = 1000;
+
+/**
+ * How long jobs without a lock wait, in ms: until no other came for so long, or at most. The real server gets
+ * to them when its event loop has a moment; it answers their calls then, too.
+ */
+const BURST_MS = { quiet: 4, most: 20 };
+
+/** Jobs that may wait where their method does not say how many. */
+const QUEUE_SIZE = 5;
 
 /** How long a locked job lets callers that arrive together join it before it looks at its lock, in ms. */
 const MERGE_MS = 10;
@@ -30,6 +40,9 @@ export class Jobs {
   private readonly locked = new Set<string>();
   private readonly queue: { readonly job: Job; readonly start: JobStart }[] = [];
   private lastId = 0;
+  /** Calls so far, also those that were merged into a job. */
+  private started = 0;
+  private isDraining = false;
 
   constructor(private readonly listener: JobListener) {}
 
@@ -43,6 +56,7 @@ export class Jobs {
 
   /** A new job, or the waiting one the caller joins. Its ADDED or CHANGED event is out when this returns. */
   start(start: JobStart): Job {
+    this.started += 1;
     const messageId = messageIdOf(start.messageId);
     const joined = this.join(start, messageId);
     if (joined !== null) return joined;
@@ -57,9 +71,12 @@ export class Jobs {
     this.evict();
     this.tell('added', job);
     this.queue.push({ job, start });
-    // Later, so that in legacy mode the answer (the id) goes out before the job runs.
-    if (options.lock === undefined) setImmediate(() => void this.next(job));
-    else setTimeout(() => void this.next(job), MERGE_MS).unref();
+    if (options.lock === undefined) {
+      void this.drain();
+    } else {
+      job.admit();
+      setTimeout(() => void this.next(job), MERGE_MS).unref();
+    }
     return job;
   }
 
@@ -68,21 +85,50 @@ export class Jobs {
     for (const job of this.all.values()) job.abort();
   }
 
-  private join({ method, options }: JobStart, messageId: PyValue[]): Job | null {
-    const { lock, lockQueueSize } = options;
-    if (lock === undefined || lockQueueSize === undefined) return null;
+  /**
+   * The waiting job that a caller is merged into, as the real server does it: it compares locks by identity alone,
+   * and all jobs without a lock have the same one, none. So while five of those wait, the next one, of
+   * whatever method and arguments, is never run, and its caller is told of the last that waits.
+   */
+  private join({ options, call }: JobStart, messageId: PyValue[]): Job | null {
+    const { lock, lockQueueSize = lock === undefined ? QUEUE_SIZE : null } = options;
+    if (lockQueueSize === null) return null;
     if (lockQueueSize === 0) {
-      if (this.locked.has(lock)) throw new CallError('This job is already being performed', EBUSY);
+      if (lock !== undefined && this.locked.has(lock))
+        throw new CallError('This job is already being performed', EBUSY);
       return null;
     }
     const waiting = this.queue.filter(
-      (entry) => entry.start.method === method && entry.start.options.lock === lock,
+      ({ job, start }) => start.options.lock === lock && !(lock === undefined && job.isAdmitted),
     );
-    const last = waiting.at(-1);
-    if (last === undefined || waiting.length < lockQueueSize) return null;
+    if (waiting.length < lockQueueSize) return null;
+    const { credentials, isAdmin } = call.session;
+    const last = waiting.findLast(
+      ({ start }) => isAdmin || start.call.session.credentials?.account === credentials?.account,
+    );
+    if (last === undefined)
+      throw new CallError('This job is already being performed by another user', EBUSY);
     last.job.messageIds.push(...messageId);
-    this.tell('changed', last.job);
+    if (messageId.length > 0) this.tell('changed', last.job);
     return last.job;
+  }
+
+  /** Answers and runs the jobs without a lock when the burst they came in is over. */
+  private async drain(): Promise<void> {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    const latest = Date.now() + BURST_MS.most;
+    for (let before = NaN; before !== this.started && Date.now() < latest;) {
+      before = this.started;
+      await delay(BURST_MS.quiet, undefined, { ref: false });
+    }
+    this.isDraining = false;
+    for (const { job, start } of this.queue) {
+      if (start.options.lock !== undefined) continue;
+      job.admit();
+      // Later, so that in legacy mode the answer (the id) goes out before the job runs.
+      setImmediate(() => void this.next(job));
+    }
   }
 
   /** Runs `job` if it still waits and its lock is free; who ends calls for the next. */

@@ -15,7 +15,7 @@ import type { Job, JobBody } from './job.js';
 import type { Call, MethodTable } from './methods.js';
 import { optional } from './parameters.js';
 import { Session, newCredentials } from './session.js';
-import { dict, int, numberOf, type PyValue } from './values.js';
+import { PyFloat, Unserializable, dict, int, numberOf, type PyValue } from './values.js';
 
 /** [steps, seconds a step, how to fail, result]. */
 const steps = [
@@ -61,6 +61,13 @@ export const testJobMethods: MethodTable = {
   /** Any number waits for the lock. */
   'test.job_locked_all': { params: locked, job: { lock: 'test.job_locked_all' }, body: hold },
 
+  /** What can't be put into JSON, in the place a job names: its result, its progress or its error. */
+  'test.job_unserializable': {
+    params: [optional('where', 'string', 'result'), optional('delay', 'number', new PyFloat(0.1))],
+    job: {},
+    body: unserializable,
+  },
+
   /** Jobs of another session of root's, whose requests had the ids 1, 2, 3…; answers their ids. */
   'test.foreign_jobs': {
     params: [optional('count', 'integer', 3n), optional('delay', 'number', 0n)],
@@ -88,6 +95,17 @@ async function hold(
   job.setProgress(50n, 'holding the lock');
   await job.sleep(numberOf(seconds) ?? 0);
   return result;
+}
+
+async function unserializable(
+  job: Job,
+  [where = null, seconds = null]: readonly PyValue[],
+): Promise<PyValue> {
+  const odd = new Unserializable('bytes');
+  job.setProgress(50n, 'half way', where === 'progress' ? odd : null);
+  await job.sleep(numberOf(seconds) ?? 0);
+  if (where === 'error') throw new CallError('job failed on purpose', EIO, odd);
+  return where === 'result' ? odd : 'done';
 }
 
 /** Throws an exception of a kind; some carry other texts in a job than in a plain call. */
