@@ -9,7 +9,7 @@ import type { Target } from '../uri.js';
 import { jsonrpc } from './jsonrpc.js';
 import { legacy } from './legacy.js';
 import { openWebSocket, type Liveness, type Link } from './transport.js';
-import type { Wire } from './wire.js';
+import { UNTOLD, type Wire } from './wire.js';
 
 export interface SendOptions {
   /** Milliseconds from sending to answer; null waits for ever. */
@@ -37,6 +37,9 @@ interface Pending {
   readonly reject: (error: MidcltError) => void;
 }
 
+/** JSON-RPC's; without an id it stands for a message that could not be written. */
+const INTERNAL_ERROR = -32603;
+const EMPTY: Json = Buffer.from('{}');
 /** What a call is sent as. */
 const MESSAGE = { binary: false };
 /** Milliseconds for the answer to the greeting, where there is one; as in Python's client. */
@@ -206,9 +209,12 @@ export class Channel {
         return;
       case 'error':
         // Without an id it answers nobody in particular: no call may fail by it.
-        if (message.id !== null) this.settle(message.id)?.reject(message.failure);
-        else
-          log('warning', 'error without an id', { error: message.failure.message.slice(0, 500) });
+        if (message.id !== null) {
+          this.settle(message.id)?.reject(message.failure);
+          return;
+        }
+        log('warning', 'error without an id', { error: message.failure.message.slice(0, 500) });
+        if (message.failure.rpcCode === INTERNAL_ERROR) onNotification(UNTOLD, EMPTY);
         return;
       case 'notification':
         onNotification(message.method, message.params);

@@ -202,7 +202,7 @@ export class Connection {
 }
 
 /** Resolves after so many milliseconds, or when the client has gone. */
-function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
+export function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (client?.isCancelled) {
       resolve();

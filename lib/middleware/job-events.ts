@@ -8,22 +8,32 @@ import { integerOf, membersOf, stringOf, type Members } from '../members.js';
 import { PATIENCE, type Json } from '../protocol.js';
 import { after } from '../timer.js';
 import type { Connection } from './connection.js';
-import { LOOK_UP_TIMEOUT } from './job-lookup.js';
+import { UNTOLD } from './wire.js';
 
 const COLLECTION = 'core.get_jobs';
+/** Milliseconds for the answer to the subscription. */
+const SUBSCRIBE_TIMEOUT = 60_000;
 /** Milliseconds until a lost connection must be back for what is asked about jobs. */
 export const JOB_PATIENCE = PATIENCE * 1000;
+
+export interface JobListener {
+  /** A job as it is now; `isAdded`: this is the first that is told of it. */
+  readonly onEvent: (jobId: number, fields: Members, isAdded: boolean) => void;
+  /** The server could not put an event into JSON, perhaps one of a job. */
+  readonly onUntold: () => void;
+}
 
 export class JobEvents {
   private subscription: Promise<Json> | null = null;
 
-  /** `onEvent` gets a job as it is now. */
   constructor(
     private readonly connection: Connection,
-    private readonly onEvent: (jobId: number, fields: Members) => void,
+    private readonly listener: JobListener,
   ) {
     connection.onNotification((method, params) => {
-      if (method === 'collection_update' && this.subscription) this.read(params);
+      if (!this.subscription) return;
+      if (method === 'collection_update') this.read(params);
+      else if (method === UNTOLD) this.listener.onUntold();
     });
     const reset = () => {
       this.subscription = null;
@@ -50,7 +60,8 @@ export class JobEvents {
       try {
         await Promise.race([subscription, patience]);
         if (client?.isCancelled) throw abandoned();
-        if (this.subscription === subscription) return;
+        // The line may have ended with that answer.
+        if (this.connection.isReady() && this.subscription === subscription) return;
       } catch (error) {
         if (!isLost(error) || client?.isCancelled) throw error;
       } finally {
@@ -60,7 +71,7 @@ export class JobEvents {
   }
 
   private request(): Promise<Json> {
-    const subscription = this.connection.subscribe(COLLECTION, LOOK_UP_TIMEOUT);
+    const subscription = this.connection.subscribe(COLLECTION, SUBSCRIBE_TIMEOUT);
     subscription.catch(() => {
       if (this.subscription === subscription) this.subscription = null;
     });
@@ -72,7 +83,8 @@ export class JobEvents {
     if (stringOf(event?.get('collection')) !== COLLECTION) return;
     const fields = membersOf(event?.get('fields'));
     const jobId = integerOf(fields?.get('id'));
-    if (fields && jobId !== null) this.onEvent(jobId, fields);
+    const isAdded = stringOf(event?.get('msg')) === 'added';
+    if (fields && jobId !== null) this.listener.onEvent(jobId, fields, isAdded);
   }
 }
 

@@ -12,17 +12,15 @@ import {
 } from '../members.js';
 import { MessageType, type Json, type ProgressFrame } from '../protocol.js';
 import { jobFailure } from './failure.js';
+import type { JobRequest } from './job-relation.js';
 
 type Outcome = { readonly result: Json } | { readonly error: MidcltError };
 
 const FINAL = new Set(['SUCCESS', 'FAILED', 'ABORTED']);
 
-export interface JobRequest {
-  /** The id of the request that started or joined the job. */
-  readonly id: string;
-  readonly method: string;
-  /** Do jobs name the requests that started them? The legacy wire's don't. */
-  readonly isNamed: boolean;
+/** Has a job with these fields ended? */
+export function isFinal(fields: Members): boolean {
+  return FINAL.has(stringOf(fields.get('state')) ?? '');
 }
 
 export class JobWatch {
@@ -30,6 +28,12 @@ export class JobWatch {
   jobId: number | null = null;
   /** The job that the one watched stands for, if it only waits for another. */
   inPlaceOf: number | null = null;
+  /** No events come of it: it has to be looked at. */
+  isSilent = false;
+  /** The job of another that the server has given our request to, and does not run ours. */
+  mergedInto: number | null = null;
+  /** By `performance.now()`: when the server told of the job last. */
+  heard = performance.now();
 
   /** The server repeats itself, and sends the final event twice. */
   private shown = '';
@@ -38,6 +42,7 @@ export class JobWatch {
   /** Set by the final event, which may come before anyone waits for it. */
   private outcome: Outcome | null = null;
   private onOutcome: ((outcome: Outcome) => void) | null = null;
+  private onTold: (() => void) | null = null;
 
   constructor(
     readonly request: JobRequest,
@@ -53,20 +58,40 @@ export class JobWatch {
     return this.inPlaceOf ?? this.jobId;
   }
 
-  /** Is this the job our request started, as far as the job itself can tell? */
+  /** Resolves when an event, or {@link fail}, has told of the job. */
+  told(): Promise<void> {
+    if (this.jobId !== null || this.mergedInto !== null || this.outcome) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onTold = resolve;
+    });
+  }
+
+  /** An event has told whose job it is. */
+  attach(jobId: number, isMerged: boolean): void {
+    if (isMerged) this.mergedInto = jobId;
+    else this.jobId = jobId;
+    this.onTold?.();
+  }
+
+  /** Is this the job that is watched, as far as the job itself can tell? */
   isOurs(fields: Members): boolean {
     const { id, method, isNamed } = this.request;
     if (isNamed) {
       const ids = elementsOf(fields.get('message_ids')) ?? [];
       return ids.some((each) => stringOf(each) === id);
     }
-    const started = fields.get('time_started')?.toString() ?? null;
-    const isSame = this.started === null || this.started === started;
-    return isSame && stringOf(fields.get('method')) === method;
+    return this.isSameAge(fields) && stringOf(fields.get('method')) === method;
+  }
+
+  /** The same of a record that need not say who started it. */
+  mayBeOurs(fields: Members): boolean {
+    const isTold = fields.has(this.request.isNamed ? 'message_ids' : 'method');
+    return isTold ? this.isOurs(fields) : this.isSameAge(fields);
   }
 
   /** Takes the fields of the job as they are now. */
   report(fields: Members): void {
+    this.heard = performance.now();
     if (this.outcome || this.shownId === null) return;
     this.started ??= fields.get('time_started')?.toString() ?? null;
     const state = stringOf(fields.get('state')) ?? '';
@@ -74,7 +99,8 @@ export class JobWatch {
     const percent = progress?.get('percent') ?? NULL;
     const description = progress?.get('description') ?? NULL;
     const shown = `${state}\n${percent.toString()}\n${description.toString()}`;
-    if (shown !== this.shown) {
+    // What was looked up need not have it.
+    if (fields.has('progress') && shown !== this.shown) {
       this.shown = shown;
       const jobId = this.shownId;
       // A job that waits for another says nothing of that one's kind.
@@ -82,7 +108,7 @@ export class JobWatch {
       const type = MessageType.PROGRESS;
       this.onProgress({ type, percent, description, state, jobId, abortable });
     }
-    if (FINAL.has(state)) this.finish(outcomeOf(this.shownId, state, fields));
+    if (isFinal(fields)) this.finish(outcomeOf(this.shownId, state, fields));
   }
 
   /** Gives the job up, unless it has its outcome. */
@@ -112,8 +138,15 @@ export class JobWatch {
     });
   }
 
+  /** Numbers start over when the server restarts. */
+  private isSameAge(fields: Members): boolean {
+    const started = fields.get('time_started')?.toString();
+    return !started || this.started === null || this.started === started;
+  }
+
   private finish(outcome: Outcome): void {
     this.outcome ??= outcome;
+    this.onTold?.();
     this.onOutcome?.(this.outcome);
   }
 }

@@ -22,6 +22,9 @@ export type Message =
   | { readonly kind: 'notification'; readonly method: string; readonly params: Json }
   | { readonly kind: 'unknown' };
 
+/** The name of a notification that is made here: the server could not put some message into JSON. */
+export const UNTOLD = 'untold';
+
 /** Characters (Python counts code points) the middleware takes in one message; it closes the connection above. */
 const MAX_MESSAGE = 65_536;
 const MAX_ANONYMOUS = 8192;

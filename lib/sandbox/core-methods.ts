@@ -64,6 +64,7 @@ export const coreMethods: MethodTable = {
       new Map(
         middleware
           .methodNames()
+          .filter((name) => middleware.method(name)?.isPrivate !== true)
           .filter((name) => args[0] === null || name.startsWith(`${text(args[0])}.`))
           .map((name) => [name, dict({ job: 'job' in (middleware.method(name) ?? {}) })]),
       ),

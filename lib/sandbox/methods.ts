@@ -16,6 +16,8 @@ export interface Call {
 interface MethodBase {
   /** Who may call it; default `login`. */
   readonly access?: 'anyone' | 'login' | 'admin';
+  /** Not listed by core.get_methods. */
+  readonly isPrivate?: boolean;
   /** Positional parameters; null takes any number of anything. */
   readonly params: readonly Parameter[] | null;
 }

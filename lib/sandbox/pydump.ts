@@ -125,6 +125,7 @@ export function repr(value: PyValue): string {
     return `{${[...value].map(([key, item]) => `${reprString(key)}: ${repr(item)}`).join(', ')}}`;
   if (value instanceof PySet)
     return value.items.length === 0 ? 'set()' : `{${value.items.map(repr).join(', ')}}`;
+  if (value instanceof Unserializable) return `<${value.className}>`;
   return `<${dumpScalar(value) ?? 'object'}>`;
 }
 

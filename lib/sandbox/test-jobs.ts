@@ -35,6 +35,13 @@ export const testJobMethods: MethodTable = {
   'test.job_audited': { params: steps, job: { audited: true }, body: walk({ extra: true }) },
   'test.job_transient': { params: steps, job: { transient: true }, body: walk({ extra: true }) },
 
+  'test.job_private': {
+    params: steps,
+    isPrivate: true,
+    job: { transient: true },
+    body: walk({ extra: true }),
+  },
+
   'test.job_abortable': {
     params: steps,
     job: {

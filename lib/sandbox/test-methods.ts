@@ -43,6 +43,12 @@ export const testMethods: MethodTable = {
 
   'test.int': { params: [optional('value', 'integer', 7n)], run: ({ args }) => args[0] ?? 7n },
 
+  'test.int_private': {
+    params: [optional('value', 'integer', 7n)],
+    isPrivate: true,
+    run: ({ args }) => args[0] ?? 7n,
+  },
+
   'test.fail': {
     params: [
       optional('errno', 'integer', int(EFAULT)),

@@ -22,7 +22,7 @@ export interface Victim {
   /** The proper answer to a request, `result` in JSON. */
   readonly answer: (id: string, result: string) => void;
   /** An event of `core.get_jobs`, `fields` in JSON. */
-  readonly event: (fields: string) => void;
+  readonly event: (fields: string, kind?: 'added' | 'changed') => void;
 }
 
 export interface HostileServer {
@@ -35,6 +35,8 @@ export interface HostileServer {
 
 export interface Behaviour {
   readonly onRequest?: (victim: Victim, heard: Heard) => void;
+  /** In place of the proper answer to a subscription; false gives that. */
+  readonly onSubscribe?: (victim: Victim, id: string) => boolean;
   /** The connection was just made. */
   readonly onOpen?: (victim: Victim) => void;
 }
@@ -57,6 +59,11 @@ export async function startHostileServer(t: Test, behaviour: Behaviour): Promise
         unknown
       >;
       if (msg === 'connect') victim.say('{"msg": "connected", "session": "s"}');
+      else if (
+        (msg === 'sub' || method === 'core.subscribe') &&
+        behaviour.onSubscribe?.(victim, id as string) === true
+      )
+        return;
       else if (msg === 'sub') victim.say(JSON.stringify({ msg: 'ready', subs: [id] }));
       else if (method === 'core.subscribe') victim.answer(id as string, '"a-subscription"');
       else if (typeof id === 'string') {
@@ -86,12 +93,12 @@ function victimOf(socket: WebSocket, isLegacy: boolean, stream: net.Socket): Vic
       const members = `"id": ${JSON.stringify(id)}, "result": ${result}`;
       say(isLegacy ? `{"msg": "result", ${members}}` : `{"jsonrpc": "2.0", ${members}}`);
     },
-    event: (fields) => {
+    event: (fields, kind = 'changed') => {
       const members = `"collection": "core.get_jobs", "id": 1, "fields": ${fields}`;
       say(
         isLegacy
-          ? `{"msg": "changed", ${members}}`
-          : `{"jsonrpc": "2.0", "method": "collection_update", "params": {"msg": "changed", ${members}}}`,
+          ? `{"msg": "${kind}", ${members}}`
+          : `{"jsonrpc": "2.0", "method": "collection_update", "params": {"msg": "${kind}", ${members}}}`,
       );
     },
   };
