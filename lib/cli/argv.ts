@@ -28,8 +28,8 @@ export type Parsed =
   | { kind: 'run'; args: Arguments }
   | { kind: 'help'; command: string | null }
   | { kind: 'version' }
-  /** The complete line to print; the exit code is 2. */
-  | { kind: 'usage'; message: string };
+  /** The complete line to print below the usage of the command, or the program's; the exit code is 2. */
+  | { kind: 'usage'; message: string; command: string | null };
 
 /** Never throws. */
 export function parseArgv(argv: readonly string[]): Parsed {
@@ -199,5 +199,5 @@ function refusal(scope: Scope, argument: Option | string, error: unknown): unkno
 
 function usage(scope: Scope, message: string): Stop {
   const program = scope.name === null ? 'midclt' : `midclt ${scope.name}`;
-  return new Stop({ kind: 'usage', message: `${program}: error: ${message}` });
+  return new Stop({ kind: 'usage', message: `${program}: error: ${message}`, command: scope.name });
 }

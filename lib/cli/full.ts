@@ -14,4 +14,5 @@ export { sayNearMatches } from './near-match.js';
 export { stopAll } from './stop-all.js';
 export { subscribeCommand } from './subscribe.js';
 export { sayWhyDaemonWaits } from './waiting-notice.js';
+export { usageText } from './usage.js';
 export { runSandbox } from './sandbox.js';

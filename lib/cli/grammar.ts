@@ -28,6 +28,8 @@ export interface Option {
   readonly names: readonly string[];
   /** Turns the text into its canonical form or throws {@link Refused}; null: a flag, without value. */
   readonly read: ((text: string) => string) | null;
+  /** All that it accepts, where these are words. */
+  readonly choices?: readonly string[];
   /** Its value must not appear in a message. */
   readonly secret?: true;
   /**
@@ -45,6 +47,8 @@ export interface Command {
   readonly positional: string | null;
   /** How many positionals it takes at most. */
   readonly most: number;
+  /** All that its positional accepts, where these are words. */
+  readonly choices?: readonly string[];
 }
 
 const text = (value: string): string => value;
@@ -89,7 +93,8 @@ function between(least: number, most: number, value: string): string {
   return number;
 }
 
-const level = (value: string): string => choice(value, ['debug', 'info', 'warning', 'error']);
+const LEVELS = ['debug', 'info', 'warning', 'error'];
+const level = (value: string): string => choice(value, LEVELS);
 
 const SHELLS = ['bash', 'zsh', 'sh'] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -99,9 +104,8 @@ export function shellOf(value: string): Shell {
   return choice(value, SHELLS);
 }
 
-function jobPrint(value: string): string {
-  return choice(value, ['progressbar', 'description']);
-}
+const JOB_PRINTS = ['progressbar', 'description'];
+const jobPrint = (value: string): string => choice(value, JOB_PRINTS);
 
 /** One of a few words, else argparse's message about it. */
 export function choice<T extends string>(value: string, choices: readonly T[]): T {
@@ -146,7 +150,12 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'quiet', names: ['-q', '--quiet'], read: null },
         { key: 'job', names: ['-j', '--job'], read: null },
-        { key: 'job-print', names: ['-jp', '--job-print'], read: jobPrint },
+        {
+          key: 'job-print',
+          names: ['-jp', '--job-print'],
+          read: jobPrint,
+          choices: JOB_PRINTS,
+        },
       ],
       positional: 'method',
       most: Infinity,
@@ -172,7 +181,13 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'lifetime', names: ['--lifetime'], read: int },
         { key: 'log-file', names: ['--log-file'], read: text },
-        { key: 'log-level', names: ['--log-level'], read: level, added: true },
+        {
+          key: 'log-level',
+          names: ['--log-level'],
+          read: level,
+          choices: LEVELS,
+          added: true,
+        },
         { key: 'concurrency', names: ['--concurrency'], read: slots, added: true },
         { key: 'linger', names: ['--linger'], read: fraction, added: true },
         { key: 'max-connections', names: ['--max-connections'], read: clients, added: true },
@@ -233,7 +248,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       most: 0,
     },
   ],
-  ['shell-init', { options: [HELP], positional: 'shell', most: 1 }],
+  ['shell-init', { options: [HELP], positional: 'shell', most: 1, choices: SHELLS }],
 ]);
 
 /**

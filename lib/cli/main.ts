@@ -13,8 +13,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const parsed = parseArgv(argv);
     switch (parsed.kind) {
       case 'usage':
-        sayLine(parsed.message);
-        return USAGE;
+        return wrongUsage(parsed.message, parsed.command);
       case 'help':
         return print(full().helpText(parsed.command));
       case 'version':
@@ -37,8 +36,7 @@ async function run(given: Arguments): Promise<number> {
   wipeSecrets(given);
   const conflict = conflictOf(given);
   if (conflict !== null) {
-    sayLine(`midclt: error: ${conflict}`);
-    return USAGE;
+    return wrongUsage(`midclt: error: ${conflict}`, null);
   }
   const args = withEnvironment(given, process.env);
   switch (args.name) {
@@ -71,6 +69,11 @@ async function run(given: Arguments): Promise<number> {
     case 'batch':
       return full().runBatch(args);
   }
+}
+
+function wrongUsage(message: string, command: string | null): number {
+  sayLine(`${full().usageText(command)}${message}`);
+  return USAGE;
 }
 
 /** Ends this process at once: all is printed, and to take the socket apart would take milliseconds. */

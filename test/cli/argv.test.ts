@@ -76,7 +76,8 @@ function run(given: Partial<Arguments>): Parsed {
 }
 
 function usage(message: string, command = ''): Parsed {
-  return { kind: 'usage', message: `midclt${command && ' '}${command}: error: ${message}` };
+  const error = `midclt${command && ' '}${command}: error: ${message}`;
+  return { kind: 'usage', message: error, command: command || null };
 }
 
 /** The members of the original's namespace under their names here. */

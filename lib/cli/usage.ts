@@ -1,0 +1,96 @@
+/**
+ * The usage that stands before an error in it, as Python's argparse (3.9 to 3.12) writes it: scripts may
+ * show it, or skip it.
+ */
+import tty from 'node:tty';
+import { COMMANDS, GLOBAL, longName, type CommandName, type Option } from './grammar.js';
+
+const PREFIX = 'usage: ';
+const STDOUT = 1;
+const DEFAULT_COLUMNS = 80;
+
+/** With a newline at its end. `command`: null for the program itself. */
+export function usageText(command: string | null, columns = widthOf(process.env)): string {
+  const { options, positional } = COMMANDS.get(command as CommandName) ?? GLOBAL;
+  const program = command === null ? 'midclt' : `midclt ${command}`;
+  const optional = options.filter(({ hidden }) => !hidden).map(optionWord);
+  const words = command === null ? subcommands() : positionalWords(command, positional);
+  const width = Math.max(columns - 2, 11);
+  const line = [program, ...optional, ...words].join(' ');
+  const isShort = PREFIX.length + line.length <= width;
+  const text = isShort ? line : wrapped(program, optional, words, width);
+  return `${PREFIX}${text}\n`;
+}
+
+/** Python asks for these, in this order; it looks at stdout wherever it writes to. */
+function widthOf({ COLUMNS = '' }: NodeJS.ProcessEnv): number {
+  const columns = /^\s*\+?\d+\s*$/.test(COLUMNS) ? Number(COLUMNS) : 0;
+  if (columns > 0) return columns;
+  return (tty.isatty(STDOUT) && process.stdout.columns) || DEFAULT_COLUMNS;
+}
+
+function optionWord(option: Option): string {
+  const [name = ''] = option.names;
+  if (option.read === null) return `[${name}]`;
+  const value = longName(option).replace(/^-+/, '').replaceAll('-', '_').toUpperCase();
+  return `[${name} ${option.choices ? set(option.choices) : value}]`;
+}
+
+function positionalWords(command: string, positional: string | null): string[] {
+  if (command === 'shell-init') return [set(COMMANDS.get(command)?.choices ?? [])];
+  if (command === 'batch') return ['[file ...]'];
+  if (positional === null) return [];
+  return command === 'call' ? [positional, `[${positional} ...]`] : [positional];
+}
+
+function subcommands(): string[] {
+  return [set([...COMMANDS.keys()]), '...'];
+}
+
+function set(choices: readonly string[]): string {
+  return `{${choices.join(',')}}`;
+}
+
+/** On lines of their own: the options, and the positionals. Below each other, if the program's name leaves room. */
+function wrapped(
+  program: string,
+  optional: readonly string[],
+  positionals: readonly string[],
+  width: number,
+): string {
+  const start = PREFIX.length + program.length;
+  if (start <= 0.75 * width) {
+    const indent = ' '.repeat(start + 1);
+    const lines = [
+      ...filled([program, ...optional], width, indent.length, PREFIX.length),
+      ...filled(positionals, width, indent.length),
+    ];
+    return lines.join(`\n${indent}`);
+  }
+  const indent = PREFIX.length;
+  const together = filled([...optional, ...positionals], width, indent);
+  const apart = [...filled(optional, width, indent), ...filled(positionals, width, indent)];
+  return [program, ...(together.length > 1 ? apart : together)].join(`\n${' '.repeat(indent)}`);
+}
+
+/** Words to lines; `first` is where the first of them begins. A word that is too long has a line for itself. */
+function filled(
+  words: readonly string[],
+  width: number,
+  indent: number,
+  first = indent,
+): readonly string[] {
+  const lines: string[] = [];
+  let line: string[] = [];
+  let end = first - 1;
+  for (const word of words) {
+    if (line.length > 0 && end + 1 + word.length > width) {
+      lines.push(line.join(' '));
+      line = [];
+      end = indent - 1;
+    }
+    line.push(word);
+    end += word.length + 1;
+  }
+  return line.length > 0 ? [...lines, line.join(' ')] : lines;
+}
