@@ -36,6 +36,8 @@ const LAST_SECOND = 253402300798;
 const PYTHON_INT = /^[ \t-\r]*[+-]?\d+(?:_\d+)*[ \t-\r]*$/;
 /** Longer ones `int()` may refuse; no part of a date needs more. */
 const MAX_PART = 100;
+/** Nothing longer is a time, a date or an address. */
+const MAX_TEXT = 1000;
 
 /** What the object is in Python, or the reason the middleware would refuse it. */
 export function extendedKind(members: ExtendedMembers): Kind | string {
@@ -68,7 +70,8 @@ const CHECKS: Record<string, (member: ExtendedMember) => Kind | string> = {
 };
 
 function stringOf({ kind, text }: ExtendedMember): string | null {
-  return kind === Kind.STRING ? (JSON.parse(text.toString('utf8')) as string) : null;
+  if (kind !== Kind.STRING || text.length > MAX_TEXT) return null;
+  return JSON.parse(text.toString('utf8')) as string;
 }
 
 /** NaN for what is no number; Python's `True` is 1. */

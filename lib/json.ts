@@ -11,46 +11,36 @@ import {
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  CR,
   DOLLAR,
-  DOT,
-  LARGE_E,
-  LF,
-  MINUS,
-  NINE,
   OPEN_BRACE,
   OPEN_BRACKET,
-  PLUS,
   QUOTE,
-  SMALL_E,
-  SMALL_U,
-  SPACE,
-  TAB,
-  ZERO,
 } from './ascii.js';
 import { extendedKind, Kind, type ExtendedMember, type ExtendedMembers } from './extended.js';
+import { JsonError, keyText, scalarEnd, skipSpace, stringEnd } from './json-tokens.js';
 import type { Json } from './protocol.js';
+import { atOnce, type Steps } from './steps.js';
+
+export { JsonError, keyText, MAX_INTEGER_DIGITS, skipSpace, unquote } from './json-tokens.js';
 
 /** Nesting up to here is taken. Python gives up near 1,000; the server drops the connection at 10,000. */
 export const MAX_DEPTH = 500;
-/** Python's `int()` refuses longer integers (CVE-2020-10735). Floats have no such limit. */
-export const MAX_INTEGER_DIGITS = 4300;
-
-/** A text that is not JSON by Python's rules; `offset` is in bytes. */
-export class JsonError extends Error {
-  readonly offset: number;
-  constructor(message: string, offset: number) {
-    super(`${message} (byte ${offset})`);
-    this.name = 'JSONDecodeError';
-    this.offset = offset;
-  }
-}
+/** Members that the object whose members are asked for may have, duplicates counted. */
+const MAX_MEMBERS = 1000;
+/** An object of more members that begin with `$` is a plain one. */
+const MOST_EXTENDED = 2;
+/** Bytes that are checked in one step. */
+const STRIDE = 16 * 1024;
 
 /** Throws {@link JsonError} unless `text` is exactly one value. It must be valid UTF-8 already. */
 export function checkValue(text: Buffer): void {
-  const checker = new Checker(text);
-  checker.value(0);
-  checker.end();
+  atOnce(checkingValue(text));
+}
+
+/** As {@link checkValue}, in steps. */
+export function* checkingValue(text: Buffer): Steps<void> {
+  const checker = new Checker(text, null);
+  while (!checker.advance()) yield;
 }
 
 /**
@@ -58,200 +48,163 @@ export function checkValue(text: Buffer): void {
  * duplicate keys the last counts, as in Python. Null if it is valid but no object.
  */
 export function checkObject(text: Buffer): Map<string, Json> | null {
-  const checker = new Checker(text);
-  const found = new Map<string, Json>();
-  if (!checker.isObject()) {
-    checker.value(0);
-    checker.end();
-    return null;
-  }
-  checker.object(0, found);
-  checker.end();
+  return atOnce(checkingObject(text));
+}
+
+/** As {@link checkObject}, in steps. */
+export function* checkingObject(text: Buffer): Steps<Map<string, Json> | null> {
+  const isObject = text[skipSpace(text, 0)] === OPEN_BRACE;
+  const found = isObject ? new Map<string, Json>() : null;
+  const checker = new Checker(text, found);
+  while (!checker.advance()) yield;
   return found;
 }
 
+/** A list or an object that has begun and not ended. One for each depth, used again and again. */
+interface Container {
+  /** Where it began, and the bracket that ends it. */
+  start: number;
+  close: number;
+  /** All elements of the list so far could be in a Python `set`. */
+  hashable: boolean;
+  /** All keys of the object so far begin with `$`: only such an object can be an extended one. */
+  dollars: boolean;
+  /** Its members then. */
+  extended: ExtendedMembers | null;
+  /** The members of the object read so far. */
+  count: number;
+  /** The key of the value that is being read, and where that began. */
+  keyStart: number;
+  keyEnd: number;
+  valueStart: number;
+}
+
+/** Counts on a list of open containers and not on the stack, so that it can stop and go on. */
 class Checker {
   private pos = 0;
-  constructor(private readonly text: Buffer) {}
+  private depth = 0;
+  private readonly containers: Container[] = [];
 
-  isObject(): boolean {
-    this.space();
-    return this.text[this.pos] === OPEN_BRACE;
+  /** `found` collects the members of the outermost object, for who wants them. */
+  constructor(
+    private readonly text: Buffer,
+    private readonly found: Map<string, Json> | null,
+  ) {}
+
+  /** Goes on for a little. True when the whole text has been checked. */
+  advance(): boolean {
+    const until = this.pos + STRIDE;
+    do {
+      for (let kind = this.value(); kind !== null; kind = this.afterValue(kind)) {
+        if (this.depth > 0) continue;
+        this.space();
+        if (this.pos !== this.text.length) throw this.error('Extra data');
+        return true;
+      }
+    } while (this.pos < until);
+    return false;
   }
 
-  end(): void {
-    this.space();
-    if (this.pos !== this.text.length) throw this.error('Extra data');
-  }
-
-  value(depth: number): Kind {
+  /** What the value that begins here is, at its end; null if it has only begun, and one within it is next. */
+  private value(): Kind | null {
     this.space();
     switch (this.text[this.pos]) {
       case OPEN_BRACE:
-        return this.object(depth);
+        return this.open(CLOSE_BRACE);
       case OPEN_BRACKET:
-        return this.list(depth);
+        return this.open(CLOSE_BRACKET);
       case QUOTE:
-        this.string();
+        this.pos = stringEnd(this.text, this.pos);
         return Kind.STRING;
       default:
-        this.scalar();
+        this.pos = scalarEnd(this.text, this.pos);
         return Kind.SCALAR;
     }
   }
 
-  /** At `{`. `found` collects the members, for the one object whose members are wanted. */
-  object(depth: number, found?: Map<string, Json>): Kind {
-    const { text } = this;
+  private open(close: number): Kind | null {
+    const { text, depth } = this;
     if (depth >= MAX_DEPTH) throw this.error(`Nesting deeper than ${MAX_DEPTH}`);
     const start = this.pos++;
-    // Only an object whose every key begins with `$` can be an extended one.
-    let extended: ExtendedMembers | null = found ? null : new Map<string, ExtendedMember>();
     this.space();
-    if (text[this.pos] === CLOSE_BRACE) {
+    if (text[this.pos] === close) {
       this.pos++;
-      return Kind.DICT;
+      return close === CLOSE_BRACE ? Kind.DICT : Kind.LIST_OF_HASHABLE;
     }
-    for (;;) {
-      this.space();
-      if (text[this.pos] !== QUOTE) {
-        throw this.error('Expecting property name enclosed in double quotes');
-      }
-      const keyStart = this.pos;
-      const escaped = this.string();
-      const keyEnd = this.pos;
-      this.space();
-      if (text[this.pos] !== COLON) throw this.error("Expecting ':' delimiter");
-      this.pos++;
-      this.space();
-      const valueStart = this.pos;
-      const kind = this.value(depth + 1);
-      if (found) {
-        found.set(unquote(text.subarray(keyStart, keyEnd)), text.subarray(valueStart, this.pos));
-      } else if (extended && (escaped || text[keyStart + 1] === DOLLAR)) {
-        const key = unquote(text.subarray(keyStart, keyEnd));
-        if (key.startsWith('$')) {
-          extended.set(key, { text: text.subarray(valueStart, this.pos), kind });
-        } else {
-          extended = null;
-        }
-      } else {
-        extended = null;
-      }
-      this.space();
-      const next = text[this.pos];
-      this.pos++;
-      if (next === CLOSE_BRACE) break;
-      if (next !== COMMA) throw this.error("Expecting ',' delimiter", this.pos - 1);
+    const container = (this.containers[depth] ??= newContainer());
+    container.start = start;
+    container.close = close;
+    container.hashable = true;
+    container.dollars = depth > 0 || this.found === null;
+    container.extended = null;
+    container.count = 0;
+    this.depth++;
+    if (close === CLOSE_BRACE) this.key(container);
+    return null;
+  }
+
+  /** After a value: null if another one follows in its container, else what that is, which has ended, too. */
+  private afterValue(kind: Kind): Kind | null {
+    const { text } = this;
+    const container = this.containers[this.depth - 1] ?? newContainer();
+    const isObject = container.close === CLOSE_BRACE;
+    if (isObject) this.member(container, kind);
+    else if (kind > Kind.STRING) container.hashable = false;
+    this.space();
+    const next = text[this.pos++];
+    if (next === COMMA) {
+      if (isObject) this.key(container);
+      return null;
     }
-    if (!extended) return Kind.DICT;
-    const answer = extendedKind(extended);
-    if (typeof answer === 'string') throw this.error(answer, start);
+    if (next !== container.close) throw this.error("Expecting ',' delimiter", this.pos - 1);
+    this.depth--;
+    if (!isObject) return container.hashable ? Kind.LIST_OF_HASHABLE : Kind.LIST;
+    if (!container.extended) return Kind.DICT;
+    const answer = extendedKind(container.extended);
+    if (typeof answer === 'string') throw this.error(answer, container.start);
     return answer;
   }
 
-  private list(depth: number): Kind {
+  /** A member's key and colon. */
+  private key(container: Container): void {
     const { text } = this;
-    if (depth >= MAX_DEPTH) throw this.error(`Nesting deeper than ${MAX_DEPTH}`);
-    let hashable = true;
+    this.space();
+    if (text[this.pos] !== QUOTE) {
+      throw this.error('Expecting property name enclosed in double quotes');
+    }
+    container.keyStart = this.pos;
+    this.pos = stringEnd(text, this.pos);
+    container.keyEnd = this.pos;
+    this.space();
+    if (text[this.pos] !== COLON) throw this.error("Expecting ':' delimiter");
     this.pos++;
     this.space();
-    if (text[this.pos] === CLOSE_BRACKET) {
-      this.pos++;
-      return Kind.LIST_OF_HASHABLE;
-    }
-    for (;;) {
-      if (this.value(depth + 1) > Kind.STRING) hashable = false;
-      this.space();
-      const next = text[this.pos];
-      this.pos++;
-      if (next === CLOSE_BRACKET) return hashable ? Kind.LIST_OF_HASHABLE : Kind.LIST;
-      if (next !== COMMA) throw this.error("Expecting ',' delimiter", this.pos - 1);
-    }
+    container.valueStart = this.pos;
   }
 
-  /** At a quote. True if the string has an escape in it. */
-  private string(): boolean {
-    const { text } = this;
-    const start = this.pos++;
-    let escaped = false;
-    for (;;) {
-      const c = text[this.pos];
-      if (c === undefined) throw this.error('Unterminated string starting at', start);
-      if (c === QUOTE) {
-        this.pos++;
-        return escaped;
-      }
-      if (c < SPACE) throw this.error('Invalid control character in a string');
-      if (c === BACKSLASH) {
-        escaped = true;
-        this.pos += this.escape();
-      } else {
-        this.pos++;
-      }
-    }
-  }
-
-  /** At a backslash: the length of its escape sequence. A lone surrogate is as good as any other. */
-  private escape(): number {
-    const c = this.text[this.pos + 1];
-    if (c === SMALL_U) {
-      for (let i = this.pos + 2; i < this.pos + 6; i++) {
-        if (!isHexDigit(this.text[i])) throw this.error('Invalid \\uXXXX escape');
-      }
-      return 6;
-    }
-    if (c === undefined || !'"\\/bfnrt'.includes(String.fromCharCode(c))) {
-      throw this.error('Invalid \\escape');
-    }
-    return 2;
-  }
-
-  private scalar(): void {
-    const { text, pos } = this;
-    for (const word of ['null', 'true', 'false', 'NaN', 'Infinity', '-Infinity']) {
-      if (
-        text[pos] === word.charCodeAt(0) &&
-        text.toString('latin1', pos, pos + word.length) === word
-      ) {
-        this.pos += word.length;
+  /** Behind a member's value. */
+  private member(container: Container, kind: Kind): void {
+    const { text, found } = this;
+    const { keyStart, keyEnd, valueStart } = container;
+    const first = text[keyStart + 1];
+    const isWanted = found !== null && this.depth === 1;
+    const mayBeExtended = container.dollars && (first === DOLLAR || first === BACKSLASH);
+    if (isWanted || mayBeExtended) {
+      const key = keyText(text.subarray(keyStart, keyEnd));
+      const value = text.subarray(valueStart, this.pos);
+      if (isWanted) {
+        if (++container.count > MAX_MEMBERS) throw this.error(`More than ${MAX_MEMBERS} members`);
+        found.set(key, value);
         return;
       }
+      if (key.startsWith('$')) {
+        const extended = (container.extended ??= new Map<string, ExtendedMember>());
+        extended.set(key, { text: value, kind });
+        if (extended.size <= MOST_EXTENDED) return;
+      }
     }
-    if (text[this.pos] === MINUS) this.pos++;
-    const whole = this.pos;
-    if (text[this.pos] === ZERO) this.pos++;
-    else this.digits();
-    const digits = this.pos - whole;
-    if (digits === 0) throw this.error('Expecting value', pos);
-    let isFloat = false;
-    if (text[this.pos] === DOT && isDigit(text[this.pos + 1])) {
-      this.pos++;
-      this.digits();
-      isFloat = true;
-    }
-    const exponent = this.exponentStart();
-    if (exponent > 0) {
-      this.pos = exponent;
-      this.digits();
-      isFloat = true;
-    }
-    if (!isFloat && digits > MAX_INTEGER_DIGITS) {
-      throw this.error(`Integer of more than ${MAX_INTEGER_DIGITS} digits`, pos);
-    }
-  }
-
-  /** The first digit of an exponent that starts here, or 0. `1e` is a number and then extra data. */
-  private exponentStart(): number {
-    const { text } = this;
-    if (text[this.pos] !== LARGE_E && text[this.pos] !== SMALL_E) return 0;
-    const sign = text[this.pos + 1];
-    const at = this.pos + (sign === PLUS || sign === MINUS ? 2 : 1);
-    return isDigit(text[at]) ? at : 0;
-  }
-
-  private digits(): void {
-    while (isDigit(this.text[this.pos])) this.pos++;
+    container.dollars = false;
+    container.extended = null;
   }
 
   private space(): void {
@@ -263,24 +216,16 @@ class Checker {
   }
 }
 
-export function skipSpace(text: Buffer, from: number): number {
-  let pos = from;
-  for (;;) {
-    const c = text[pos];
-    if (c !== SPACE && c !== LF && c !== CR && c !== TAB) return pos;
-    pos++;
-  }
-}
-
-function isDigit(c: number | undefined): boolean {
-  return c !== undefined && c >= ZERO && c <= NINE;
-}
-
-function isHexDigit(c: number | undefined): boolean {
-  return isDigit(c) || (c !== undefined && (c | 0x20) >= 0x61 && (c | 0x20) <= 0x66);
-}
-
-/** The value of a JSON string's text. */
-export function unquote(text: Json): string {
-  return JSON.parse(text.toString('utf8')) as string;
+function newContainer(): Container {
+  return {
+    start: 0,
+    close: 0,
+    hashable: true,
+    dollars: false,
+    extended: null,
+    count: 0,
+    keyStart: 0,
+    keyEnd: 0,
+    valueStart: 0,
+  };
 }

@@ -14,14 +14,24 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
+  SMALL_U,
   SPACE,
 } from './ascii.js';
-import { skipSpace, unquote } from './json.js';
+import { keyText, skipSpace, unquote } from './json.js';
 import type { Json } from './protocol.js';
 
 export type Members = ReadonlyMap<string, Json>;
 
-/** The members of an object, each as the bytes that stand there; of duplicate keys the last. */
+/**
+ * Members of an object, duplicates counted, and elements of an array that are looked at. What has
+ * more of them is data and nothing that steers; to list a million takes seconds.
+ */
+const MOST = 10_000;
+
+/**
+ * The members of an object, each as the bytes that stand there; of duplicate keys the last. Null
+ * also for one of more than {@link MOST}.
+ */
 export function membersOf(text: Buffer | undefined | null): Members | null {
   if (!text) return null;
   const found = new Map<string, Json>();
@@ -29,7 +39,7 @@ export function membersOf(text: Buffer | undefined | null): Members | null {
   if (text[pos] !== OPEN_BRACE) return null;
   pos = skipSpace(text, pos + 1);
   if (text[pos] === CLOSE_BRACE) return isEnd(text, pos + 1) ? found : null;
-  for (;;) {
+  for (let count = 0; count < MOST; count++) {
     pos = skipSpace(text, pos);
     if (text[pos] !== QUOTE) return null;
     const keyEnd = skipString(text, pos);
@@ -46,17 +56,18 @@ export function membersOf(text: Buffer | undefined | null): Members | null {
     if (text[pos] !== COMMA) return null;
     pos++;
   }
+  return null;
 }
 
-/** The elements of an array, each as the bytes that stand there. */
-export function elementsOf(text: Buffer | undefined | null): Json[] | null {
+/** The elements of an array, each as the bytes that stand there. Null also if there are more than `most`. */
+export function elementsOf(text: Buffer | undefined | null, most = MOST): Json[] | null {
   if (!text) return null;
   const found: Json[] = [];
   let pos = skipSpace(text, 0);
   if (text[pos] !== OPEN_BRACKET) return null;
   pos = skipSpace(text, pos + 1);
   if (text[pos] === CLOSE_BRACKET) return isEnd(text, pos + 1) ? found : null;
-  for (;;) {
+  while (found.length < most) {
     const start = skipSpace(text, pos);
     const end = skipValue(text, start);
     if (end === start) return null;
@@ -66,12 +77,17 @@ export function elementsOf(text: Buffer | undefined | null): Json[] | null {
     if (text[pos] !== COMMA) return null;
     pos++;
   }
+  return null;
 }
 
 /** The value of a JSON string, or null for anything else. */
 export function stringOf(text: Json | undefined | null): string | null {
   if (text?.[0] !== QUOTE) return null;
-  return keyOf(text);
+  try {
+    return unquote(text);
+  } catch {
+    return null;
+  }
 }
 
 /** The value of an integer that a double holds exactly, or null for anything else. */
@@ -98,23 +114,53 @@ export const EMPTY_LIST: Json = Buffer.from('[]');
 
 /** A JSON string of ASCII alone, as Python's `json.dumps` writes it. Lone surrogates survive. */
 export function quote(value: string): string {
-  return JSON.stringify(value).replace(
+  const text = JSON.stringify(value);
+  if (text.length > SHORT) return quoteLong(text);
+  return text.replace(
     /[\u007f-\uffff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
+/** Characters of a text to which a function is called for each that is not ASCII. */
+const SHORT = 1024;
+
+/** The same by bytes: to call a function for each of a million characters takes too long. */
+function quoteLong(text: string): string {
+  let size = text.length;
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) >= DELETE) size += 5;
+  if (size === text.length) return text;
+  const bytes = Buffer.allocUnsafe(size);
+  let end = 0;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < DELETE) {
+      bytes[end++] = unit;
+      continue;
+    }
+    bytes[end++] = BACKSLASH;
+    bytes[end++] = SMALL_U;
+    for (let shift = 12; shift >= 0; shift -= 4) bytes[end++] = HEX[(unit >> shift) & 15] ?? 0;
+  }
+  return bytes.toString('latin1');
+}
+
+const DELETE = 0x7f;
+const HEX = Buffer.from('0123456789abcdef');
+
 /** The same value on one line: newlines may stand between tokens only, where a blank does as well. */
 export function onOneLine(text: Json): Json {
-  if (text.indexOf(LF) === -1) return text;
+  const first = text.indexOf(LF);
+  if (first === -1) return text;
   const copy = Buffer.from(text);
-  for (let at = copy.indexOf(LF); at !== -1; at = copy.indexOf(LF, at + 1)) copy[at] = SPACE;
+  // Byte by byte: to search anew for each of a million takes ten times as long.
+  for (let at = first; at < copy.length; at++) if (copy[at] === LF) copy[at] = SPACE;
   return copy;
 }
 
 function keyOf(text: Json): string | null {
   try {
-    return unquote(text);
+    return keyText(text);
   } catch {
     return null;
   }

@@ -1,9 +1,19 @@
 /** One line of the Unix socket, as a request; all of it is checked before any of it is sent on. */
 import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from './ascii.js';
-import { MidcltError } from './errors.js';
-import { checkObject, JsonError } from './json.js';
-import { elementsOf, EMPTY_LIST, integerOf, isNull, membersOf, NULL, stringOf } from './members.js';
+import { asMidcltError, MidcltError } from './errors.js';
+import { checkingObject, checkValue, JsonError } from './json.js';
+import {
+  elementsOf,
+  EMPTY_LIST,
+  integerOf,
+  isNull,
+  membersOf,
+  NULL,
+  stringOf,
+  type Members,
+} from './members.js';
+import { checkLength, MAX_MESSAGE, messageLimit, tooLong } from './message-size.js';
 import {
   Command,
   MAX_REQUEST_LINE,
@@ -13,64 +23,137 @@ import {
   type Request,
   type Timeout,
 } from './protocol.js';
-import { argumentText } from './text/argument.js';
+import { atOnce, type Steps } from './steps.js';
+import { readingArgument } from './text/argument.js';
+
+/** What became of one line. */
+export type Incoming =
+  | { readonly request: Request; readonly id: Json | null }
+  | { readonly request: null; readonly id: Json | null; readonly error: MidcltError };
+
+/** Bytes of an `id`: it comes back in every frame. */
+const MAX_ID = 64 * 1024;
+/** Bytes of a command, a method or a version. */
+const MAX_WORD = 1000;
+/** No timeout needs more digits. */
+const MAX_NUMBER = 100;
+/** More arguments are too long a message, whatever they are: each takes a character, a comma and a blank. */
+const MAX_ARGS = Math.floor(MAX_MESSAGE / 3);
+/** The longest spelling of a character in a string, `\uXXXX`. */
+const LONGEST_SPELLING = 6;
 
 /** Throws a `REQUEST` error that says what is wrong with the line. */
 export function parseRequest(line: Buffer): Request {
-  if (line.length > MAX_REQUEST_LINE) {
-    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} bytes`, 'ValueError');
-  }
-  if (!isUtf8(line)) throw malformed('Request is not valid UTF-8', 'UnicodeDecodeError');
-  const members = checked(line);
-  const command = stringOf(members.get('command'));
-  if (command === null)
-    throw malformed("Request has no 'command'; it must be a string", 'KeyError');
-  const kwargs = kwargsOf(members.get('kwargs'));
-  checkProtocol(members.get('protocol'));
-  return {
-    command,
-    id: members.get('id') ?? null,
-    method: methodOf(members.get('method')),
-    params: members.has('args') ? argsOf(members.get('args')) : paramsOf(members.get('params')),
-    kwargs,
-    timeout: timeoutOf(members.get('timeout'), 'timeout'),
-    close: flagOf(members.get('close'), 'close'),
-    keep: flagOf(members.get('keep'), 'keep'),
-    jobId: flagOf(members.get('job_id'), 'job_id'),
-    notSent: flagOf(members.get('not_sent'), 'not_sent'),
-    version: stringOf(members.get('version')),
-    ifIdle: flagOf(members.get('if_idle'), 'if_idle'),
-    text: textOf(command, members.get('terminal')),
-  };
+  const incoming = atOnce(readingRequest(line));
+  if (incoming.request === null) throw incoming.error;
+  return incoming.request;
 }
 
 /**
- * The `id` of a line that is no valid request otherwise, so that its error frame can carry it.
- * Null where the line is not even an object.
+ * The request of a line, in steps. Never throws: what is wrong with the line is in what it returns, with
+ * the line's `id`, so that its error frame can carry it; null where it is no valid object.
  */
-export function idOfRejected(line: Buffer): Json | null {
-  if (line.length > MAX_REQUEST_LINE) return null;
+export function* readingRequest(line: Buffer): Steps<Incoming> {
+  let members: Members | null = null;
   try {
-    return checkObject(line)?.get('id') ?? null;
+    checkLine(line);
+    if (line.length > MAX_MESSAGE) {
+      // What is too long whatever it says is not read through.
+      members = membersOf(line);
+      checkSize(members);
+      members = null; // they are not checked yet
+      yield;
+    }
+    members = yield* checkedMembers(line);
+    if (!isUtf8(line)) throw malformed('Request is not valid UTF-8', 'UnicodeDecodeError');
+    if (!members) throw malformed('Request is not a JSON object', 'TypeError');
+    const request = yield* requestOf(members);
+    return { request, id: request.id };
+  } catch (thrown) {
+    return { request: null, id: echoOf(members?.get('id')), error: asMidcltError(thrown) };
+  }
+}
+
+function checkLine(line: Buffer): void {
+  if (line.length > MAX_REQUEST_LINE) {
+    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} bytes`, 'ValueError');
+  }
+}
+
+/** Throws what the middleware connection would, were the request read and sent. */
+function checkSize(members: Members | null): void {
+  const method = wordOf(members?.get('method'), 'method') ?? '';
+  const limit = messageLimit(method);
+  const params = members?.get('params');
+  if (params) checkLength(params, method, limit);
+  const args = members?.get('args')?.length ?? 0;
+  if (args > LONGEST_SPELLING * limit) throw tooLong(args, method, limit);
+}
+
+function* checkedMembers(line: Buffer): Steps<Members | null> {
+  try {
+    return yield* checkingObject(line);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    if (!isUtf8(line)) throw malformed('Request is not valid UTF-8', 'UnicodeDecodeError');
+    throw malformed(`Request is not valid JSON: ${error.message}`, error.name);
+  }
+}
+
+/** An `id` that can stand in a frame. */
+function echoOf(id: Json | undefined): Json | null {
+  if (!id || id.length > MAX_ID) return null;
+  try {
+    checkValue(id);
+    return id;
   } catch {
     return null;
   }
 }
 
-function checked(line: Buffer): Map<string, Json> {
-  try {
-    const members = checkObject(line);
-    if (members) return members;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw malformed(`Request is not valid JSON: ${error.message}`, error.name);
+function* requestOf(members: Members): Steps<Request> {
+  checkProtocol(members.get('protocol'));
+  const version = wordOf(members.get('version'), 'version');
+  const command = wordOf(members.get('command'), 'command');
+  if (command === null)
+    throw malformed("Request has no 'command'; it must be a string", 'KeyError');
+  const method = methodOf(members.get('method'));
+  return {
+    command,
+    id: idOf(members.get('id')),
+    method,
+    params: members.has('args')
+      ? yield* readingArgs(members.get('args'), method ?? '')
+      : paramsOf(members.get('params')),
+    kwargs: kwargsOf(members.get('kwargs')),
+    timeout: timeoutOf(members.get('timeout'), 'timeout'),
+    close: flagOf(members.get('close'), 'close'),
+    keep: flagOf(members.get('keep'), 'keep'),
+    jobId: flagOf(members.get('job_id'), 'job_id'),
+    notSent: flagOf(members.get('not_sent'), 'not_sent'),
+    version,
+    ifIdle: flagOf(members.get('if_idle'), 'if_idle'),
+    text: textOf(command, members.get('terminal')),
+  };
+}
+
+function wordOf(text: Json | undefined, name: string): string | null {
+  if (text && text.length > MAX_WORD) {
+    throw malformed(`'${name}' is longer than ${MAX_WORD} bytes`, 'ValueError');
   }
-  throw malformed('Request is not a JSON object', 'TypeError');
+  return stringOf(text);
+}
+
+function idOf(text: Json | undefined): Json | null {
+  if (text && text.length > MAX_ID) {
+    throw malformed(`'id' is longer than ${MAX_ID} bytes`, 'ValueError');
+  }
+  return text ?? null;
 }
 
 function methodOf(text: Json | undefined): string | null {
   if (isNull(text)) return null;
-  const method = stringOf(text);
+  const method = wordOf(text, 'method');
   if (method === null) throw malformed("'method' must be a string", 'TypeError');
   return method;
 }
@@ -82,13 +165,29 @@ function paramsOf(text: Json | undefined): Json {
 }
 
 /** Strings as typed, each of which is JSON or else a string. */
-function argsOf(text: Json | undefined): Json {
-  const args = elementsOf(text)?.map((each) => stringOf(each));
-  const typed = args?.filter((each) => each !== null) ?? [];
-  if (!args || typed.length < args.length) {
-    throw malformed("'args' must be an array of strings", 'TypeError');
+function* readingArgs(text: Json | undefined, method: string): Steps<Json> {
+  if (text?.[0] !== OPEN_BRACKET) throw noArgs();
+  const args = elementsOf(text, MAX_ARGS);
+  if (!args) throw malformed(`More than ${MAX_ARGS} arguments`, 'ValueError');
+  const limit = messageLimit(method);
+  const params: string[] = [];
+  let size = 0;
+  for (const each of args) {
+    const arg = stringOf(each);
+    if (arg === null) throw noArgs();
+    yield;
+    const param = yield* readingArgument(arg);
+    params.push(param);
+    size += param.length;
+    // A character may be two of JavaScript's.
+    if (size > 2 * limit) throw tooLong(size, method, limit);
+    yield;
   }
-  return Buffer.from(`[${typed.map(argumentText).join(', ')}]`);
+  return Buffer.from(`[${params.join(', ')}]`);
+}
+
+function noArgs(): MidcltError {
+  return malformed("'args' must be an array of strings", 'TypeError');
 }
 
 function textOf(command: string, terminal: Json | undefined): Request['text'] {
@@ -118,7 +217,7 @@ function kwargsOf(text: Json | undefined): Request['kwargs'] {
 function timeoutOf(text: Json | undefined, name: string): Timeout {
   if (!text) return undefined;
   if (text.equals(NULL)) return null;
-  const word = text.toString('latin1');
+  const word = text.toString('latin1', 0, MAX_NUMBER);
   const seconds = /^[-0-9]/.test(word) ? Number(word) : word === 'Infinity' ? Infinity : NaN;
   if (!(seconds > 0)) {
     throw malformed(
@@ -139,7 +238,7 @@ function checkProtocol(text: Json | undefined): void {
 }
 
 function flagOf(text: Json | undefined, name: string): boolean {
-  const word = isNull(text) ? 'false' : text?.toString('latin1');
+  const word = isNull(text) ? 'false' : text?.toString('latin1', 0, 'false'.length + 1);
   if (word !== 'true' && word !== 'false')
     throw malformed(`'${name}' must be true or false`, 'TypeError');
   return word === 'true';

@@ -17,11 +17,19 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
   ['lib/text'],
-  ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members'],
+  ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members', 'lib/message-size'],
   ['lib/ancestors'],
   ['lib/json', 'lib/errors'],
-  ['lib/extended', 'lib/logger', 'lib/alarm', 'lib/json-text', 'lib/compiled', 'lib/shell-word'],
-  ['lib/protocol', 'lib/ascii', 'lib/timer', 'lib/cancellation', 'lib/version'],
+  [
+    'lib/extended',
+    'lib/logger',
+    'lib/alarm',
+    'lib/json-text',
+    'lib/json-tokens',
+    'lib/compiled',
+    'lib/shell-word',
+  ],
+  ['lib/protocol', 'lib/ascii', 'lib/steps', 'lib/timer', 'lib/cancellation', 'lib/version'],
 ];
 
 function sources(directory: string): string[] {

@@ -1,7 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { checkObject, checkValue, JsonError, MAX_DEPTH, MAX_INTEGER_DIGITS } from '../lib/json.js';
+import {
+  checkingValue,
+  checkObject,
+  checkValue,
+  JsonError,
+  MAX_DEPTH,
+  MAX_INTEGER_DIGITS,
+} from '../lib/json.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 function accepts(text: string | Buffer): boolean {
@@ -141,6 +148,36 @@ t.test('checks the extended objects that the server converts', async (t) => {
     '{"$ipv6_interface": "10.0.0.1"}',
   ];
   for (const text of bad) t.notOk(accepts(text), text);
+});
+
+t.test('F46: an extended value that is far too long is no time, date or address', async (t) => {
+  const long = '1'.repeat(2_000_000);
+  for (const value of [long, `${long}:1`, ':'.repeat(2_000_000), '/'.repeat(2_000_000)]) {
+    for (const key of ['$time', '$ipv4_interface', '$ipv6_interface']) {
+      t.notOk(accepts(`{"${key}":"${value}"}`));
+    }
+    t.notOk(accepts(`{"$type":"date","$value":"${value}"}`));
+  }
+});
+
+t.test('an object of many members with a dollar is a plain one', async (t) => {
+  t.ok(accepts('{"$date":"x","$set":5,"$type":"date"}'));
+  t.notOk(accepts('[{"$set":[{"$a":1,"$b":2,"$c":3}]}]'), 'and no part of a set');
+  t.notOk(accepts('{"$date":0,"$date":1,"$date":2,"$date":"x"}'));
+  t.ok(accepts(`{"$date":"x","$${'y'.repeat(2000)}":1}`));
+});
+
+t.test('F46: a long text is checked in steps', async (t) => {
+  const text = Buffer.from(`[${'{"$date": 1}, '.repeat(50_000)}1]`);
+  let steps = 0;
+  for (const step of checkingValue(text)) {
+    t.equal(step, undefined);
+    if (++steps > 20) break;
+  }
+  t.equal(steps, 21);
+  t.throws(() => checkObject(Buffer.from(`{${'"a":1,'.repeat(1000)}"b":2}`)), {
+    message: /^More than 1000 members/,
+  });
 });
 
 t.test('says where it is wrong', async (t) => {

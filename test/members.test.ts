@@ -76,6 +76,32 @@ t.test('quotes in ASCII as Python does', async (t) => {
   t.equal(quote('é😀\u007f"\\\n\ud83d'), '"\\u00e9\\ud83d\\ude00\\u007f\\"\\\\\\n\\ud83d"');
 });
 
+t.test('quotes a long text as a short one', async (t) => {
+  const { random, seed } = seededRandom();
+  t.comment(`MIDCLT_TEST_SEED=${seed}`);
+  const characters = ['a', 'é', '😀', '\u007f', '"', '\\', '\n', '\ud83d', '\ude00', '\u2028'];
+  const pick = () => characters[Math.floor(random() * characters.length)] ?? '';
+  const text = Array.from({ length: 5000 }, pick).join('');
+  const pieces = Array.from(text).map((character) => quote(character).slice(1, -1));
+  t.equal(quote(text), `"${pieces.join('')}"`);
+  t.equal(quote('x'.repeat(5000)), `"${'x'.repeat(5000)}"`);
+});
+
+t.test('F46: an object of a million members has nothing that steers', async (t) => {
+  const members = Array.from({ length: 1_000_000 }, (_, i) => `"k${i}":1`);
+  const { user: before } = process.cpuUsage();
+  t.equal(membersOf(bytes(`{"id":"x",${members.join(',')}}`)), null);
+  t.equal(elementsOf(bytes(`[${'1,'.repeat(1_000_000)}1]`)), null);
+  t.ok(process.cpuUsage().user - before < 500_000, 'nor are they all read');
+  t.equal(membersOf(bytes(`{${members.slice(0, 9000).join(',')}}`))?.size, 9000);
+});
+
+t.test('a key too long to be known is not read', async (t) => {
+  const members = membersOf(bytes(`{"${'x'.repeat(5_000_000)}":1,"id":2}`));
+  t.equal(members?.get('id')?.toString(), '2');
+  t.ok([...(members?.keys() ?? [])].every((key) => key.length < 1000));
+});
+
 t.test('puts a value on one line', async (t) => {
   t.equal(onOneLine(bytes('[1,\r\n\n 2]')).toString(), '[1,\r   2]');
   const line = bytes('[1, 2]');

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { idOfRejected, parseRequest } from '../lib/request.js';
+import { parseRequest, readingRequest } from '../lib/request.js';
+import { atOnce } from '../lib/steps.js';
 
 const parse = (text: string) => parseRequest(Buffer.from(text));
 
@@ -62,6 +63,7 @@ t.test('says what is wrong, each with its own text', async (t) => {
 });
 
 t.test('finds the id of a request it refuses', async (t) => {
-  t.equal(idOfRejected(Buffer.from('{"id": [7], "command": 5}'))?.toString(), '[7]');
-  t.equal(idOfRejected(Buffer.from('{"id": 7, "command"')), null);
+  const idOf = (text: string) => atOnce(readingRequest(Buffer.from(text))).id?.toString();
+  t.equal(idOf('{"id": [7], "command": 5}'), '[7]');
+  t.equal(idOf('{"id": 7, "command"'), undefined);
 });

@@ -1,5 +1,5 @@
 /** What the middleware's two wires have in common: how a call is said, and what a message means. */
-import { MidcltError } from '../errors.js';
+import { checkLength, messageLimit } from '../message-size.js';
 import type { Json } from '../protocol.js';
 import type { CallFailure } from './failure.js';
 
@@ -25,27 +25,12 @@ export type Message =
 /** The name of a notification that is made here: the server could not put some message into JSON. */
 export const UNTOLD = 'untold';
 
-/** Characters (Python counts code points) the middleware takes in one message; it closes the connection above. */
-const MAX_MESSAGE = 65_536;
+/** What who is not logged in may send. */
 const MAX_ANONYMOUS = 8192;
-const MAX_UPLOAD = 2_097_152;
-const UPLOADS = new Set(['filesystem.file_receive', 'failover.datastore.sql']);
 
 /** Throws a `REQUEST` error for a message that is longer than the middleware takes. */
 export function checkSize(message: Buffer, method: string, isLoggedIn: boolean): Buffer {
-  const limit = !isLoggedIn ? MAX_ANONYMOUS : UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;
-  if (message.length > limit && characters(message) > limit) {
-    throw new MidcltError(
-      'REQUEST',
-      `Request of ${characters(message)} characters for ${method.slice(0, 100)}; the middleware takes ${limit}`,
-    );
-  }
+  const limit = isLoggedIn ? messageLimit(method) : MAX_ANONYMOUS;
+  checkLength(message, method, limit);
   return message;
-}
-
-/** Code points of valid UTF-8: the bytes that are no continuation. */
-function characters(text: Buffer): number {
-  let count = 0;
-  for (const byte of text) if ((byte & 0xc0) !== 0x80) count++;
-  return count;
 }

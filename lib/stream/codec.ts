@@ -5,7 +5,7 @@
  * split2 hands on is what came, also where it is no valid UTF-8.
  */
 import { Transform, type TransformCallback } from 'node:stream';
-import { asMidcltError, type MidcltError } from '../errors.js';
+import type { MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../members.js';
 import {
   MessageType,
@@ -15,16 +15,14 @@ import {
   type ProgressFrame,
   type Request,
 } from '../protocol.js';
-import { idOfRejected, parseRequest } from '../request.js';
+import { readingRequest, type Incoming } from '../request.js';
+import { atOnce, inTurns } from '../steps.js';
 import { answerText } from '../text/answer.js';
+
+export type { Incoming } from '../request.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
 const COPY_LIMIT = 64 * 1024;
-
-/** What became of one line. */
-export type Incoming =
-  | { readonly request: Request; readonly id: Json | null }
-  | { readonly request: null; readonly id: Json | null; readonly error: MidcltError };
 
 /** A frame and the `id` of the request it answers. */
 export interface Outgoing {
@@ -39,7 +37,8 @@ export interface Outgoing {
 
 /** A frame's line, in pieces. */
 export interface EncodedFrame {
-  readonly pieces: readonly Buffer[];
+  /** Long ones are made as they are asked for; null is where others may have their turn. */
+  readonly pieces: Iterable<Buffer | null>;
   readonly onTaken: (() => void) | null;
 }
 
@@ -61,30 +60,27 @@ export class Parse extends Transform {
   }
 
   override _transform(line: string, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.pass(parseLine(Buffer.from(line, 'latin1')));
-    done();
+    // It counts from here: the connection may go in the midst of reading it.
+    this.hooks?.onRequest();
+    inTurns(readingRequest(Buffer.from(line, 'latin1')), (incoming) => {
+      this.push(incoming);
+      done();
+    });
   }
 
   override _flush(done: TransformCallback): void {
     const error = this.hooks?.failure();
-    if (error) this.pass({ request: null, id: null, error });
+    if (error) {
+      this.hooks?.onRequest();
+      this.push({ request: null, id: null, error } satisfies Incoming);
+    }
     done();
-  }
-
-  private pass(incoming: Incoming): void {
-    this.hooks?.onRequest();
-    this.push(incoming);
   }
 }
 
 /** Never throws: what is wrong with the line is in what it returns. */
 export function parseLine(line: Buffer): Incoming {
-  try {
-    const request = parseRequest(line);
-    return { request, id: request.id };
-  } catch (thrown) {
-    return { request: null, id: idOfRejected(line), error: asMidcltError(thrown) };
-  }
+  return atOnce(readingRequest(line));
 }
 
 /** An {@link Outgoing} to its line. Members come in the order `type`, `id`, the rest, `result` last. */
@@ -94,13 +90,15 @@ export class Stringify extends Transform {
   }
 
   override _transform(out: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
-    done(null, { pieces: encodeFrame(out), onTaken: out.onTaken ?? null } satisfies EncodedFrame);
+    const kind = out.options?.text;
+    const pieces = kind ? answerText(out.frame, kind) : encodeFrame(out);
+    done(null, { pieces, onTaken: out.onTaken ?? null } satisfies EncodedFrame);
   }
 }
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
 export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
-  if (options?.text) return answerText(frame, options.text);
+  if (options?.text) return [...answerText(frame, options.text)].filter((piece) => piece !== null);
   const isOther = frame.type !== MessageType.PROGRESS && (options?.version ?? VERSION) !== VERSION;
   const version = isOther ? `,"daemon":"${VERSION}"` : '';
   const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;

@@ -1,5 +1,6 @@
 /** The last stage: writes frames to the socket, and knows what the socket has taken. */
 import { Writable, type Duplex } from 'node:stream';
+import { startTurn } from '../steps.js';
 import { after } from '../timer.js';
 import type { EncodedFrame } from './codec.js';
 
@@ -33,18 +34,25 @@ export class Deliver extends Writable {
     done: (error?: Error | null) => void,
   ): void {
     const chunks = chunksOf(pieces);
-    let at = 0;
+    let turn = startTurn();
     const next = (error?: Error | null) => {
-      const chunk = chunks[at++];
-      if (error || chunk === undefined) {
+      const step = error ? END : chunks.next();
+      if (step.done) {
         this.isWaiting = false;
         if (!error) onTaken?.();
         done(error);
-        return;
+      } else if (step.value !== null) {
+        this.isWaiting = true;
+        this.socket.write(step.value, next);
+        if (this.stall !== null) this.watch();
+      } else if (!turn.isOver()) {
+        next();
+      } else {
+        setImmediate(() => {
+          turn = startTurn();
+          next();
+        });
       }
-      this.isWaiting = true;
-      this.socket.write(chunk, next);
-      if (this.stall !== null) this.watch();
     };
     next();
   }
@@ -68,10 +76,11 @@ export class Deliver extends Writable {
   }
 }
 
-function chunksOf(pieces: readonly Buffer[]): readonly Buffer[] {
-  if (pieces.every((piece) => piece.length <= CHUNK)) return pieces;
-  return pieces.flatMap((piece) => {
-    const count = Math.ceil(piece.length / CHUNK);
-    return Array.from({ length: count }, (_, i) => piece.subarray(i * CHUNK, (i + 1) * CHUNK));
-  });
+const END = { done: true, value: undefined } as const;
+
+function* chunksOf(pieces: EncodedFrame['pieces']): Generator<Buffer | null, void> {
+  for (const piece of pieces) {
+    if (piece === null || piece.length <= CHUNK) yield piece;
+    else for (let at = 0; at < piece.length; at += CHUNK) yield piece.subarray(at, at + CHUNK);
+  }
 }

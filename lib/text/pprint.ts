@@ -6,7 +6,7 @@
  * printable is decided by this Node's Unicode tables.
  */
 
-import { repr } from './repr.js';
+import { float, repr } from './repr.js';
 
 const WIDTH = 80;
 const DEPTH = 500;
@@ -20,17 +20,40 @@ type Value =
   | { kind: 'list'; size: number; items: Value[] }
   | { kind: 'dict'; size: number; entries: { key: string; value: Value }[] };
 
-/** The lines, without a newline at the end; text that is no JSON, or nested too deep, as it is. */
+/** Each line is indented by the keys around it, so that a text can become far longer than its JSON: at most so much. */
+const GROWTH = 64;
+const MOST = 128 * 1024 * 1024;
+
+/**
+ * The lines, without a newline at the end; text that is no JSON, nested too deep, or would become far too
+ * long, as it is.
+ */
 export function pprint(json: string): string {
   const parser = new Parser(json);
   try {
     const value = parser.whole();
-    const out: string[] = [];
+    const out = new Output(Math.min(MOST, GROWTH * (json.length + WIDTH)));
     format(value, 0, 0, true, out);
-    return out.join('');
+    return out.text();
   } catch (error) {
     if (error instanceof Malformed) return json;
     throw error;
+  }
+}
+
+class Output {
+  private readonly pieces: string[] = [];
+
+  constructor(private left: number) {}
+
+  push(piece: string): void {
+    this.left -= piece.length;
+    if (this.left < 0) throw new Malformed();
+    this.pieces.push(piece);
+  }
+
+  text(): string {
+    return this.pieces.join('');
   }
 }
 
@@ -152,25 +175,21 @@ const WORDS: Readonly<Record<string, string>> = {
   '-Infinity': '-inf',
 };
 
-/** A float as Python's `repr` writes it: the same shortest digits, other rules for the exponent. */
-function float(number: number): string {
-  if (!Number.isFinite(number)) return number < 0 ? '-inf' : 'inf';
-  if (Object.is(number, -0)) return '-0.0';
-  const [mantissa = '', power = ''] = number.toExponential().split('e');
-  const exponent = Number(power);
-  if (exponent < -4 || exponent >= 16) {
-    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-  }
-  const text = String(number); // JavaScript writes these without an exponent, too
-  return text.includes('.') ? text : `${text}.0`;
-}
-
 /** By code points. Plain comparison goes by UTF-16 units: astral characters before U+E000. */
 function compare(left: string, right: string): number {
-  const [ours, theirs] = [Array.from(left), Array.from(right)];
-  const at = ours.findIndex((char, index) => char !== theirs[index]);
-  if (at < 0) return ours.length - theirs.length;
-  return (ours[at]?.codePointAt(0) ?? 0) - (theirs[at]?.codePointAt(0) ?? -1);
+  let at = 0;
+  while (at < left.length && left.charCodeAt(at) === right.charCodeAt(at)) at++;
+  // Within a pair, it is the whole pairs that differ.
+  if (isLow(left, at) || isLow(right, at)) at -= isHigh(left, at - 1) ? 1 : 0;
+  return (left.codePointAt(at) ?? -1) - (right.codePointAt(at) ?? -1);
+}
+
+function isHigh(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xd800;
+}
+
+function isLow(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xdc00;
 }
 
 /** In code points. */
@@ -186,7 +205,7 @@ function inBrackets(sizes: number[]): number {
  * Writes a value that begins in column `indent`. `allowance` is what its last line must leave free
  * for the brackets (or the comma) that follow. A string that stands alone gets parentheses.
  */
-function format(value: Value, indent: number, allowance: number, alone: boolean, out: string[]) {
+function format(value: Value, indent: number, allowance: number, alone: boolean, out: Output) {
   // What is in a value that fits fits, too: nothing more is said about the column to it.
   const fits = value.size <= WIDTH - indent - allowance;
   const next = fits ? ', ' : ',\n' + ' '.repeat(indent + 1);
@@ -203,8 +222,13 @@ function format(value: Value, indent: number, allowance: number, alone: boolean,
       const pieces = fits
         ? [repr(value.value)]
         : split(value.value, WIDTH - indent - margin, allowance + margin);
-      const text = pieces.join('\n' + ' '.repeat(indent + margin));
-      out.push(alone && pieces.length > 1 ? `(${text})` : text);
+      const isWrapped = alone && pieces.length > 1;
+      if (isWrapped) out.push('(');
+      pieces.forEach((piece, index) => {
+        if (index > 0) out.push('\n' + ' '.repeat(indent + margin));
+        out.push(piece);
+      });
+      if (isWrapped) out.push(')');
       return;
     }
     case 'list':
@@ -218,7 +242,7 @@ function format(value: Value, indent: number, allowance: number, alone: boolean,
     case 'dict':
       out.push('{');
       value.entries.forEach(({ key, value: item }, index) => {
-        out.push(index > 0 ? next : '', key, ': ');
+        out.push(`${index > 0 ? next : ''}${key}: `);
         inner(item, length(key) + 2, index === value.entries.length - 1);
       });
       out.push('}');

@@ -1,4 +1,4 @@
-/** Strings as Python shows them. */
+/** Strings and floats as Python shows them. */
 
 /**
  * Text as Python's `repr` writes a string. "Printable" is judged by this Node's Unicode tables, so
@@ -21,4 +21,17 @@ function escaped(char: string): string {
   const hex = code.toString(16);
   if (code < 0x100) return '\\x' + hex.padStart(2, '0');
   return code < 0x10000 ? '\\u' + hex.padStart(4, '0') : '\\U' + hex.padStart(8, '0');
+}
+
+/** A float as Python's `repr` writes it: the same shortest digits, other rules for the exponent. */
+export function float(number: number): string {
+  if (!Number.isFinite(number)) return number < 0 ? '-inf' : 'inf';
+  if (Object.is(number, -0)) return '-0.0';
+  const [mantissa = '', power = ''] = number.toExponential().split('e');
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= 16) {
+    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  }
+  const text = String(number); // JavaScript writes these without an exponent, too
+  return text.includes('.') ? text : `${text}.0`;
 }

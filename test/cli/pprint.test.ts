@@ -74,6 +74,27 @@ t.test('what is nested deeper than 500 comes back as it is', (t) => {
   t.end();
 });
 
+t.test('keys are in the order of their code points', (t) => {
+  const keys = ['a', 'ab', 'b', 'é', '\ud800', '\uffff', '😀', '😁'];
+  const shuffled = [3, 6, 0, 7, 5, 2, 4, 1].map((at) => `${JSON.stringify(keys[at])}: 1`);
+  const order = [...pprint(`{${shuffled.join(', ')}}`).matchAll(/'(.*?)': 1/g)].map(
+    ([, key]) => key,
+  );
+  t.same(order, ['a', 'ab', 'b', 'é', '\\ud800', '\\uffff', '😀', '😁']);
+  t.end();
+});
+
+t.test('F46: a text that would become far longer than its JSON comes back as it is', (t) => {
+  const key = 'k'.repeat(16_000);
+  for (const inner of [`[${'1,'.repeat(8000)}1]`, `"${'x '.repeat(8000)}"`]) {
+    const json = `{"${key}": ${inner}}`;
+    t.ok(pprint(json) === json);
+  }
+  const deep = '{"properties": '.repeat(5) + `[${'1, '.repeat(2000)}1]` + '}'.repeat(5);
+  t.match(pprint(deep).slice(-100), /\n {76}1\]\}+$/, 'what is only deep is laid out');
+  t.end();
+});
+
 t.test('a big value takes no more time than its length asks for', (t) => {
   const started = process.hrtime.bigint();
   t.equal(pprint(JSON.stringify('x'.repeat(1_000_000))).length, 1_000_002);

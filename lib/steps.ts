@@ -1,0 +1,39 @@
+/**
+ * Long work in steps. A generator yields wherever others may have their turn; who runs it decides
+ * whether they get it.
+ */
+
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Milliseconds of the event loop that one piece of work takes at a time. */
+const TURN = 10;
+
+/** All of it at once, for who has nobody else to serve. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Calls `onEnd` with what comes of it: at once if that is soon, else in a later turn of the event loop. */
+export function inTurns<T>(steps: Steps<T>, onEnd: (result: T) => void): void {
+  const turn = startTurn();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) {
+      onEnd(step.value);
+      return;
+    }
+    if (turn.isOver()) {
+      setImmediate(inTurns, steps, onEnd);
+      return;
+    }
+  }
+}
+
+/** For work that gives something at each step. */
+export function startTurn(): { isOver(): boolean } {
+  const end = performance.now() + TURN;
+  return { isOver: () => performance.now() >= end };
+}
