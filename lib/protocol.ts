@@ -94,8 +94,11 @@ export interface ProgressFrame {
 export type FinalFrame = ResultFrame | ErrorFrame;
 export type Frame = FinalFrame | ProgressFrame;
 
-/** The longest request line taken, in bytes: the middleware's own largest message and room for the envelope. */
+/** The longest request line taken, in characters: the middleware's own largest message and room for the envelope. */
 export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;
+
+/** And in bytes, for the middleware takes no message of 4 MiB, however few characters that are. */
+export const MAX_REQUEST_BYTES = 2 * MAX_REQUEST_LINE;
 
 /** Seconds from a line's first byte in which the whole of it must come. */
 export const LINE_TIMEOUT = 30;

@@ -13,9 +13,10 @@ import {
   stringOf,
   type Members,
 } from './members.js';
-import { checkLength, MAX_MESSAGE, messageLimit, tooLong } from './message-size.js';
+import { characters, checkLength, MAX_MESSAGE, messageLimit, tooLong } from './message-size.js';
 import {
   Command,
+  MAX_REQUEST_BYTES,
   MAX_REQUEST_LINE,
   PROTOCOL,
   VERSION,
@@ -75,8 +76,11 @@ export function* readingRequest(line: Buffer): Steps<Incoming> {
 }
 
 function checkLine(line: Buffer): void {
-  if (line.length > MAX_REQUEST_LINE) {
-    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} bytes`, 'ValueError');
+  if (line.length > MAX_REQUEST_BYTES) {
+    throw malformed(`Request line longer than ${MAX_REQUEST_BYTES} bytes`, 'ValueError');
+  }
+  if (line.length > MAX_REQUEST_LINE && characters(line) > MAX_REQUEST_LINE) {
+    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} characters`, 'ValueError');
   }
 }
 

@@ -60,6 +60,37 @@ t.test('a line is never cut where its end would be a CR', async (t) => {
   );
 });
 
+t.test('the longest line is so many characters, however many bytes they are', async (t) => {
+  const line = (character: string, size: number) => {
+    const [head, tail] = [
+      '{"command":"call","method":"filesystem.file_receive","params":["',
+      '"]}',
+    ];
+    return `${head}${character.repeat(size - head.length - tail.length)}${tail}`;
+  };
+  const { random } = seededRandom();
+  for (const character of ['é', 'ß']) {
+    const most = line(character, 300);
+    const text = Buffer.from(
+      `${most}\n${line(character, 303)}\n${most}\r\n${line(character, 400)}\n${most}`,
+    );
+    for (const chunks of [[text], inPieces(text, random), [...text].map((b) => Buffer.from([b]))]) {
+      const found = await parse(chunks, 300);
+      t.same(
+        found.map(({ request }) => request?.command ?? 'refused'),
+        ['call', 'refused', 'call', 'refused', 'call'],
+        character,
+      );
+    }
+  }
+  const lines = new LineLimit({ length: 100 });
+  let seen = 0;
+  lines.on('data', (chunk: string) => (seen += chunk.length));
+  for (let i = 0; i < 100; i++) lines.write(Buffer.alloc(1000, 0x80));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.ok(seen > 0 && seen < 500, 'bytes that are no characters are bounded, too');
+});
+
 t.test('a line too long is refused once, at once, and the next one is read', async (t) => {
   const { random } = seededRandom();
   const ping = '{"command":"ping"}';

@@ -3,6 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import split2 from 'split2';
 import { LF } from '../ascii.js';
 import { MidcltError } from '../errors.js';
+import { characters } from '../message-size.js';
 import { MAX_REQUEST_LINE } from '../protocol.js';
 import { after } from '../timer.js';
 import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
@@ -11,7 +12,7 @@ import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
 const LEAST = 512;
 
 export interface LineLimits {
-  /** Bytes of the longest line. */
+  /** Characters of the longest line; it may have twice as many bytes. */
   readonly length?: number;
   /** Milliseconds from a line's first byte in which its newline must come; null, or none, is no limit. */
   readonly timeout?: number | null;
@@ -20,7 +21,7 @@ export interface LineLimits {
 }
 
 /**
- * Passes whole lines on as latin1 text and cuts a line two bytes after the limit: the parser sees
+ * Passes whole lines on as latin1 text and cuts a line two characters after the limit: the parser sees
  * that it is too long, also if split2 takes the last byte off as a CR; the rest of it is dropped
  * as it comes. Stands before split2, which would either buffer without end or drop the line without
  * a word, and looks through an unfinished line anew at every chunk.
@@ -33,11 +34,13 @@ export class LineLimit extends Transform {
   /** Why the input ended before its end. */
   failure: MidcltError | null = null;
 
+  /** Characters, and bytes, at which a line is cut. */
   private readonly cut: number;
+  private readonly cutBytes: number;
   private readonly timeout: number | null;
   private readonly memory: RequestMemory;
-  /** Bytes of the line that is being received; beyond the cut they are dropped. */
-  private length = 0;
+  /** Of the line that is being received; beyond the cut its bytes are dropped. */
+  private line = NO_LINE;
   /** What of it is held until its newline comes, in the first `used` bytes. */
   private held = EMPTY;
   private used = 0;
@@ -54,13 +57,14 @@ export class LineLimit extends Transform {
   constructor(limits: LineLimits = {}) {
     super({ encoding: 'latin1', readableHighWaterMark: 1 });
     this.cut = (limits.length ?? MAX_REQUEST_LINE) + 2;
+    this.cutBytes = 2 * this.cut;
     this.timeout = limits.timeout ?? null;
     this.memory = limits.memory ?? new RequestMemory(Infinity);
   }
 
   /** Has a line begun that has not ended yet? */
   get inLine(): boolean {
-    return this.length > 0;
+    return this.line.bytes > 0;
   }
 
   /** The oldest request that was passed on is over: its memory is free. */
@@ -84,7 +88,7 @@ export class LineLimit extends Transform {
 
   /** The last line counts also without its newline. */
   override _flush(done: TransformCallback): void {
-    if (this.failure || this.length === 0 || this.length >= this.cut) done();
+    if (this.failure || !this.inLine || this.isCut(this.line)) done();
     else this._transform(NEWLINE, 'latin1', done);
   }
 
@@ -110,10 +114,14 @@ export class LineLimit extends Transform {
       if (newline === -1 || this.failure) break;
       // Not for what is left of a line alone: to be read again, a stream must push something.
       if (!hasRoom) return chunk.subarray(from);
-      const part = chunk.subarray(from, newline + 1);
-      if (this.length < this.cut && !this.pay(part.length - 1))
-        return this.waitForMemory() ? chunk.subarray(from) : null;
-      hasRoom = this.finish(part);
+      if (!this.isCut(this.line)) {
+        const part = chunk.subarray(from, newline + 1);
+        const line = this.measured(part, part.length - 1);
+        if (!this.pay(line)) return this.waitForMemory() ? chunk.subarray(from) : null;
+        hasRoom = this.isCut(line) ? this.passCut(part) : this.pass(part);
+      }
+      this.forget();
+      this.line = NO_LINE;
       from = newline + 1;
     }
     const rest = chunk.subarray(from);
@@ -121,30 +129,43 @@ export class LineLimit extends Transform {
     return this.waitForMemory() ? rest : null;
   }
 
-  /** Takes the memory for the line of which only these bytes are missing. */
-  private pay(missing: number): boolean {
-    const size = Math.min(this.length + missing, this.cut);
-    const cost = costOf(size);
+  private isCut({ bytes, count }: Line): boolean {
+    return count >= this.cut || bytes >= this.cutBytes;
+  }
+
+  /**
+   * What the line comes to with the first `size` bytes of `part`. One of fewer bytes needs no counting, for no text has
+   * more characters than bytes.
+   */
+  private measured(part: Buffer, size: number): Line {
+    const bytes = this.line.bytes + size;
+    if (bytes < this.cut) return { bytes, count: 0 };
+    const isFirst = this.line.bytes < this.cut;
+    const before = isFirst ? characters(this.held.subarray(0, this.used)) : this.line.count;
+    return { bytes, count: before + characters(part.subarray(0, size)) };
+  }
+
+  /** Takes the memory for a line that is complete. */
+  private pay({ bytes }: Line): boolean {
+    const cost = costOf(Math.min(bytes, this.cutBytes));
     if (!this.memory.completed(costOf(this.held.length), cost)) return false;
     this.costs.push(cost);
     return true;
   }
 
-  /** Passes the line on whose last bytes these are, newline included. Is there room for another? */
-  private finish(part: Buffer): boolean {
-    const isCut = this.length >= this.cut; // it was passed on then
-    const size = this.length + part.length - 1;
+  /** Passes a line on whose last bytes these are, newline included. Is there room for another? */
+  private pass(part: Buffer): boolean {
     const before = this.held.subarray(0, this.used);
-    let hasRoom = true;
-    if (!isCut && size < this.cut) {
-      hasRoom = this.push(before.length === 0 ? part : Buffer.concat([before, part]));
-    } else if (!isCut) {
-      hasRoom = this.passCut(part);
-    }
     this.held = EMPTY;
-    this.forget();
-    this.length = 0;
-    return hasRoom;
+    return this.push(before.length === 0 ? part : Buffer.concat([before, part]));
+  }
+
+  private passCut(part: Buffer): boolean {
+    const line = Buffer.concat([this.held.subarray(0, this.used), part]);
+    this.held = EMPTY;
+    this.used = 0;
+    this.push(line.subarray(0, Math.min(endOf(line, this.cut), this.cutBytes)));
+    return this.push(NEWLINE);
   }
 
   /** Takes the beginning of a line, or more of it. False if there is no memory for it. */
@@ -152,32 +173,25 @@ export class LineLimit extends Transform {
     this.timer ??= after(this.timeout, () => {
       this.expire();
     });
-    const size = this.length + part.length;
-    if (this.length < this.cut) {
+    if (this.isCut(this.line)) return true;
+    const line = this.measured(part, part.length);
+    if (!this.isCut(line)) {
+      if (!this.hold(part)) return false;
+    } else {
       // Answer at once: the end of such a line may never come.
-      if (size >= this.cut) {
-        if (!this.pay(part.length)) return false;
-        this.passCut(part);
-        this.held = EMPTY;
-        this.used = 0;
-      } else if (!this.hold(part)) {
-        return false;
-      }
+      if (!this.pay(line)) return false;
+      this.passCut(part);
     }
-    this.length = size;
+    this.line = line;
     return true;
-  }
-
-  private passCut(part: Buffer): boolean {
-    const line = Buffer.concat([this.held.subarray(0, this.used), part]).subarray(0, this.cut);
-    this.push(line);
-    return this.push(NEWLINE);
   }
 
   private hold(part: Buffer): boolean {
     const size = this.used + part.length;
     if (size > this.held.length) {
-      const grown = Math.min(Math.max(size, 2 * this.held.length, LEAST), this.cut);
+      // Few lines are long in bytes and not in characters.
+      const most = size <= this.cut ? this.cut : this.cutBytes;
+      const grown = Math.min(Math.max(size, 2 * this.held.length, LEAST), most);
       if (!this.memory.takeUnfinished(costOf(grown) - costOf(this.held.length))) return false;
       const room = Buffer.allocUnsafeSlow(grown);
       this.held.copy(room, 0, 0, this.used);
@@ -246,9 +260,25 @@ export function splitLines(): Transform {
   });
 }
 
+/** The byte at which the first so many characters end, newline not included. */
+function endOf(line: Buffer, count: number): number {
+  let at = 0;
+  for (let left = count; at < line.length && line[at] !== LF; at++) {
+    if (((line[at] ?? 0) & 0xc0) !== 0x80 && --left < 0) break;
+  }
+  return at;
+}
+
 function tooSlow(seconds: number): MidcltError {
   return new MidcltError('REQUEST', `Request is not complete after ${seconds} s`);
 }
 
+/** Bytes of a line, and its characters where they were counted. */
+interface Line {
+  readonly bytes: number;
+  readonly count: number;
+}
+
+const NO_LINE: Line = { bytes: 0, count: 0 };
 const EMPTY = Buffer.alloc(0);
 const NEWLINE = Buffer.from('\n');

@@ -124,6 +124,42 @@ t.test('F26: an astral character is one character to the server', async (t) => {
   t.equal(daemon.sandbox.stats.connections, 1);
 });
 
+t.test(
+  'F26: an upload is measured in characters, and in bytes only by the server\u2019s 4 MiB',
+  async (t) => {
+    const arrivedBefore = paramsOf(daemon.sandbox, 'filesystem.file_receive').length;
+    const conversation = await converse(t, daemon.socket);
+    const send = async (text: string) => {
+      const params = `["/x", "${text}"]`;
+      conversation.send(call('filesystem.file_receive', params, undefined, { keep: true }));
+      await conversation.frame();
+      return paramsOf(daemon.sandbox, 'filesystem.file_receive').at(-1) === params;
+    };
+    t.ok(await send('é'.repeat(1_500_000)), '1.5 million characters of two bytes');
+    t.ok(await send('日'.repeat(1_300_000)), '1.3 million of three');
+    t.ok(await send('é'.repeat(2_097_000)), 'as many as there may be');
+    t.notOk(await send('日'.repeat(1_500_000)), 'more than 4 MiB');
+    t.notOk(await send('😀'.repeat(1_500_000)), 'nor is a line of 6 MB');
+    t.notOk(await send('é'.repeat(2_097_152)), 'too many characters');
+    conversation.send(PING);
+    t.match(await conversation.frame(), { type: 'result', result: 'pong' });
+    t.equal(paramsOf(daemon.sandbox, 'filesystem.file_receive').length, arrivedBefore + 3);
+    t.equal(daemon.sandbox.stats.connections, 1, 'the shared connection lives');
+  },
+);
+
+t.test(
+  'F26: the program sends 1.5 million characters of two bytes through the daemon',
+  async (t) => {
+    const before = paramsOf(daemon.sandbox, 'filesystem.file_receive').length;
+    const text = 'é'.repeat(1_500_000);
+    const input = `{"command":"call","method":"filesystem.file_receive","params":["/x","${text}"]}\n`;
+    const run = await daemon.d(['batch'], { input });
+    t.notMatch(run.stdout, /longer|takes/);
+    t.equal(paramsOf(daemon.sandbox, 'filesystem.file_receive').length, before + 1);
+  },
+);
+
 t.test('F26: the methods that take 2 MiB get them, and no more', async (t) => {
   const conversation = await converse(t, daemon.socket);
   const send = async (size: number) => {
@@ -132,10 +168,11 @@ t.test('F26: the methods that take 2 MiB get them, and no more', async (t) => {
     conversation.send(line);
     return conversation.frame();
   };
+  const arrived = () => paramsOf(daemon.sandbox, 'filesystem.file_receive').length;
+  const before = arrived();
   await send(2_000_000);
-  const arrived = paramsOf(daemon.sandbox, 'filesystem.file_receive');
-  t.equal(arrived.length, 1, 'the server was asked');
+  t.equal(arrived(), before + 1, 'the server was asked');
   t.match(await send(2_097_152), { type: 'error' });
-  t.equal(paramsOf(daemon.sandbox, 'filesystem.file_receive').length, 1);
+  t.equal(arrived(), before + 1);
   t.equal(daemon.sandbox.stats.connections, 1);
 });
