@@ -24,6 +24,7 @@ import {
   type Request,
   type Timeout,
 } from './protocol.js';
+import { refuseUnknown } from './request-members.js';
 import { atOnce, type Steps } from './steps.js';
 import { readingArgument } from './text/argument.js';
 
@@ -118,6 +119,8 @@ function echoOf(id: Json | undefined): Json | null {
 function* requestOf(members: Members): Steps<Request> {
   checkProtocol(members.get('protocol'));
   const version = wordOf(members.get('version'), 'version');
+  // A client of another version may send more than is known here, if it can do without.
+  if (version === null || version === VERSION) refuseUnknown(members.keys());
   const command = wordOf(members.get('command'), 'command');
   if (command === null)
     throw malformed("Request has no 'command'; it must be a string", 'KeyError');

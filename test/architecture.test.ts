@@ -17,7 +17,15 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
   ['lib/text'],
-  ['lib/uri', 'lib/paths', 'lib/private', 'lib/pid', 'lib/members', 'lib/message-size'],
+  [
+    'lib/uri',
+    'lib/paths',
+    'lib/private',
+    'lib/pid',
+    'lib/members',
+    'lib/message-size',
+    'lib/request-members',
+  ],
   ['lib/ancestors'],
   ['lib/json', 'lib/errors'],
   [

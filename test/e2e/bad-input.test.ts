@@ -1,5 +1,6 @@
 /** F28: whatever comes over the socket gets one clear error frame, and reaches nobody else. */
 import t from 'tap';
+import { VERSION } from '../../lib/protocol.js';
 import { startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { call, converse, type Conversation } from '../support/wire.js';
 
@@ -148,6 +149,56 @@ t.test('errors of requests with an id carry it', async (t) => {
     );
     t.match(error, { type: 'error', id: 7 }, line);
   }
+});
+
+t.test(
+  'a member that does not exist is refused, and the one that was meant is named',
+  async (t) => {
+    const conversation = await converse(t, daemon.socket);
+    const calls = daemon.sandbox.countOf('test.echo');
+    const cases: [string, string][] = [
+      ['"param":[1]', "Unknown member 'param' (did you mean 'params'?)"],
+      ['"Params":[1]', "Unknown member 'Params' (did you mean 'params'?)"],
+      ['"jobid":true', "Unknown member 'jobid' (did you mean 'job_id'?)"],
+      ['"jsonrpc":"2.0"', "Unknown member 'jsonrpc' (known: command, method, params, kwargs,"],
+      ['"__proto__":1', "Unknown member '__proto__' (known: command"],
+      [`"version":${JSON.stringify(VERSION)},"kwarg":{}`, "Unknown member 'kwarg' (did you mean"],
+    ];
+    for (const [member, error] of cases) {
+      const line = `{"command":"call","method":"test.echo",${member},"id":7}`;
+      const [frame] = await refused(conversation, line);
+      t.match(frame, { type: 'error', id: 7, error_type: 'TypeError' }, member);
+      t.ok((frame?.error as string).startsWith(error), frame?.error as string);
+    }
+    t.equal(daemon.sandbox.countOf('test.echo'), calls, 'nothing was called');
+  },
+);
+
+t.test('a client of another version may send members that this one does not know', async (t) => {
+  const conversation = await converse(t, daemon.socket);
+  for (const version of ['9.0.0', '0.0.1']) {
+    const more = { version, new_member: [1], id: 8, keep: true };
+    conversation.send(call('test.echo', '[2]', undefined, more));
+    t.strictSame(await conversation.frame(), {
+      type: 'result',
+      id: 8,
+      daemon: VERSION,
+      result: [2],
+    });
+  }
+});
+
+t.test('a request of the Python client has no member too many', async (t) => {
+  const conversation = await converse(t, daemon.socket);
+  const python = {
+    command: 'call',
+    method: 'test.int',
+    params: [3],
+    kwargs: { timeout: 5, job: false },
+  };
+  conversation.send(`${JSON.stringify(python)}\n{"command": "ping", "timeout": null}\n`);
+  t.strictSame(await conversation.frame(), { type: 'result', result: 3 });
+  t.strictSame(await conversation.frame(), { type: 'result', result: 'pong' });
 });
 
 t.test('the last of duplicate members counts', async (t) => {
