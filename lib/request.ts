@@ -107,7 +107,7 @@ function* checkedMembers(line: Buffer): Steps<Members | null> {
 
 /** An `id` that can stand in a frame. */
 function echoOf(id: Json | undefined): Json | null {
-  if (!id || id.length > MAX_ID) return null;
+  if (!id || id.length > MAX_ID || !isUtf8(id)) return null;
   try {
     checkValue(id);
     return id;

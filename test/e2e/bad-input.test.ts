@@ -1,4 +1,7 @@
 /** F28: whatever comes over the socket gets one clear error frame, and reaches nobody else. */
+import { isUtf8 } from 'node:buffer';
+import { once } from 'node:events';
+import net from 'node:net';
 import t from 'tap';
 import { VERSION } from '../../lib/protocol.js';
 import { startDaemon, type RunningDaemon } from '../support/daemon.js';
@@ -149,6 +152,30 @@ t.test('errors of requests with an id carry it', async (t) => {
     );
     t.match(error, { type: 'error', id: 7 }, line);
   }
+});
+
+t.test('an id that is no UTF-8 is left out of the error frame, any other is not', async (t) => {
+  const socket = net.connect(daemon.socket);
+  t.teardown(() => socket.destroy());
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  const lines = [
+    bytes('{"command":"ping","id":"', 'fffe', '"}\n'),
+    bytes('{"command":"ping","id":"é","x":"', 'ff', '"}\n'),
+    bytes('{"command":"ping","id":["', 'eda0bd', '"],"command":5}\n'),
+    bytes('{"id":7,"command":"ping","x":"', 'ff', '"\n'),
+  ];
+  socket.write(Buffer.concat([...lines, Buffer.from('{"command":"ping"}\n')]));
+  await once(socket, 'end');
+  const answers = Buffer.concat(chunks);
+  t.ok(isUtf8(answers));
+  t.notOk(answers.includes('\ufffd'), 'nothing that was not sent comes back');
+  const frames = answers.toString().trimEnd().split('\n');
+  t.same(
+    frames.map((line) => (JSON.parse(line) as { id?: unknown }).id),
+    [undefined, 'é', undefined, undefined, undefined],
+  );
+  for (const line of frames.slice(0, 4)) t.match(line, /"error_type":"UnicodeDecodeError"/);
 });
 
 t.test(
