@@ -15,6 +15,7 @@ const KNOWN: readonly string[] = [
   'version',
   'protocol',
   'job_id',
+  'not_sent',
   'args',
   'terminal',
 ];

@@ -143,6 +143,33 @@ t.test('a text for a shell that is read slowly comes whole, in turn, and ends', 
   }
 });
 
+t.test('F46: a long error text comes in pieces that are the frame', async (t) => {
+  const id = Buffer.from('{"a":1,"error":""}');
+  for (const error of [
+    'x'.repeat(65_535),
+    `${'x'.repeat(65_535)}😀\n`.repeat(3),
+    'é'.repeat(200_000),
+  ]) {
+    const frame = {
+      type: 'error',
+      error,
+      errorType: 'X',
+      trace: null,
+      extra: Buffer.from('[1]'),
+    } as const;
+    const text = new Stringify();
+    const pieces: Buffer[] = [];
+    text.on('data', (piece: Buffer) => pieces.push(piece));
+    text.end({ frame, id, wishes: { jobId: false, version: '0.0.1', text: null } });
+    await once(text, 'end');
+    const line = Buffer.concat(pieces).toString();
+    t.ok(line.startsWith('{"type":"error","id":{"a":1,"error":""},"daemon":'));
+    t.ok((JSON.parse(line) as { error: string }).error === error);
+    t.ok(line.endsWith(',"error_type":"X","trace":null,"extra":[1]}\n'));
+    t.ok(pieces.every((piece) => piece.length <= 6 * 65_536));
+  }
+});
+
 t.test('frames have their members in order, the result last', async (t) => {
   const id = Buffer.from('{"a": 1}');
   const text = (frame: Parameters<typeof encodeFrame>[0]) =>

@@ -10,6 +10,7 @@ import { NULL, onOneLine, quote } from '../members.js';
 import {
   MessageType,
   VERSION,
+  type ErrorFrame,
   type Frame,
   type Json,
   type ProgressFrame,
@@ -90,18 +91,39 @@ export class Stringify extends Transform {
   }
 
   override _transform(out: Outgoing, _encoding: BufferEncoding, done: TransformCallback): void {
-    const kind = out.options?.text;
-    const pieces = kind ? answerText(out.frame, kind) : encodeFrame(out);
-    done(null, { pieces, onTaken: out.onTaken ?? null } satisfies EncodedFrame);
+    const frame = { pieces: piecesOf(out), onTaken: out.onTaken ?? null };
+    done(null, frame satisfies EncodedFrame);
   }
 }
 
+/** As {@link encodeFrame}, but what takes long is made piece by piece. */
+function piecesOf(out: Outgoing): EncodedFrame['pieces'] {
+  const { frame, options } = out;
+  if (options?.text) return answerText(frame, options.text);
+  const isLong = frame.type === MessageType.ERROR && frame.error.length > QUOTED_AT_ONCE;
+  return isLong ? longError(out, frame) : encodeFrame(out);
+}
+
+/** With a text so long that to quote it would hold up everybody. */
+function* longError(out: Outgoing, frame: ErrorFrame): Generator<Buffer> {
+  const line = Buffer.concat(encodeFrame({ ...out, frame: { ...frame, error: '' } }));
+  const at = Buffer.byteLength(`${headOf(out)},"error":"`);
+  yield line.subarray(0, at);
+  for (let from = 0; from < frame.error.length; from += QUOTED_AT_ONCE) {
+    const slice = frame.error.slice(from, from + QUOTED_AT_ONCE);
+    yield Buffer.from(quote(slice).slice(1, -1));
+  }
+  yield line.subarray(at);
+}
+
+/** Characters. */
+const QUOTED_AT_ONCE = 64 * 1024;
+
 /** A frame's line in as few pieces as possible without copying a large payload. */
-export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
+export function encodeFrame(out: Outgoing): Buffer[] {
+  const { frame, options } = out;
   if (options?.text) return [...answerText(frame, options.text)].filter((piece) => piece !== null);
-  const isOther = frame.type !== MessageType.PROGRESS && (options?.version ?? VERSION) !== VERSION;
-  const version = isOther ? `,"daemon":"${VERSION}"` : '';
-  const head = `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;
+  const head = headOf(out);
   switch (frame.type) {
     case MessageType.RESULT: {
       const pieces = [Buffer.from(`${head},"result":`), onOneLine(frame.result), END];
@@ -139,6 +161,13 @@ export function encodeFrame({ frame, id, options }: Outgoing): Buffer[] {
 function jobMembers({ jobId, abortable = null }: ProgressFrame): Buffer {
   const id = jobId === null ? '' : `,"job_id":${jobId}`;
   return Buffer.from(abortable === null ? id : `${id},"abortable":${abortable}`);
+}
+
+/** What all frames begin with. */
+function headOf({ frame, id, options }: Outgoing): string {
+  const isOther = frame.type !== MessageType.PROGRESS && (options?.version ?? VERSION) !== VERSION;
+  const version = isOther ? `,"daemon":"${VERSION}"` : '';
+  return `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;
 }
 
 const EMPTY = Buffer.alloc(0);
