@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { Duplex, pipeline } from 'node:stream';
 import t from 'tap';
 import { MAX_REQUEST_LINE } from '../lib/protocol.js';
-import { encodeFrame, Parse, Stringify, type Incoming } from '../lib/stream/codec.js';
+import {
+  encodeFrame,
+  Parse,
+  Stringify,
+  type EncodedFrame,
+  type Incoming,
+} from '../lib/stream/codec.js';
 import { Deliver } from '../lib/stream/deliver.js';
 import { LineLimit, splitLines } from '../lib/stream/lines.js';
 import { RequestMemory } from '../lib/stream/memory.js';
@@ -159,8 +165,10 @@ t.test('F46: a long error text comes in pieces that are the frame', async (t) =>
     } as const;
     const text = new Stringify();
     const pieces: Buffer[] = [];
-    text.on('data', (piece: Buffer) => pieces.push(piece));
-    text.end({ frame, id, wishes: { jobId: false, version: '0.0.1', text: null } });
+    text.on('data', (frame: EncodedFrame) => {
+      for (const piece of frame.pieces) if (piece) pieces.push(piece);
+    });
+    text.end({ frame, id, options: { jobId: false, version: '0.0.1', text: null } });
     await once(text, 'end');
     const line = Buffer.concat(pieces).toString();
     t.ok(line.startsWith('{"type":"error","id":{"a":1,"error":""},"daemon":'));

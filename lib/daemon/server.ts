@@ -52,6 +52,7 @@ export class Server {
   async listen(): Promise<void> {
     const { claim, lifecycle } = this.options;
     await claim.listen(this.sessions.listener);
+    this.sessions.tellLimit();
     lifecycle.start();
   }
 

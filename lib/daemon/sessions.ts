@@ -1,14 +1,17 @@
-/** Accepts connections and keeps them: the silent ones, the open sessions, and those refused. */
+/** Accepts connections and keeps them: the silent ones, the open sessions, and those beyond the limit. */
 import net from 'node:net';
-import { errorFrame, MidcltError } from '../errors.js';
+import { errorFrame, MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
+import { Command } from '../protocol.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
+import { placesFor, type Places } from './descriptors.js';
+import { peekLine } from './first-line.js';
 
+/** Milliseconds in which a client beyond the limit has to say what it wants. */
+const PATIENCE = 1000;
 /** Milliseconds a refused client has to read why; without it, its own writing would lose it the answer. */
 const REFUSAL_LINGERS = 1000;
-/** Refused connections that have this time at once; more are closed as soon as they have been told. */
-const MOST_REFUSALS = 64;
 /** Milliseconds between two looks at clients that are not read from just now: do they still live? */
 const LOOK = 1000;
 /** Milliseconds between two lines in the log about it. */
@@ -24,20 +27,31 @@ export class Sessions {
   private readonly open = new Set<Session>();
   /** Sessions so far; each one's number is its name in the log. */
   private clients = 0;
+  /** Those of the sessions that are open beyond the limit. */
+  private guests = 0;
+  /** Beyond the limit, and silent so far: what refuses them at once. The oldest is first. */
+  private readonly asked = new Set<() => void>();
   private readonly refused = new Set<net.Socket>();
+  private readonly places: Places;
   private lastLogged = -Infinity;
   private looking: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly make: (socket: net.Socket, client: number) => Session,
-    private readonly most: number,
+    most: number,
     private readonly log: Log,
   ) {
+    this.places = placesFor(most);
     // Half-close after the last request is normal: what was asked is still answered.
     this.listener = net.createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', ignore); // a session has its own ears
-      if (this.silent.size + this.open.size >= most) this.refuse(socket);
-      else this.await(socket);
+      if (this.size - this.guests < this.places.connections) this.await(socket);
+      else this.ask(socket);
+    });
+    this.listener.once('listening', () => {
+      this.listener.on('error', (error) => {
+        this.warn('connection not accepted', { error: systemReason(error) });
+      });
     });
   }
 
@@ -45,9 +59,17 @@ export class Sessions {
     return this.silent.size + this.open.size;
   }
 
+  /** Says in the log where there can be fewer connections than were wanted. */
+  tellLimit(): void {
+    const { connections, descriptors } = this.places;
+    if (descriptors === null) return;
+    this.log('warning', 'descriptors limit the connections', { connections, descriptors });
+  }
+
   /** Accepts no more; resolves when every request received is answered. */
   async drain(): Promise<void> {
     this.listener.close();
+    for (const refuse of this.asked) refuse();
     for (const socket of this.silent) socket.destroy();
     await Promise.all([...this.open].map((session) => session.drain()));
   }
@@ -55,6 +77,7 @@ export class Sessions {
   /** Ends every connection at once; with `leaveKept` those kept open to the process's own end. */
   destroy({ leaveKept = false } = {}): void {
     this.listener.close();
+    for (const refuse of this.asked) refuse();
     for (const socket of [...this.silent, ...this.refused]) socket.destroy();
     for (const session of this.open) {
       if (leaveKept && session.isKept) session.leave();
@@ -73,15 +96,17 @@ export class Sessions {
     });
   }
 
-  private serve(socket: net.Socket): void {
+  private serve(socket: net.Socket, isGuest = false): void {
     const client = ++this.clients;
     const session = this.make(socket, client);
     this.open.add(session);
+    if (isGuest) this.guests++;
     this.looking ??= setInterval(() => {
       for (const each of this.open) void each.checkClient();
     }, LOOK).unref();
     void session.closed.then((error) => {
       this.open.delete(session);
+      if (isGuest) this.guests--;
       if (this.open.size === 0) {
         clearInterval(this.looking);
         this.looking = undefined;
@@ -90,15 +115,34 @@ export class Sessions {
     });
   }
 
+  /** One beyond the limit: it is served if it wants to know how the daemon is, or to end it. */
+  private ask(socket: net.Socket): void {
+    const { asked, refused, places } = this;
+    this.warn('too many connections, some are refused', { limit: places.connections });
+    const [oldest] = asked;
+    if (asked.size + refused.size >= places.refused) oldest?.();
+    const giveUp = peekLine(socket, PATIENCE, (line) => {
+      asked.delete(giveUp);
+      if (socket.destroyed) return;
+      const isGuest = line !== null && this.guests < places.guests && isForDaemon(line);
+      if (isGuest) this.serve(socket, true);
+      else this.refuse(socket);
+    });
+    asked.add(giveUp);
+  }
+
+  private warn(event: string, fields: Parameters<Log>[2]): void {
+    const now = performance.now();
+    if (now - this.lastLogged <= REFUSAL_LOGGED) return;
+    this.lastLogged = now;
+    this.log('warning', event, fields);
+  }
+
   /** What it sends meanwhile is dropped: the frame is in its hands before a write of its can fail. */
   private refuse(socket: net.Socket): void {
-    const now = performance.now();
-    if (now - this.lastLogged > REFUSAL_LOGGED) {
-      this.lastLogged = now;
-      this.log('warning', 'too many connections, some are refused', { limit: this.most });
-    }
-    socket.end(Buffer.concat(encodeFrame({ frame: errorFrame(full(this.most)), id: null })));
-    if (this.refused.size >= MOST_REFUSALS) {
+    const { asked, refused, places } = this;
+    socket.end(Buffer.concat(encodeFrame({ frame: errorFrame(full(places)), id: null })));
+    if (asked.size + refused.size >= places.refused) {
       socket.destroySoon();
       return;
     }
@@ -112,11 +156,22 @@ export class Sessions {
   }
 }
 
-function full(most: number): MidcltError {
+function full({ connections, descriptors }: Places): MidcltError {
+  const number = `${connections} connection${connections === 1 ? '' : 's'}`;
+  const limit = descriptors === null ? '--max-connections' : `ulimit -n ${descriptors}`;
   return new MidcltError(
     'BUSY',
-    `The daemon has ${most} connections, which is its limit (--max-connections); the request was not sent`,
+    `The daemon has ${number}, which is its limit (${limit}); the request was not sent`,
   );
+}
+
+function isForDaemon(line: string): boolean {
+  try {
+    const { command } = JSON.parse(line) as { command?: unknown };
+    return command === Command.STATUS || command === Command.STOP;
+  } catch {
+    return false; // no JSON, or null
+  }
 }
 
 function ignore(): void {
