@@ -92,10 +92,16 @@ async function run(
   const { params } = request;
   if (!Array.isArray(params)) throw params;
   const args = method.params === null ? params : bind(method.params, params);
-  middleware.journal?.record(request.method, params, session.number);
+  const record = (): void => {
+    middleware.journal?.record(request.method, params, session.number);
+  };
   const call: Call = { middleware, session, args, signal: session.signal };
-  if ('run' in method) return method.run(call);
+  if ('run' in method) {
+    record();
+    return method.run(call);
+  }
   const job = startJob(call, request, params, method);
+  if (job.spec.args === params) record(); // not merged into another, which is run instead
   recorded.lasts(job.finished);
   if (!request.waitsForJob()) return job;
   await job.finished; // the slot stays taken, as on the real server

@@ -41,7 +41,7 @@ export interface SandboxOptions {
   /**
    * A file to which each call is appended before it is run, as a line of JSON: `method`, `params`
    * (not of `auth.*`) and `connection`, a number from 1 on. It tells what was run when the sandbox
-   * was killed.
+   * was killed; a job that was merged into another was not.
    */
   readonly journal?: string | undefined;
 }
