@@ -1,5 +1,6 @@
 /** The client's end of the Unix socket: one request out, its frames in. Loads node:net and little else. */
 import { connect as connectTo, type Socket } from 'node:net';
+import { departureOf } from './departure.js';
 import { asMidcltError, isMidcltError, MidcltError, systemReason } from './errors.js';
 import { FrameReader, type Answer, type AnswerListener } from './frame-reader.js';
 import { stringOf } from './members.js';
@@ -17,8 +18,11 @@ export type Address = Pick<DaemonPaths, 'socket' | 'directory'> & {
 const UNREAD = 'The daemon ended before it read the request; it was not sent';
 /** Milliseconds between two tries at a full backlog. */
 const BACKLOG_RETRY = 20;
-/** Milliseconds for a daemon to say that it will stop: two seconds in all. */
-const STOP_PATIENCE = { silence: 900, longest: 60_000, answer: 900 };
+/** Milliseconds for a daemon to say that it will stop: two seconds in all, unless it may be busy. */
+const STOP_PATIENCE = {
+  ...{ silence: 900, longest: 60_000, answer: 900 },
+  ...{ busy: 300_000, unknownIsBusy: false },
+};
 
 /**
  * Sends one request line to the daemon at `address` and resolves when its final frame has come.
@@ -35,7 +39,7 @@ export async function sendRequest(
   const socket = await connect(address);
   const answering = exchange(socket, line, listener);
   // Once the request is on its way: what is done now takes no time from it.
-  const endWatch = watchSilence(socket, again(address), () => {
+  const endWatch = watchSilence(socket, watched(address), () => {
     socket.destroy(hung(address.socket, '; the outcome is unknown'));
   });
   try {
@@ -77,17 +81,18 @@ export async function askStatus(address: Address, patience: number): Promise<Jso
 /**
  * Asks the daemon at `address` to stop and resolves with the text it answered (or the error frame)
  * once it is gone: it keeps this connection to its last moment, so the end of it is the end of
- * the daemon. Rejects as {@link sendRequest}.
+ * the daemon, unless that is the Python one. Rejects as {@link sendRequest}.
  */
 export async function sendStop(
   address: Address,
   { ifIdle = false } = {},
 ): Promise<string | ErrorFrame> {
   const socket = await connect(address, STOP_PATIENCE.answer);
+  const departure = departureOf(address.socket);
   const onHung = () => {
     socket.destroy(hung(address.socket, ''));
   };
-  const endWatch = watchSilence(socket, again(address), onHung, STOP_PATIENCE);
+  const endWatch = watchSilence(socket, watched(address), onHung, STOP_PATIENCE);
   const gone = new Promise((resolve) => socket.once('close', resolve));
   const wish = ifIdle ? `"if_idle":true,"version":"${VERSION}",` : '';
   const line = `{"command":"stop",${wish}"keep":true}\n`;
@@ -100,6 +105,7 @@ export async function sendStop(
     endWatch();
     if (error) return error;
     await gone;
+    await departure();
     return stringOf(Buffer.concat(text)) ?? '';
   } finally {
     endWatch();
@@ -132,8 +138,9 @@ function exchange(socket: Socket, line: string, listener: AnswerListener): Promi
   });
 }
 
-function again(address: Address): (patience: number) => Promise<Socket> {
-  return (patience) => connect(address, patience);
+/** A daemon's address as {@link watchSilence} wants it. */
+export function watched(address: Address): Parameters<typeof watchSilence>[1] {
+  return { path: address.socket, connect: (patience) => connect(address, patience) };
 }
 
 /** Does a daemon that may be trusted accept connections at `address`? */

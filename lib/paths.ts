@@ -1,5 +1,5 @@
 /** Where a daemon's files are: `(uri, username)` → identifier → socket, pid file, log. */
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 // In place of node:crypto, which takes 2 ms to load; the bundler leaves out all but SHA-256.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { MidcltError } from './errors.js';
@@ -63,6 +63,16 @@ export function checkSocketPath(path: string): void {
     'FILES',
     `The socket path ${path} has ${length} bytes; the system takes ${MAX_SOCKET_PATH}. Set MIDCLT_HOME to a directory with a shorter path`,
   );
+}
+
+/** What tells the socket at a path from one that takes its place; null if there is none, or it can't be told. */
+export function socketIdentity(file: string): string | null {
+  try {
+    const { dev, ino, ctimeMs } = lstatSync(file);
+    return `${dev} ${ino} ${ctimeMs}`;
+  } catch {
+    return null;
+  }
 }
 
 function homeDirectory(env: NodeJS.ProcessEnv): string {

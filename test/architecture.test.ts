@@ -15,7 +15,8 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/compose'],
   ['lib/commands'],
   ['lib/stream', 'lib/middleware'],
-  ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader', 'lib/responsive'],
+  ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader'],
+  ['lib/responsive', 'lib/departure'],
   ['lib/text'],
   [
     'lib/uri',

@@ -1,6 +1,6 @@
 /** One connection to the daemon and the request it is busy with; opens another where one has ended. */
 import type { Socket } from 'node:net';
-import { connect, type Address } from '../client.js';
+import { connect, watched, type Address } from '../client.js';
 import { asMidcltError, MidcltError, shuttingDown, systemReason } from '../errors.js';
 import { booleanOf, membersOf } from '../members.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../protocol.js';
@@ -60,8 +60,7 @@ export class Lane {
     const asked = request === null ? null : withMembers(line, keeps ? NOT_SENT + KEEP : NOT_SENT);
     const isLasting = keeps && asked !== null;
     const cutter = new FrameCutter(this.options.patience);
-    const again = (patience: number) => connect(this.address, patience);
-    this.endWatch = watchSilence(socket, again, () => {
+    this.endWatch = watchSilence(socket, watched(this.address), () => {
       this.fail(hung(this.address.socket, '; the outcome is unknown'));
       this.close();
     });

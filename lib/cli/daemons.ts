@@ -4,6 +4,7 @@ import { askStatus, type Address } from '../client.js';
 import { asMidcltError } from '../errors.js';
 import { getDaemonDir } from '../paths.js';
 import { pidBeside } from '../pid.js';
+import { mayBeBusy } from '../responsive.js';
 import type { StatusReport } from '../status.js';
 
 /** Milliseconds for an answer, so that the commands end within two seconds. */
@@ -14,7 +15,7 @@ export interface Daemon {
   readonly socket: string;
   /** From the pid file. */
   readonly pid: number | null;
-  /** `foreign`: it answers, but does not know `status`, as the Python daemon. `gone`: nothing listens. */
+  /** `foreign`: the Python daemon, which does not know `status`, or is too busy to say even that. `gone`: nothing listens. */
   readonly state: 'running' | 'foreign' | 'hung' | 'gone' | 'unusable';
   readonly report: StatusReport | null;
   /** What is wrong, where something is. */
@@ -36,7 +37,8 @@ export async function look(address: Address): Promise<Daemon> {
   } catch (error) {
     const { code, message } = asMidcltError(error);
     if (code === 'NO_DAEMON' || code === 'LOST') return found('gone');
-    return found(code === 'HUNG' ? 'hung' : 'unusable', message);
+    if (code !== 'HUNG') return found('unusable', message);
+    return mayBeBusy(socket, false) ? found('foreign') : found('hung', message);
   }
 }
 
