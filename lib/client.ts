@@ -5,6 +5,7 @@ import { asMidcltError, isMidcltError, MidcltError, systemReason } from './error
 import { FrameReader, type Answer, type AnswerListener } from './frame-reader.js';
 import { stringOf } from './members.js';
 import { DAEMON_CONNECT_TIMEOUT, VERSION, type ErrorFrame, type Json } from './protocol.js';
+import { insistently, Unread } from './insist.js';
 import { hung, watchSilence } from './responsive.js';
 import { checkSocketPath, type DaemonPaths } from './paths.js';
 import { trustDirectory, trustSocket } from './private.js';
@@ -15,7 +16,8 @@ export type Address = Pick<DaemonPaths, 'socket' | 'directory'> & {
   readonly startCommand?: string;
 };
 
-const UNREAD = 'The daemon ended before it read the request; it was not sent';
+/** Bytes of a status that are believed. */
+const STATUS_BYTES = 1024 * 1024;
 /** Milliseconds between two tries at a full backlog. */
 const BACKLOG_RETRY = 20;
 /** Milliseconds for a daemon to say that it will stop: two seconds in all, unless it may be busy. */
@@ -29,13 +31,17 @@ const STOP_PATIENCE = {
  *
  * Rejects with `NO_DAEMON` if none listens there, or if it ended before it took the request; `FILES` if the socket may not be used, `LOST`
  * if the daemon closes the connection before the final frame, `HUNG` if it shows no sign of life,
- * `PROTOCOL` if it sends no frames.
+ * `BUSY` if it takes no more connections, `PROTOCOL` if it sends no frames.
  */
-export async function sendRequest(
+export function sendRequest(
   address: Address,
   line: string,
   listener: AnswerListener,
 ): Promise<Answer> {
+  return insistently(address.socket, () => sendOnce(address, line, listener));
+}
+
+async function sendOnce(address: Address, line: string, listener: AnswerListener): Promise<Answer> {
   const socket = await connect(address);
   const answering = exchange(socket, line, listener);
   // Once the request is on its way: what is done now takes no time from it.
@@ -60,16 +66,26 @@ export async function sendRequest(
  * Resolves with the text of what the daemon at `address` says of itself, or the error frame of one that
  * does not know `status`. Rejects as {@link sendRequest}, all within `patience` milliseconds.
  */
-export async function askStatus(address: Address, patience: number): Promise<Json | ErrorFrame> {
+export function askStatus(address: Address, patience: number): Promise<Json | ErrorFrame> {
+  const deadline = performance.now() + patience;
+  return insistently(address.socket, () => askStatusOnce(address, deadline - performance.now()));
+}
+
+async function askStatusOnce(address: Address, patience: number): Promise<Json | ErrorFrame> {
   const socket = await connect(address, patience);
   const timer = setTimeout(() => {
     socket.destroy(hung(address.socket, ''));
   }, patience);
   const text: Buffer[] = [];
+  let bytes = 0;
   try {
     const error = await exchange(socket, '{"command":"status","close":true}\n', {
       progress: () => undefined,
-      result: (piece) => text.push(piece),
+      result(piece) {
+        bytes += piece.length;
+        if (bytes > STATUS_BYTES) throw new MidcltError('PROTOCOL', 'The status is too long');
+        text.push(piece);
+      },
     });
     return error ?? Buffer.concat(text);
   } finally {
@@ -83,10 +99,11 @@ export async function askStatus(address: Address, patience: number): Promise<Jso
  * once it is gone: it keeps this connection to its last moment, so the end of it is the end of
  * the daemon, unless that is the Python one. Rejects as {@link sendRequest}.
  */
-export async function sendStop(
-  address: Address,
-  { ifIdle = false } = {},
-): Promise<string | ErrorFrame> {
+export function sendStop(address: Address, { ifIdle = false } = {}): Promise<string | ErrorFrame> {
+  return insistently(address.socket, () => sendStopOnce(address, ifIdle));
+}
+
+async function sendStopOnce(address: Address, ifIdle: boolean): Promise<string | ErrorFrame> {
   const socket = await connect(address, STOP_PATIENCE.answer);
   const departure = departureOf(address.socket);
   const onHung = () => {
@@ -129,7 +146,7 @@ function exchange(socket: Socket, line: string, listener: AnswerListener): Promi
       const { code } = error as NodeJS.ErrnoException;
       // Of a Unix socket both mean that what was sent is still unread.
       const isUnread = code === 'EPIPE' || code === 'ECONNRESET';
-      if (isUnread) reject(new MidcltError('NO_DAEMON', UNREAD));
+      if (isUnread) reject(new Unread());
       else reject(isMidcltError(error) ? error : lost(systemReason(error)));
     });
     socket.on('close', () => {

@@ -74,6 +74,20 @@ export function asMidcltError(thrown: unknown): MidcltError {
   return new MidcltError('PROTOCOL', error.message, { errorType: error.name, cause: error });
 }
 
+/** Classes of errors that are mistakes in this program: their texts say nothing to its users. */
+const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError'];
+
+/** What to say of anything thrown: what it says itself, unless that is a mistake's text or a system error's. */
+export function publicText(thrown: unknown): string {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { cause } = error;
+  const origin = cause instanceof Error && cause.message === error.message ? cause : error;
+  if (MISTAKES.includes(origin.name)) {
+    return `This is a mistake of midclt itself (${origin.name}). MIDCLT_DEBUG=1 shows where; please report it`;
+  }
+  return isMidcltError(origin) ? origin.message : systemReason(origin);
+}
+
 /** What becomes of a request whose client has gone before it was sent. */
 export function abandoned(): MidcltError {
   return new MidcltError('CLOSED', 'The client went away; the request was not sent');
@@ -86,10 +100,10 @@ export function shuttingDown(): MidcltError {
 
 export function errorFrame(thrown: unknown): ErrorFrame {
   const cause = asMidcltError(thrown);
-  const { message, errorType, trace, extra } = cause;
+  const { errorType, trace, extra } = cause;
   return {
     type: MessageType.ERROR,
-    error: message,
+    error: publicText(cause),
     errorType,
     trace: trace && Buffer.from(trace.text),
     extra: extra && Buffer.from(extra.text),
@@ -113,7 +127,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset (ECONNRESET)',
   EACCES: 'permission denied (EACCES)',
   EADDRINUSE: 'already in use (EADDRINUSE)',
-  EMFILE: 'too many open files (EMFILE)',
+  EMFILE: "too many open files (EMFILE; see 'ulimit -n')",
   ENOENT: 'no such file (ENOENT)',
   ENOTFOUND: 'no such host (ENOTFOUND)',
   EAI_AGAIN: 'the host name cannot be looked up now (EAI_AGAIN)',

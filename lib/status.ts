@@ -41,5 +41,49 @@ export interface StatusReport {
   readonly jobs: { readonly followed: number };
 }
 
+/** The text of a status as a report, or null if a member that every daemon tells is missing or of the wrong type. */
+export function readStatus(text: Buffer): StatusReport | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text.toString());
+  } catch {
+    return null;
+  }
+  return matches(value, REPORT) ? (value as StatusReport) : null;
+}
+
+/** The types of the members of {@link StatusReport} that version 0.1.0 told already. */
+type Shape = 'number' | 'text' | 'text?' | 'flag' | { readonly [name: string]: Shape };
+
+const REPORT: Shape = {
+  ...{ pid: 'number', version: 'text', uptime: 'number', uri: 'text?', username: 'text?' },
+  ...{ phase: 'text', lifetime: 'number', clients: 'number', memory: 'number' },
+  middleware: {
+    ...{ uri: 'text', state: 'text', since: 'text', last_error: 'text?' },
+    ...{ logins: 'number', reconnects: 'number', can_log_in_again: 'flag' },
+  },
+  calls: { served: 'number', failed: 'number', in_flight: 'number', queued: 'number' },
+  jobs: { followed: 'number' },
+};
+
+function matches(value: unknown, shape: Shape): boolean {
+  switch (shape) {
+    case 'number':
+      return typeof value === 'number' && Math.abs(value) < 1e15;
+    case 'text':
+      return typeof value === 'string';
+    case 'text?':
+      return value === null || typeof value === 'string';
+    case 'flag':
+      return typeof value === 'boolean';
+    default:
+      return (
+        typeof value === 'object' &&
+        value !== null &&
+        Object.entries(shape).every(([name, each]) => matches(Reflect.get(value, name), each))
+      );
+  }
+}
+
 /** What of it is known where the middleware is. */
 export type CoreReport = Pick<StatusReport, 'middleware' | 'calls' | 'jobs'>;

@@ -16,7 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/commands'],
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader'],
-  ['lib/responsive', 'lib/departure'],
+  ['lib/responsive', 'lib/departure', 'lib/insist'],
   ['lib/text'],
   [
     'lib/uri',

@@ -22,7 +22,8 @@ export async function startForCall(args: Arguments, missing: MidcltError): Promi
   try {
     await start(args, DEFAULT_CALL_TIMEOUT);
   } catch (error) {
-    if (!isMidcltError(error) || error.code === 'RUNNING') return; // somebody else was faster
+    if (!isMidcltError(error)) throw error;
+    if (error.code === 'RUNNING') return; // somebody else was faster
     if (error.code === 'CONNECT' && args.uri === null) {
       // No TrueNAS here at all: what the Python client says, and why.
       throw new MidcltError('NO_DAEMON', `${missing.message}\n${error.message}`);

@@ -1,11 +1,11 @@
 /** What is known of the daemons of this user: asked of each, and all asked at once. */
 import fs from 'node:fs';
-import { askStatus, type Address } from '../client.js';
-import { asMidcltError } from '../errors.js';
+import { askStatus, isListening, type Address } from '../client.js';
+import { asMidcltError, publicText } from '../errors.js';
 import { getDaemonDir } from '../paths.js';
 import { pidBeside } from '../pid.js';
 import { mayBeBusy } from '../responsive.js';
-import type { StatusReport } from '../status.js';
+import { readStatus, type StatusReport } from '../status.js';
 
 /** Milliseconds for an answer, so that the commands end within two seconds. */
 const PATIENCE = 1500;
@@ -26,17 +26,29 @@ export interface Daemon {
 export async function look(address: Address): Promise<Daemon> {
   const { socket } = address;
   const pid = pidBeside(socket);
+  const name = pid === null ? `The daemon at ${socket}` : `The daemon (pid ${pid})`;
   const found = (state: Daemon['state'], problem: string | null = null): Daemon => {
     return { address, socket, pid, state, report: null, problem };
   };
   try {
     const answer = await askStatus(address, PATIENCE);
-    if (!Buffer.isBuffer(answer)) return found('foreign');
-    const report = JSON.parse(answer.toString()) as StatusReport;
-    return { ...found('running'), report };
+    if (!Buffer.isBuffer(answer)) {
+      // An unknown command is a ValueError; what refuses a known one is something else.
+      return answer.errorType === 'ValueError' ? found('foreign') : found('unusable', answer.error);
+    }
+    const report = readStatus(answer);
+    if (report) return { ...found('running'), report };
+    return found('unusable', `${name} answered 'status' with what is no status`);
   } catch (error) {
-    const { code, message } = asMidcltError(error);
-    if (code === 'NO_DAEMON' || code === 'LOST') return found('gone');
+    const { code } = asMidcltError(error);
+    const message = publicText(error);
+    if (code === 'NO_DAEMON') return found('gone');
+    if (code === 'LOST') {
+      const isGone = !(await isListening(address));
+      return isGone
+        ? found('gone')
+        : found('unusable', `${name} closed the connection without an answer`);
+    }
     if (code !== 'HUNG') return found('unusable', message);
     return mayBeBusy(socket, false) ? found('foreign') : found('hung', message);
   }

@@ -1,6 +1,6 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import { writeSync } from 'node:fs';
-import { isMidcltError, MidcltError, systemReason } from '../errors.js';
+import { isMidcltError, MidcltError, publicText, systemReason } from '../errors.js';
 import type { ErrorFrame } from '../protocol.js';
 import { errorText } from '../text/error.js';
 import { pause } from './pause.js';
@@ -35,9 +35,13 @@ export function sayLine(line: string): void {
   say(`${line}\n`);
 }
 
-/** An error of ours, or a stranger's, in one line. */
+/** An error of ours, or a stranger's, in one line; where it came from only for who asks for that. */
 export function sayError(error: unknown): void {
-  sayLine(`Error: ${isMidcltError(error) ? error.message : `unexpected: ${systemReason(error)}`}`);
+  sayLine(`Error: ${publicText(error)}`);
+  if (process.env.MIDCLT_DEBUG && error instanceof Error) {
+    const origin = error.cause instanceof Error ? error.cause : error;
+    sayLine(origin.stack ?? String(origin));
+  }
 }
 
 /** Says what ended a command, unless nobody reads its output, and returns its exit code. */

@@ -4,7 +4,7 @@
  * everything else, and whatever goes wrong before a request is sent, is left to the program.
  */
 import { spawnSync } from 'node:child_process';
-import { MidcltError } from '../errors.js';
+import { MidcltError, systemReason } from '../errors.js';
 import type { Arguments } from './arguments.js';
 import { writeOut } from './output.js';
 import { FAST, POSIX_QUOTE, QUOTE, WHOLE } from './shell-text.js';
@@ -29,13 +29,20 @@ export function shellInit({ shell }: Arguments): number {
 
 /** What connects stdin and stdout to the socket `$sock` until the daemon closes it. */
 function connection(): string {
-  const { stderr, stdout } = spawnSync('nc', ['-h'], { encoding: 'utf8' });
-  if (/^\s*-U\b/m.test(`${stdout}\n${stderr}`)) return 'nc -U "$sock"';
-  if (spawnSync('socat', ['-V']).status === 0) return 'socat -t 86400 - "UNIX-CONNECT:$sock"';
+  if (/^\s*-U\b/m.test(outputOf('nc', '-h') ?? '')) return 'nc -U "$sock"';
+  if (outputOf('socat', '-V') !== null) return 'socat -t 86400 - "UNIX-CONNECT:$sock"';
   throw new MidcltError(
     'FILES',
     'A shell needs nc (that of OpenBSD) or socat to talk to the daemon; install one of them',
   );
+}
+
+/** What a program prints, or null if it is not there. Throws a `FILES` error if it can't be run for another reason. */
+function outputOf(program: string, option: string): string | null {
+  const { error, stdout, stderr } = spawnSync(program, [option], { encoding: 'utf8' });
+  if (!error) return `${stdout}\n${stderr}`;
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+  throw new MidcltError('FILES', `Cannot run ${program}: ${systemReason(error)}`);
 }
 
 function quoted(text: string): string {

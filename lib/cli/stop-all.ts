@@ -2,7 +2,7 @@
 import { sendStop } from '../client.js';
 import { asMidcltError } from '../errors.js';
 import { lookAround, type Daemon } from './daemons.js';
-import { sayLine } from './output.js';
+import { sayError, sayLine } from './output.js';
 
 /** 0 if all there were have gone; 1 if there were none, or one did not go. */
 export async function stopAll(): Promise<number> {
@@ -27,9 +27,8 @@ async function stop({ address, socket, pid, problem }: Daemon): Promise<boolean>
     sayLine(`${isStopped ? answer : `Error stopping daemon: ${answer.error}`} (${who})`);
     return isStopped;
   } catch (error) {
-    const { code, message } = asMidcltError(error);
-    if (code === 'NO_DAEMON') return true; // it has just gone
-    sayLine(`Error: ${message}`);
+    if (asMidcltError(error).code === 'NO_DAEMON') return true; // it has just gone
+    sayError(error);
     return false;
   }
 }
