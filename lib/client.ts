@@ -186,8 +186,9 @@ export async function connect(
     try {
       return await tryConnect(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN')
-        throw connectError(path, error, startCommand);
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error; // not the system's
+      if (code !== 'EAGAIN') throw connectError(path, error, startCommand);
       if (Date.now() > deadline) throw hung(path, ''); // nobody accepts connections
       await new Promise((resolve) => setTimeout(resolve, BACKLOG_RETRY));
     }

@@ -114,7 +114,8 @@ export function errorFrame(thrown: unknown): ErrorFrame {
 
 /** A system error in words: `permission denied (EACCES)`, without the call and path that Node repeats. */
 export function systemReason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, name } = error as NodeJS.ErrnoException;
+  if (code === undefined && MISTAKES.includes(name)) return `a mistake of midclt itself (${name})`;
   // `EACCES: permission denied, open '/x'`, or `connect ECONNREFUSED 127.0.0.1:1`
   const [, words = message] = /^[A-Z][A-Z0-9]+: (.*?)(?:, \w+(?: .*)?)?$/.exec(message) ?? [];
   if (code === undefined) return words;

@@ -1,5 +1,5 @@
 /** Pid files, and what the system tells of the processes they name. */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** The pid in a pid file, or null. */
@@ -28,13 +28,36 @@ export interface ProcessView {
 /** Null for a process that has ended, a zombie among them, or of which the system tells nothing. */
 export function viewProcess(pid: number): ProcessView | null {
   try {
-    // The name before it, in parentheses, may hold any character.
-    const [state = ''] = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '');
+    const state = stateIn(`/proc/${pid}/stat`);
     if (/[ZX]/.test(state)) return null;
     return { runs: kindOf(readlinkSync(`/proc/${pid}/exe`)), isStopped: /t/i.test(state) };
   } catch {
     return process.platform === 'linux' ? null : viewByPs(pid);
   }
+}
+
+/** Is no thread of it left? Before that, what it had open may still be. A zombie has ended. */
+export function hasEnded(pid: number): boolean {
+  let threads: string[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return process.platform === 'linux' || viewByPs(pid) === null;
+  }
+  return threads.every((id) => {
+    try {
+      return /^[ZX]/.test(stateIn(`/proc/${pid}/task/${id}/stat`));
+    } catch {
+      return true; // just now
+    }
+  });
+}
+
+/** The name before it, in parentheses, may hold any character. */
+function stateIn(statFile: string): string {
+  return readFileSync(statFile, 'latin1')
+    .replace(/^.*\) /s, '')
+    .slice(0, 1);
 }
 
 function viewByPs(pid: number): ProcessView | null {
