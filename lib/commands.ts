@@ -20,6 +20,7 @@ import {
 import type { Metrics } from './metrics.js';
 import { explained } from './text/explained.js';
 import type { StatusReport } from './status.js';
+import { ownCommand } from './text/own-command.js';
 import { isOlder } from './version.js';
 import type { Context, Patience, Verb, Verbs } from './stream/forward.js';
 
@@ -33,6 +34,8 @@ export interface CommandOptions {
   /** Seconds; null is no timeout. */
   readonly callTimeout: number | null;
   readonly metrics: Metrics;
+  /** Is the server's certificate left unverified? Null: there is none. */
+  readonly isInsecure: boolean | null;
   /** The daemon that serves; undefined where there is none. */
   readonly daemon?: DaemonControl;
 }
@@ -46,6 +49,9 @@ export interface DaemonControl {
 export function createVerbs(options: CommandOptions): Verbs {
   const { concurrency, callTimeout, plainMethods } = options;
   const calling: Verb = {
+    check: (request) => {
+      checkVerification(request, options);
+    },
     slotClass: ({ method, kwargs }) =>
       kwargs.job || plainMethods.mayStartJob(method ?? '') ? 'job' : 'call',
     onShortOfJobs: ({ method }) => {
@@ -55,6 +61,9 @@ export function createVerbs(options: CommandOptions): Verbs {
     run: (request, context) => call(request, context, options),
   };
   const pinging: Verb = {
+    check: (request) => {
+      checkVerification(request, options);
+    },
     slotClass: () => (concurrency === 1 ? 'call' : 'look-up'),
     patience: ({ timeout }) => patienceOf(timeout === undefined ? PING_TIMEOUT : timeout, null),
     run: (request, context) => ping(request, context, options),
@@ -131,6 +140,21 @@ async function call(
   } finally {
     endCall?.();
   }
+}
+
+/** What was asked for with a verified certificate is not sent without, nor the other way round. */
+function checkVerification({ insecure }: Request, { isInsecure, daemon }: CommandOptions): void {
+  if (insecure === null || isInsecure === null || insecure === isInsecure) return;
+  const { uri, username } = daemon?.status() ?? { uri: null, username: null };
+  const stop = ownCommand({ uri, username }, ['daemon-stop']);
+  throw new MidcltError(
+    'REQUEST',
+    isInsecure
+      ? "The daemon does not verify the server's certificate (it was started with --insecure), which this call did not ask for; " +
+          `it was not sent. Give --insecure, too, or end that daemon with '${stop}'`
+      : "The daemon verifies the server's certificate, and this call asks to do without (--insecure); " +
+          `it was not sent. Leave out --insecure, or end that daemon with '${stop}'`,
+  );
 }
 
 /** For a shell on a terminal the error says what the program would say there. */

@@ -66,10 +66,20 @@ export function compose(options: CoreOptions): Core {
   const connection = new Connection({ target, credential, askOtp, log });
   const jobs = new Jobs(connection, log);
   const metrics = new Metrics();
+  const isInsecure = target.scheme === 'wss' ? !target.verify : null;
   const plainMethods = new PlainMethods(connection, () => {
     scheduler.reconsider();
   });
-  const common = { connection, jobs, plainMethods, log, metrics, concurrency, callTimeout };
+  const common = {
+    connection,
+    jobs,
+    plainMethods,
+    log,
+    metrics,
+    concurrency,
+    callTimeout,
+    isInsecure,
+  };
   const scheduler = new Scheduler({
     calls: concurrency,
     jobs: Math.min(concurrency, JOB_CONCURRENCY),
@@ -97,6 +107,8 @@ export function compose(options: CoreOptions): Core {
           logins,
           reconnects,
           can_log_in_again: canLogInAgain,
+          insecure: isInsecure ?? false,
+          api_key: credential?.kind === 'api-key' ? credential.key.id : null,
         },
         calls: {
           served: metrics.served,
@@ -106,6 +118,7 @@ export function compose(options: CoreOptions): Core {
           latency: metrics.percentiles(),
         },
         jobs: { followed: jobs.followed },
+        settings: { concurrency, call_timeout: callTimeout },
       };
     },
     sessions: (options) => {

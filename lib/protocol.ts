@@ -57,6 +57,8 @@ export interface Request {
   readonly version: string | null;
   /** `stop`: only if nothing else is to be answered. */
   readonly ifIdle: boolean;
+  /** The client does without a verified certificate, or does not; null: it does not say. */
+  readonly insecure: boolean | null;
   /** The answer is what the command line prints, for a terminal or not; null: a frame. */
   readonly text: 'plain' | 'terminal' | null;
 }

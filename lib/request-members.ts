@@ -16,6 +16,7 @@ const KNOWN: readonly string[] = [
   'protocol',
   'job_id',
   'not_sent',
+  'insecure',
   'args',
   'terminal',
 ];

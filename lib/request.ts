@@ -137,6 +137,7 @@ function* requestOf(members: Members): Steps<Request> {
     close: flagOf(members.get('close'), 'close'),
     keep: flagOf(members.get('keep'), 'keep'),
     jobId: flagOf(members.get('job_id'), 'job_id'),
+    insecure: isNull(members.get('insecure')) ? null : flagOf(members.get('insecure'), 'insecure'),
     notSent: flagOf(members.get('not_sent'), 'not_sent'),
     version,
     ifIdle: flagOf(members.get('if_idle'), 'if_idle'),

@@ -1,4 +1,5 @@
 /** What a daemon says of itself: the result of `status`. Names as on the wire. */
+import type { Level } from './logger.js';
 
 export interface StatusReport {
   readonly pid: number;
@@ -27,6 +28,10 @@ export interface StatusReport {
     readonly reconnects: number;
     /** False when the login took a one-time code and nothing is left to do it again with. */
     readonly can_log_in_again: boolean;
+    /** The server's certificate is not verified. Missing: an older daemon, which does not tell. */
+    readonly insecure?: boolean;
+    /** The number of the key that logged in; null is a password, or no login at all. */
+    readonly api_key?: string | null;
   };
   readonly calls: {
     readonly served: number;
@@ -39,6 +44,23 @@ export interface StatusReport {
     readonly latency: { readonly p50: number; readonly p90: number; readonly p99: number } | null;
   };
   readonly jobs: { readonly followed: number };
+  /** Missing: an older daemon, which does not tell. */
+  readonly settings?: DaemonSettings;
+}
+
+/** What a daemon was told to be, so that one in its place can be the same. `lifetime` is one of them. */
+export interface DaemonSettings {
+  readonly concurrency: number;
+  /** Seconds, for calls that name no timeout. */
+  readonly call_timeout: number;
+  /** Seconds. */
+  readonly linger: number;
+  readonly max_connections: number;
+  /** Absolute; null is stderr. */
+  readonly log_file: string | null;
+  readonly log_level: Level;
+  /** A service manager runs it, or the program that it is a part of: nobody else is to replace it. */
+  readonly managed: boolean;
 }
 
 /** The text of a status as a report, or null if a member that every daemon tells is missing or of the wrong type. */
@@ -49,7 +71,9 @@ export function readStatus(text: Buffer): StatusReport | null {
   } catch {
     return null;
   }
-  return matches(value, REPORT) ? (value as StatusReport) : null;
+  if (!matches(value, REPORT)) return null;
+  const { settings, ...report } = value as StatusReport;
+  return settings && matches(settings, SETTINGS) ? { ...report, settings } : report;
 }
 
 /** The types of the members of {@link StatusReport} that version 0.1.0 told already. */
@@ -64,6 +88,11 @@ const REPORT: Shape = {
   },
   calls: { served: 'number', failed: 'number', in_flight: 'number', queued: 'number' },
   jobs: { followed: 'number' },
+};
+
+const SETTINGS: Shape = {
+  ...{ concurrency: 'number', call_timeout: 'number', linger: 'number' },
+  ...{ max_connections: 'number', log_file: 'text?', log_level: 'text', managed: 'flag' },
 };
 
 function matches(value: unknown, shape: Shape): boolean {
@@ -86,4 +115,6 @@ function matches(value: unknown, shape: Shape): boolean {
 }
 
 /** What of it is known where the middleware is. */
-export type CoreReport = Pick<StatusReport, 'middleware' | 'calls' | 'jobs'>;
+export interface CoreReport extends Pick<StatusReport, 'middleware' | 'calls' | 'jobs'> {
+  readonly settings: Pick<DaemonSettings, 'concurrency' | 'call_timeout'>;
+}

@@ -65,6 +65,7 @@ export class DaemonServer {
       log,
       uri,
       username,
+      settings: { log_file: null, log_level: 'info', managed: true },
     });
   }
 

@@ -21,6 +21,8 @@ export interface LaneOptions {
   readonly progress: boolean;
   /** Bytes up to which a frame is held until it is whole. */
   readonly patience: number;
+  /** A member for every request, with a comma before it; or nothing. */
+  readonly member: string;
 }
 
 interface Exchange {
@@ -56,8 +58,10 @@ export class Lane {
     });
     const { socket } = this;
     if (!socket) throw notSent('the connection to the daemon was closed');
+    const { member } = this.options;
     const keeps = request !== null && !request.close;
-    const asked = request === null ? null : withMembers(line, keeps ? NOT_SENT + KEEP : NOT_SENT);
+    const asked =
+      request === null ? null : withMembers(line, NOT_SENT + (keeps ? KEEP : '') + member);
     const isLasting = keeps && asked !== null;
     const cutter = new FrameCutter(this.options.patience);
     this.endWatch = watchSilence(socket, watched(this.address), () => {

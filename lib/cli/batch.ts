@@ -18,7 +18,7 @@ import { Order, type Place } from './batch-order.js';
 import { BatchOutput } from './batch-output.js';
 import { withCore } from './direct.js';
 import { sayLine } from './output.js';
-import { daemonAddress, withDaemon } from './via-daemon.js';
+import { daemonAddress, verificationMember, withDaemon } from './via-daemon.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
@@ -45,9 +45,10 @@ export function runBatch(args: Arguments): Promise<number> {
 }
 
 async function throughDaemon(args: Arguments): Promise<number> {
-  const { files, parallel, progress } = args;
+  const { uri, files, parallel, progress } = args;
   const address = daemonAddress(args);
-  const options = { progress, patience: Math.floor(WINDOW.bytes / parallel) };
+  const member = verificationMember(uri, args.insecure);
+  const options = { progress, member, patience: Math.floor(WINDOW.bytes / parallel) };
   const lanes = Array.from({ length: parallel }, () => new Lane(address, options));
   await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read
   const daemon: Daemon = { stopped: false, find: finder(args) };

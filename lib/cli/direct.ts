@@ -65,6 +65,7 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     notSent: false,
     version: null,
     ifIdle: false,
+    insecure: null,
     text: null,
   };
 }

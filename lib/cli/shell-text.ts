@@ -106,6 +106,9 @@ _midclt_fast() {
     fi
     id=$_midclt_id
   fi
+  case $uri in
+    [Ww][Ss][Ss]:*) request="$request,\"insecure\":false" ;;
+  esac
   sock=$dir/daemon-$id.sock
   case $sock in
     /*) ;;

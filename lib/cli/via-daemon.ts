@@ -13,9 +13,11 @@ import { startCommand, type OwnOptions } from '../text/own-command.js';
 /** With the daemon that there is. */
 export function daemonExchange(options: OwnOptions): Exchange {
   const address = daemonAddress(options);
+  const { uri, insecure } = options;
+  const more = insecure === undefined ? '' : verificationMember(uri, insecure);
   return (outbound, listener) =>
     tellAfterSilence(
-      (heard) => sendRequest(address, requestLine(outbound), hearing(listener, heard)),
+      (heard) => sendRequest(address, requestLine(outbound, more), hearing(listener, heard)),
       (isOver) => void full().sayWhyDaemonWaits(address, isOver),
     );
 }
@@ -24,6 +26,11 @@ export function daemonExchange(options: OwnOptions): Exchange {
 export function daemonAddress(options: OwnOptions): Address {
   const { socket, directory } = daemonPaths(options.uri, options.username);
   return { socket, directory, startCommand: startCommand(options) };
+}
+
+/** For a server with a certificate: whether the daemon may do without verifying it, as a member behind others. */
+export function verificationMember(uri: string | null, insecure: boolean): string {
+  return /^wss:/i.test(uri ?? '') ? `,"insecure":${insecure}` : '';
 }
 
 /** With a daemon that is started where there is none, and replaced where it is outdated. */
@@ -76,7 +83,7 @@ export async function stopDaemon(options: Pick<Arguments, 'uri' | 'username'>): 
   return failed ? 1 : 0;
 }
 
-function requestLine({ command, method, params, timeout, job }: Outbound): string {
+function requestLine({ command, method, params, timeout, job }: Outbound, more: string): string {
   const seconds = timeout === null ? [] : [`"timeout":${timeout}`];
   const members =
     command === Command.PING
@@ -87,5 +94,5 @@ function requestLine({ command, method, params, timeout, job }: Outbound): strin
           `"kwargs":{${[...seconds, ...(job ? ['"job":true'] : [])].join(',')}}`,
           ...(job ? ['"job_id":true'] : []),
         ];
-  return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"version":"${VERSION}","close":true}\n`;
+  return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"version":"${VERSION}","close":true${more}}\n`;
 }

@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly lifetime: number;
   /** A listening socket to serve in place of one's own, which stays whose it is. */
   readonly listenFd?: number | null | undefined;
+  /** A service manager runs this process. */
+  readonly isManaged?: boolean;
   /** Null is the default file; `-` is stderr. */
   readonly logFile: string | null;
   readonly logLevel: Level;
@@ -98,6 +100,11 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     log,
     uri,
     username,
+    settings: {
+      log_file: daemonLog.file,
+      log_level: options.logLevel,
+      managed: (options.isManaged ?? false) || !options.endsProcess,
+    },
   });
   try {
     await Promise.race([upstream.open(core), lifecycle.draining]);

@@ -6,7 +6,7 @@ import type { Owner } from './claim.js';
 import { takeStep } from './ending.js';
 import type { Lifecycle } from './lifecycle.js';
 import { PROTOCOL, VERSION } from '../protocol.js';
-import type { StatusReport } from '../status.js';
+import type { DaemonSettings, StatusReport } from '../status.js';
 import { Sessions } from './sessions.js';
 
 export interface ServerOptions {
@@ -23,6 +23,7 @@ export interface ServerOptions {
   /** As the user gave them, for `status`. */
   readonly uri: string | null;
   readonly username: string | null;
+  readonly settings: Pick<DaemonSettings, 'log_file' | 'log_level' | 'managed'>;
 }
 
 export class Server {
@@ -87,7 +88,8 @@ export class Server {
   }
 
   private status(): StatusReport {
-    const { core, lifecycle, uri, username } = this.options;
+    const { core, lifecycle, uri, username, linger, maxConnections } = this.options;
+    const { settings, ...report } = core.report();
     return {
       pid: process.pid,
       version: VERSION,
@@ -100,7 +102,8 @@ export class Server {
       lifetime: lifecycle.lifetime,
       clients: this.sessions.size,
       memory: process.memoryUsage.rss(),
-      ...core.report(),
+      ...report,
+      settings: { ...settings, linger, max_connections: maxConnections, ...this.options.settings },
     };
   }
 

@@ -32,6 +32,8 @@ export interface Patience {
 }
 
 export interface Verb {
+  /** Throws why the request may not be run here. */
+  check?(request: Request): void;
   /** What it takes while the middleware is busy with it, by what is known now. */
   slotClass(request: Request): SlotClass;
   /** As {@link Want.onShortOfJobs}. */
@@ -94,6 +96,7 @@ async function answer(
   try {
     if (!verb) throw new MidcltError('REQUEST', `Unknown command: ${request.command}`);
     check();
+    verb.check?.(request);
     const patience = verb.patience(request);
     const began = performance.now();
     const want: Want = {

@@ -21,8 +21,8 @@ export async function startPythonDaemon(
   t: Test,
   home: string,
   options: readonly string[] = [],
+  socket = filesOf(home, null).socket,
 ): Promise<PythonDaemon> {
-  const { socket } = filesOf(home, null);
   fs.mkdirSync(path.dirname(socket), { mode: 0o700, recursive: true });
   const child = spawn('python3', [PROGRAM, socket, ...options], { env: environment(home) });
   t.teardown(() => child.kill('SIGKILL'));
