@@ -2,14 +2,19 @@
 import path from 'node:path';
 import { sendStop } from '../client.js';
 import { callTimeoutOf } from '../compose.js';
+import { isOtherManaged } from '../daemon/manager.js';
 import { isMidcltError, MidcltError } from '../errors.js';
 import { daemonPaths } from '../paths.js';
 import { DEFAULT_CALL_TIMEOUT, VERSION } from '../protocol.js';
 import { DEFAULT_URI, parseTarget } from '../uri.js';
+import type { StatusReport } from '../status.js';
+import { ownCommand } from '../text/own-command.js';
 import { isOlder } from '../version.js';
 import type { Arguments } from './arguments.js';
+import { look } from './daemons.js';
 import { startDetached } from './handover.js';
-import { sayLine } from './output.js';
+import { isTerminal, sayLine } from './output.js';
+import { isTerminalThere } from './prompt.js';
 import { upstreamOf } from './upstream.js';
 
 /**
@@ -18,7 +23,7 @@ import { upstreamOf } from './upstream.js';
  * reason for which none has started.
  */
 export async function startForCall(args: Arguments, missing: MidcltError): Promise<void> {
-  if (!canLogIn(args)) throw missing;
+  if (!canLogIn(args) && !canAsk(args)) throw missing;
   try {
     await start(args, DEFAULT_CALL_TIMEOUT);
   } catch (error) {
@@ -33,9 +38,37 @@ export async function startForCall(args: Arguments, missing: MidcltError): Promi
   }
 }
 
-/** `daemon --detach`: resolves with what is to be printed. */
-export async function startInBackground(args: Arguments): Promise<string | null> {
-  return start(args, callTimeoutOf(process.env));
+/** What `daemon --detach` came to: a daemon, and its log file (null: stderr), or the one there was. */
+export type Started =
+  | { readonly kind: 'started'; readonly logFile: string | null }
+  | { readonly kind: 'running'; readonly who: string };
+
+/** `daemon --detach`. Nothing is asked for where a daemon runs already. Rejects if that can't be used. */
+export async function startInBackground(args: Arguments): Promise<Started> {
+  const running = await runningOf(args);
+  if (running) return running;
+  try {
+    return { kind: 'started', logFile: await start(args, callTimeoutOf(process.env)) };
+  } catch (error) {
+    if (!isMidcltError(error) || error.code !== 'RUNNING') throw error;
+    const winner = await runningOf(args); // somebody else was faster
+    if (winner) return winner;
+    throw error;
+  }
+}
+
+async function runningOf(args: Arguments): Promise<Started | null> {
+  const { uri, username, insecure } = args;
+  const { state, socket, pid, problem, report } = await look(daemonPaths(uri, username));
+  if (state === 'gone') return null;
+  const who = `${pid === null ? '' : ` (pid ${pid})`} at ${socket}`;
+  if (state === 'unusable') throw new MidcltError('FILES', problem ?? state);
+  const isOther = (report?.middleware.insecure ?? insecure) !== insecure;
+  if (state !== 'hung' && !(isOther && /^wss:/i.test(uri ?? ''))) return { kind: 'running', who };
+  const why = isOther
+    ? `It was started ${insecure ? 'without' : 'with'} --insecure. End it with '${ownCommand({ uri, username }, ['daemon-stop'])}' first`
+    : problem;
+  throw new MidcltError('RUNNING', `A daemon is already running${who}. ${why}`);
 }
 
 /**
@@ -45,11 +78,23 @@ export async function startInBackground(args: Arguments): Promise<string | null>
 export async function replaceOlder(args: Arguments, version: string): Promise<void> {
   if (!isOlder(version, VERSION) || !canLogIn(args)) return;
   try {
-    const answer = await sendStop(daemonPaths(args.uri, args.username), { ifIdle: true });
-    if (typeof answer === 'string') await start(args, DEFAULT_CALL_TIMEOUT);
+    const paths = daemonPaths(args.uri, args.username);
+    const { report } = await look(paths);
+    if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
+    const answer = await sendStop(paths, { ifIdle: true });
+    if (typeof answer === 'string') await startAs(args, report, paths.log);
   } catch {
     // it is busy, or gone, or another call is at it
   }
+}
+
+/** With the settings of the one before, as far as it told them. */
+function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultLog: string) {
+  if (!settings) return start({ ...args, lifetime }, DEFAULT_CALL_TIMEOUT);
+  const { concurrency, linger, max_connections, log_file, log_level, call_timeout } = settings;
+  const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
+  const limits = { concurrency, linger, maxConnections: max_connections };
+  return start({ ...args, lifetime, ...logs, ...limits }, call_timeout);
 }
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
@@ -72,4 +117,9 @@ function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments):
   if (apiKey !== null) return true;
   const hasPassword = Boolean(password) || (passwordFile !== null && passwordFile !== '-');
   return Boolean(username) && hasPassword;
+}
+
+/** Is somebody there to be asked for the password? */
+function canAsk({ username, passwordFile }: Arguments): boolean {
+  return Boolean(username) && passwordFile === null && isTerminal() && isTerminalThere();
 }

@@ -1,6 +1,7 @@
 /** `midclt daemon`: a daemon in the foreground, or started in the background. */
 import { callTimeoutOf, compose, type CoreOptions } from '../compose.js';
 import { takeListenFd } from '../daemon/activation.js';
+import { isManaged as isProcessManaged } from '../daemon/manager.js';
 import { runDaemonProcess } from '../daemon/run.js';
 import { MidcltError } from '../errors.js';
 import { parseTarget, DEFAULT_URI } from '../uri.js';
@@ -16,14 +17,17 @@ import { upstreamOf } from './upstream.js';
 export async function daemonCommand(args: Arguments): Promise<number> {
   if (args.handoverFd !== null) return startedInBackground(args);
   if (args.detach) {
-    announce(await startInBackground(args));
+    const started = await startInBackground(args);
+    if (started.kind === 'started') announce(started.logFile);
+    else print(`A daemon is already running${started.who}; it goes on as it is.\n`);
     return 0;
   }
+  const isManaged = isProcessManaged(process.pid, process.env);
   const listenFd = takeListenFd(process.env);
   refuseDebugger({ isAllowed: true });
   const login = await upstreamOf(args, sayLine);
   await runDaemon(
-    { ...args, listenFd },
+    { ...args, listenFd, isManaged },
     { ...login, callTimeout: callTimeoutOf(process.env) },
     announce,
   );
@@ -78,6 +82,7 @@ type Settings = Pick<
   /** A socket that listens already. */
   readonly listenFd?: number | null;
   readonly abort?: AbortSignal;
+  readonly isManaged?: boolean;
 };
 
 function runDaemon(
@@ -106,10 +111,14 @@ function runDaemon(
 }
 
 function announce(logFile: string | null): void {
-  process.stdout.on('error', () => undefined); // nobody has to read this
-  process.stdout.write(
+  print(
     logFile === null
       ? 'Accepting connections. Logging to stderr.\n'
       : `Accepting connections. Log file: ${logFile}\n`,
   );
+}
+
+function print(text: string): void {
+  process.stdout.on('error', () => undefined); // nobody has to read this
+  process.stdout.write(text);
 }

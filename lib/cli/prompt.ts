@@ -31,6 +31,16 @@ export async function promptSecret(text: string): Promise<string | null> {
   }
 }
 
+/** Could something be asked? */
+export function isTerminalThere(): boolean {
+  try {
+    fs.closeSync(fs.openSync('/dev/tty', 'r+'));
+    return true;
+  } catch {
+    return tty.isatty(STDIN);
+  }
+}
+
 function openTerminal(): Terminal | null {
   let descriptor: number;
   try {

@@ -3,6 +3,7 @@ import { MidcltError } from '../errors.js';
 import type { ApiKeyCredential, Credential } from '../middleware/credential.js';
 import type { AskOtp } from '../middleware/login.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../uri.js';
+import { harmless } from '../text/terminal.js';
 import type { Arguments } from './arguments.js';
 
 export interface Upstream {
@@ -40,24 +41,30 @@ export async function upstreamOf(
   const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
   const { apiKey } = args;
   const credential =
-    apiKey === null ? await passwordOf(args, warn) : apiKeyOf(args, apiKey, target, warn);
+    apiKey === null ? await passwordOf(args, target, warn) : apiKeyOf(args, apiKey, target, warn);
   return { target, credential, askOtp: (attempt) => oneTimeCode(args, attempt) };
 }
 
 async function passwordOf(
   { username, password, passwordFile }: UpstreamOptions,
+  target: Target,
   warn: (line: string) => void,
 ): Promise<Credential | null> {
   if (username === null || username === '') return null;
   if (password !== null && password !== '') return { kind: 'password', username, password };
   const { readPassword } = require('./password.js') as typeof import('./password.js');
   const read = passwordFile === null ? null : readPassword(passwordFile, warn);
-  const secret = read ?? (await ask('Password: '));
+  const secret = read ?? (await ask(`Password for ${harmless(nameOf(username, target))}: `));
   if (secret !== null) return { kind: 'password', username, password: secret };
   throw new MidcltError(
     'REQUEST',
     `There is no terminal to ask for ${username}'s password on; give it with -P, --password-file or MIDCLT_PASSWORD`,
   );
+}
+
+/** Whose password it is, and where. */
+function nameOf(username: string, { scheme, url }: Target): string {
+  return scheme === 'ws+unix' ? username : `${username}@${new URL(url).hostname}`;
 }
 
 /** Null: there is none, or no other one. */

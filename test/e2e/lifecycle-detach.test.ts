@@ -24,8 +24,8 @@ t.test('it prints the ready line, exits 0 and leaves a daemon in the background'
     t.match({ cwd, session, terminal }, { cwd: '/', session: pid(), terminal: 0 });
     t.match(await run(['-u', uri, '--no-autostart', '-d', 'call', 'core.ping']), PONG);
     const again = await run(['-u', uri, 'daemon', '--detach'], { env });
-    t.match(again, { code: 1, stdout: '' });
-    t.match(again.stderr, new RegExp(`^Error: A daemon is already running \\(pid ${pid()}\\)`));
+    t.match(again, { code: 0, stderr: '' });
+    t.match(again.stdout, new RegExp(`^A daemon is already running \\(pid ${pid()}\\)[^\\n]*\\n$`));
     t.match(await run(['-u', uri, 'daemon-stop']), { code: 0 });
     await place.settled();
   }
@@ -122,7 +122,7 @@ t.test(
     const env = { ...AUTOSTART, WS: place.ws };
     const start = `midclt -u "$WS" -U admin daemon --detach && midclt -u "$WS" -U admin -d ping`;
     const terminal = onTerminal(t, start, { home: place.home, env, columns: 200 });
-    await until('the prompt', () => terminal.written().includes('Password: '));
+    await until('the prompt', () => terminal.written().includes('Password for admin@127.0.0.1: '));
     t.same(
       place.processes().filter((pid) => processOf(pid).session === pid).length,
       1,
@@ -131,9 +131,49 @@ t.test(
     terminal.type('admin-pw\r');
     t.equal(await terminal.finished, 0);
     const { log } = place.files(place.ws, 'admin');
-    t.same(terminal.screen.lines, ['Password:', `Accepting connections. Log file: ${log}`, 'pong']);
+    t.same(terminal.screen.lines, [
+      'Password for admin@127.0.0.1:',
+      `Accepting connections. Log file: ${log}`,
+      'pong',
+    ]);
     t.equal(place.sandbox.stats.logins, 1);
     await place.settled(place.pid(place.ws, 'admin'));
+  },
+);
+
+t.test(
+  'daemon --detach beside a running one asks for no password, and a call starts one with it',
+  { skip },
+  async (t) => {
+    const place = await ground(t);
+    const env = { ...AUTOSTART, WS: place.ws };
+    const on = (command: string) =>
+      onTerminal(t, `midclt -u "$WS" -U admin ${command}`, { home: place.home, env, columns: 200 });
+    const prompt = 'Password for admin@127.0.0.1: ';
+    const wrong = on('-d call core.ping');
+    await until('the prompt', () => wrong.written().includes(prompt));
+    wrong.type('nonsense\r');
+    t.equal(await wrong.finished, 1);
+    t.match(wrong.screen.lines.at(-1), /none could be started: .*Invalid username or password/);
+    const call = on('-d call core.ping');
+    await until('the prompt', () => call.written().includes(prompt));
+    call.type('admin-pw\r');
+    t.equal(await call.finished, 0);
+    t.same(call.screen.lines, [prompt.trim(), 'pong']);
+    const pid = place.pid(place.ws, 'admin');
+    const beside = on('daemon --detach');
+    t.equal(await beside.finished, 0);
+    t.match(beside.screen.lines.join('\n'), `A daemon is already running (pid ${pid})`);
+    t.notMatch(beside.written(), 'Password');
+    const without = on('--no-autostart -d ping; midclt -u "$WS" -U root --no-autostart -d ping');
+    t.equal(await without.finished, 1);
+    t.match(without.screen.lines, ['pong', /^Error: No daemon is running/]);
+    t.notMatch(without.written(), 'Password');
+    t.match(await place.run(['-u', place.ws, '-U', 'root', '-d', 'ping']), {
+      code: 1,
+      stderr: /^Error: No daemon is running\. Start one/,
+    });
+    await place.settled(pid);
   },
 );
 

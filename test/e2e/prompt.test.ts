@@ -28,14 +28,15 @@ async function answer(
   type(keys);
 }
 
+const PROMPT = 'Password for admin@127.0.0.1: ';
 const CALL = 'midclt -u "$URI" -U admin call core.ping';
 
 test('what is typed logs in and is not shown, and the terminal is as before', async (t) => {
   const server = await startServer(t);
   const terminal = on(t, server, CALL);
-  await answer(terminal, 'Password: ', 'admin-pw\r');
+  await answer(terminal, PROMPT, 'admin-pw\r');
   t.equal(await terminal.finished, 0);
-  t.strictSame(terminal.screen.lines, ['Password:', 'pong', 'ECHOES']);
+  t.strictSame(terminal.screen.lines, [PROMPT.trim(), 'pong', 'ECHOES']);
   t.notMatch(terminal.written(), 'admin-pw');
 });
 
@@ -49,14 +50,14 @@ test('the terminal of these tests does echo', async (t) => {
 test('a wrong password is an error, and the next command asks anew', async (t) => {
   const server = await startServer(t);
   const terminal = on(t, server, `${CALL}; ${CALL}`);
-  await answer(terminal, 'Password: ', 'nonsense\n');
-  await answer(terminal, 'Password: ', 'admin-pw\n', 2);
+  await answer(terminal, PROMPT, 'nonsense\n');
+  await answer(terminal, PROMPT, 'admin-pw\n', 2);
   t.equal(await terminal.finished, 0);
   t.match(
     terminal.screen.lines.join('\n'),
-    /^Password:\nError: [^]*Invalid username or password\n/,
+    /^Password for admin@127\.0\.0\.1:\nError: [^]*Invalid username or password\n/,
   );
-  t.strictSame(terminal.screen.lines.slice(-3), ['Password:', 'pong', 'ECHOES']);
+  t.strictSame(terminal.screen.lines.slice(-3), [PROMPT.trim(), 'pong', 'ECHOES']);
   t.notMatch(terminal.written(), /nonsense|admin-pw/);
 });
 
@@ -70,17 +71,22 @@ for (const [what, keys, expected] of [
   test(what, async (t) => {
     const server = await startServer(t);
     const terminal = on(t, server, CALL);
-    await answer(terminal, 'Password: ', keys);
+    await answer(terminal, PROMPT, keys);
     await terminal.finished;
     const { params } = JSON.parse(server.sandbox.received[0] ?? '') as { params: unknown };
     t.match(params, [{ password: expected }]);
   });
 
 for (const [what, keys, code, text] of [
-  ['Ctrl-C', 'half\x03', 130, /^Password:\n(?!Error)/],
-  ['Ctrl-\\', '\x1c', 131, /^Password:\n(?!Error)/],
-  ['Ctrl-D', '\x04', 1, /^Password:\nError: The prompt was aborted: nothing was typed\n/],
-  ['Ctrl-Z', '\x1a', 1, /^Password:\nError: The prompt was aborted/],
+  ['Ctrl-C', 'half\x03', 130, /^Password for admin@127\.0\.0\.1:\n(?!Error)/],
+  ['Ctrl-\\', '\x1c', 131, /^Password for admin@127\.0\.0\.1:\n(?!Error)/],
+  [
+    'Ctrl-D',
+    '\x04',
+    1,
+    /^Password for admin@127\.0\.0\.1:\nError: The prompt was aborted: nothing was typed\n/,
+  ],
+  ['Ctrl-Z', '\x1a', 1, /^Password for admin@127\.0\.0\.1:\nError: The prompt was aborted/],
 ] as const)
   for (const [command, call] of [
     ['call', CALL],
@@ -89,7 +95,7 @@ for (const [what, keys, code, text] of [
     test(`${what} at the prompt of ${command} ends it, and the terminal echoes again`, async (t) => {
       const server = await startServer(t);
       const terminal = on(t, server, `ulimit -c 0; ${call}`);
-      await answer(terminal, 'Password: ', keys);
+      await answer(terminal, PROMPT, keys);
       t.equal(await terminal.finished, code);
       t.match(terminal.screen.lines.join('\n'), text);
       t.equal(terminal.screen.lines.at(-1), 'ECHOES');
@@ -101,7 +107,7 @@ for (const signal of ['TERM', 'INT', 'HUP'])
     const server = await startServer(t);
     const run = `sh -c 'echo $$ >pid; exec "$NODE" "$BINARY" -u "$URI" -U admin ping'`;
     const terminal = on(t, server, run);
-    await until('the prompt', () => terminal.written().includes('Password: '));
+    await until('the prompt', () => terminal.written().includes(PROMPT));
     process.kill(Number(fs.readFileSync(`${server.home}/pid`, 'utf8')), `SIG${signal}`);
     t.equal(await terminal.finished, { TERM: 143, INT: 130, HUP: 129 }[signal]);
     t.equal(terminal.screen.lines.at(-1), 'ECHOES');
@@ -111,18 +117,18 @@ test('stdin and the outputs may be anything: the terminal is asked', async (t) =
   const server = await startServer(t);
   const command = `echo '[1]' | midclt -u "$URI" -U admin call test.echo - 2>err | cat >out`;
   const terminal = on(t, server, command);
-  await answer(terminal, 'Password: ', 'admin-pw\r');
+  await answer(terminal, PROMPT, 'admin-pw\r');
   await terminal.finished;
   t.equal(fs.readFileSync(`${server.home}/out`, 'utf8'), '[[1]]\n');
   t.equal(fs.readFileSync(`${server.home}/err`, 'utf8'), '');
-  t.strictSame(terminal.screen.lines, ['Password:', 'ECHOES']);
+  t.strictSame(terminal.screen.lines, [PROMPT.trim(), 'ECHOES']);
 });
 
 test('-P - asks when stdin is the terminal', async (t) => {
   const server = await startServer(t);
   for (const option of ['-P -', '--password-file -', `-P ''`]) {
     const terminal = on(t, server, `midclt -u "$URI" -U admin ${option} call core.ping`);
-    await answer(terminal, 'Password: ', 'admin-pw\r');
+    await answer(terminal, PROMPT, 'admin-pw\r');
     t.equal(await terminal.finished, 0, option);
   }
 });
@@ -130,18 +136,23 @@ test('-P - asks when stdin is the terminal', async (t) => {
 test('without a controlling terminal, a stdin that is one will do', async (t) => {
   const server = await startServer(t);
   const terminal = on(t, server, 'setsid -w "$NODE" "$BINARY" -u "$URI" -U admin call core.ping');
-  await answer(terminal, 'Password: ', 'admin-pw\r');
+  await answer(terminal, PROMPT, 'admin-pw\r');
   t.equal(await terminal.finished, 0);
-  t.strictSame(terminal.screen.lines, ['Password:', 'pong', 'ECHOES']);
+  t.strictSame(terminal.screen.lines, [PROMPT.trim(), 'pong', 'ECHOES']);
 });
 
 test('a one-time code is asked for when the server wants one', async (t) => {
   const server = await startServer(t);
   const terminal = on(t, server, 'midclt -u "$URI" -U otp call core.ping');
-  await answer(terminal, 'Password: ', 'otp-pw\r');
+  await answer(terminal, 'Password for otp@127.0.0.1: ', 'otp-pw\r');
   await answer(terminal, 'One-time code: ', '123456\r');
   t.equal(await terminal.finished, 0);
-  t.strictSame(terminal.screen.lines, ['Password:', 'One-time code:', 'pong', 'ECHOES']);
+  t.strictSame(terminal.screen.lines, [
+    'Password for otp@127.0.0.1:',
+    'One-time code:',
+    'pong',
+    'ECHOES',
+  ]);
   t.notMatch(terminal.written(), /otp-pw|123456/);
 });
 
@@ -185,7 +196,7 @@ test('with -d nothing is asked', async (t) => {
   const server = await startServer(t);
   const d = 'midclt -u "$URI" -U admin -d';
   const daemon = on(t, server, `midclt -u "$URI" -U admin daemon`);
-  await answer(daemon, 'Password: ', 'admin-pw\r');
+  await answer(daemon, PROMPT, 'admin-pw\r');
   await until('the daemon', () => daemon.written().includes('Accepting connections'));
   const batch = `echo '{"command":"ping"}' | ${d} batch`;
   const stop = 'midclt -u "$URI" -U admin daemon-stop';

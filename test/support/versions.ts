@@ -13,8 +13,8 @@ export const { version: VERSION } = JSON.parse(
 
 type Run = (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Finished>;
 
-/** This program, as it says of itself that it is of another version. */
-export function ofVersion(t: Test, { home }: Ground, version: string): Run {
+/** The path of this program, as it says of itself that it is of another version. */
+export function binaryOfVersion(t: Test, version: string): string {
   const copy = fs.mkdtempSync('/tmp/v-');
   t.teardown(() => {
     // Its daemon may have something compiled there.
@@ -28,16 +28,17 @@ export function ofVersion(t: Test, { home }: Ground, version: string): Run {
     if (changed === text) throw new Error(`${name} has no version to change`);
     fs.writeFileSync(file, changed);
   }
+  return `${copy}/dist/bin/midclt.js`;
+}
+
+export function ofVersion(t: Test, { home }: Ground, version: string): Run {
+  const binary = binaryOfVersion(t, version);
   return (args, env = {}) =>
     finished(
-      spawn(
-        'env',
-        ['-u', 'NODE_OPTIONS', process.execPath, `${copy}/dist/bin/midclt.js`, ...args],
-        {
-          env: environment(home, { ...AUTOSTART, ...env }),
-          cwd: home,
-        },
-      ),
+      spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, binary, ...args], {
+        env: environment(home, { ...AUTOSTART, ...env }),
+        cwd: home,
+      }),
     );
 }
 
