@@ -31,7 +31,7 @@ _midclt_quote() {
  */
 export const FAST = String.raw`
 _midclt_fast() {
-@EMULATION@  local uri user on time quiet verb request args quoted rest head tail dir id key sock terminal LC_ALL=C
+@EMULATION@  local uri user on time quiet verb request args quoted rest head tail dir id key sock terminal peer pause again text nap LC_ALL=C
   uri=@{MIDCLT_URI-} user=@{MIDCLT_USERNAME-} time=@{CALL_TIMEOUT-} on= quiet= args=
   case @{MIDCLT_USE_DAEMON-} in
     '') ;;
@@ -120,11 +120,13 @@ _midclt_fast() {
   terminal=false
   [ -t 2 ] && terminal=true
   {
-    @CONNECT@ 2>/dev/null <<MIDCLT || echo '!'
+    @CONNECT@ <<MIDCLT || echo '!'
 {$request,"terminal":$terminal,"close":true}
 MIDCLT
-  } | (
-    IFS= read -r head || head=
+  } 2>/dev/null | (
+    peer=
+    @PEER@
+    _midclt_head || head=
     case $head in
       0) exec cat ;;
       1)
