@@ -17,7 +17,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/stream', 'lib/middleware'],
   ['lib/request', 'lib/metrics', 'lib/status', 'lib/frame-reader'],
   ['lib/responsive', 'lib/departure', 'lib/insist'],
-  ['lib/text'],
+  ['lib/text', 'lib/scan'],
   [
     'lib/uri',
     'lib/paths',

@@ -1,9 +1,12 @@
 import t from 'tap';
 import { jsonrpc } from '../lib/middleware/jsonrpc.js';
+import { Scan } from '../lib/scan.js';
 
 const LONG = 'x'.repeat(20_000);
 const decode = (text: string) => {
-  const message = jsonrpc.decode(Buffer.from(text));
+  const scan = new Scan(Buffer.from(text));
+  if (scan.step(Infinity) !== 'valid') return { kind: 'no JSON' };
+  const message = jsonrpc.decode(scan.members(), Buffer.from(text));
   return message.kind === 'result'
     ? { id: message.id, result: message.result.toString() }
     : { kind: message.kind };
@@ -31,7 +34,7 @@ t.test('a large result is found by its place as it is by reading', async (t) => 
 
 t.test('what only looks like it is read', async (t) => {
   t.same(decode(`{"jsonrpc": "2.0", "result": {"a": "${LONG}", "id": "abc-7"}`), {
-    kind: 'unknown',
+    kind: 'no JSON',
   });
   t.same(decode(`{"jsonrpc": "2.0", "result": "${LONG}", "id": 7}`), { kind: 'unknown' });
   t.same(decode(`{"jsonrpc": "2.0", "result": "${LONG}"}`), { kind: 'unknown' });

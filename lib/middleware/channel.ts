@@ -1,25 +1,17 @@
 /** One WebSocket from its opening to its end, and the calls that wait for an answer over it. */
 import type { WebSocket } from 'ws';
-import { Alarm } from '../alarm.js';
 import { asMidcltError, MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
+import { stringOf, type Members } from '../members.js';
 import type { Json } from '../protocol.js';
 import { after } from '../timer.js';
 import type { Target } from '../uri.js';
+import { Intake, type Received } from './intake.js';
 import { jsonrpc } from './jsonrpc.js';
 import { legacy } from './legacy.js';
+import { PendingCalls, type PendingCall, type SendOptions } from './pending.js';
 import { openWebSocket, type Liveness, type Link } from './transport.js';
 import { UNTOLD, type Wire } from './wire.js';
-
-export interface SendOptions {
-  /** Milliseconds from sending to answer; null waits for ever. */
-  readonly timeout: number | null;
-  /**
-   * Called exactly once, when the server is done with the call or never had it. That may be long
-   * after the promise is rejected with a timeout: a call given up still runs there.
-   */
-  readonly onSettled?: (() => void) | undefined;
-}
 
 export interface ChannelOptions {
   readonly target: Target;
@@ -28,20 +20,13 @@ export interface ChannelOptions {
   readonly onNotification: (method: string, params: Json) => void;
 }
 
-interface Pending {
-  readonly method: string;
-  readonly onSettled: (() => void) | undefined;
-  /** By `performance.now()`; Infinity for none, and once it has been given up. */
-  deadline: number;
-  readonly resolve: (result: Json) => void;
-  readonly reject: (error: MidcltError) => void;
-}
-
 /** JSON-RPC's; without an id it stands for a message that could not be written. */
 const INTERNAL_ERROR = -32603;
 const EMPTY: Json = Buffer.from('{}');
 /** What a call is sent as. */
 const MESSAGE = { binary: false };
+/** A message's last member, where that is its id. */
+const ID_BEHIND = /"id": ?"([^"\\]+)"\}$/;
 /** Milliseconds for the answer to the greeting, where there is one; as in Python's client. */
 const HELLO_TIMEOUT = 10_000;
 /** Milliseconds for the answer to a close. */
@@ -60,8 +45,7 @@ export class Channel {
 
   private readonly socket: WebSocket;
   private readonly gather: Link['gather'];
-  private readonly pending = new Map<string, Pending>();
-  private readonly alarm = new Alarm((now) => this.giveUp(now));
+  private readonly pending = new PendingCalls();
   private onHello: ((refusal: string | null) => void) | null = null;
   private gone = false;
   private isRetired = false;
@@ -76,8 +60,20 @@ export class Channel {
     this.gather = gather;
     // A local socket needs no login.
     this.isLoggedIn = options.target.scheme === 'ws+unix';
+    const intake = new Intake({
+      onMessage: (message) => {
+        this.receive(message);
+      },
+      pause: () => {
+        socket.pause();
+      },
+      resume: () => {
+        socket.resume();
+      },
+    });
     socket.on('message', (data: Buffer, isBinary) => {
-      this.receive(data, isBinary);
+      if (isBinary) this.notUnderstood(data.length, 'binary');
+      else intake.push(data);
     });
     socket.on('error', (error) => {
       options.log('warning', 'websocket error', { error: error.message });
@@ -86,10 +82,12 @@ export class Channel {
       socket.on('close', (code, reason) => {
         const why = reason.length === 0 ? `code ${code}` : `code ${code}: ${reason.toString()}`;
         this.gone = true;
-        this.alarm.stop();
-        this.onClosed(why);
-        this.lose(why);
-        resolve(why);
+        // What came before the end may be an answer.
+        intake.finish(() => {
+          this.onClosed(why);
+          this.pending.lose(why);
+          resolve(why);
+        });
       });
     });
     socket.resume();
@@ -147,24 +145,20 @@ export class Channel {
     id: string,
     method: string,
     encode: () => Buffer,
-    { timeout, onSettled }: SendOptions,
+    options: SendOptions,
   ): Promise<Json> {
-    return new Promise((resolve, reject) => {
-      let message: Buffer;
-      try {
-        if (this.gone) throw notSent();
-        message = encode();
-      } catch (error) {
-        onSettled?.();
-        reject(asMidcltError(error));
-        return;
-      }
-      const deadline = performance.now() + (timeout ?? Infinity);
-      this.pending.set(id, { method, onSettled, deadline, resolve, reject });
-      this.alarm.by(deadline);
-      this.gather(this.pending.size === 1);
-      this.socket.send(message, MESSAGE);
-    });
+    let message: Buffer;
+    try {
+      if (this.gone) throw notSent();
+      message = encode();
+    } catch (error) {
+      options.onSettled?.();
+      return Promise.reject(asMidcltError(error));
+    }
+    const answer = this.pending.add(id, method, options);
+    this.gather(this.pending.size === 1);
+    this.socket.send(message, MESSAGE);
+    return answer;
   }
 
   private greet(greeting: string, signal: AbortSignal): Promise<void> {
@@ -200,8 +194,12 @@ export class Channel {
     });
   }
 
-  private receive(data: Buffer, isBinary: boolean): void {
-    const message = isBinary ? ({ kind: 'unknown' } as const) : this.wire.decode(data);
+  private receive({ text, members, wrongAt }: Received): void {
+    if (wrongAt !== null) {
+      this.fail(text, members, wrongAt);
+      return;
+    }
+    const message = this.wire.decode(members, text);
     const { log, onNotification } = this.options;
     switch (message.kind) {
       case 'result':
@@ -223,42 +221,35 @@ export class Channel {
         this.onHello?.(message.refusal);
         return;
       case 'unknown':
-        log('warning', 'message not understood', { bytes: data.length, binary: isBinary });
+        this.notUnderstood(text.length, 'unknown');
     }
+  }
+
+  /** Whose answer is no JSON, has none: passed on, it could say anything in the client's frame. */
+  private fail(text: Buffer, members: Members, wrongAt: number): void {
+    this.notUnderstood(text.length, 'no JSON');
+    const id =
+      stringOf(members.get('id')) ?? ID_BEHIND.exec(text.toString('latin1', text.length - 80))?.[1];
+    if (id === undefined || !this.pending.has(id)) return;
+    const call = this.settle(id);
+    call?.reject(
+      new MidcltError(
+        'PROTOCOL',
+        `The middleware's answer to ${call.method.slice(0, 100)} is not valid JSON (byte ${wrongAt}); the outcome is unknown`,
+      ),
+    );
+  }
+
+  private notUnderstood(bytes: number, why: string): void {
+    this.options.log('warning', 'message not understood', { bytes, why });
   }
 
   /** The call with this id is over at the server. A late or foreign answer finds nothing here. */
-  private settle(id: string): Pending | undefined {
-    const call = this.pending.get(id);
-    if (!call) {
-      this.options.log('warning', 'answer to no call of ours');
-      return undefined;
-    }
-    this.pending.delete(id);
-    call.onSettled?.();
-    if (this.isRetired && this.pending.size === 0) this.close();
+  private settle(id: string): PendingCall | undefined {
+    const call = this.pending.settle(id);
+    if (!call) this.options.log('warning', 'answer to no call of ours');
+    else if (this.isRetired && this.pending.size === 0) this.close();
     return call;
-  }
-
-  /** Calls whose time is up. The server may still be at work on them. */
-  private giveUp(now: number): number {
-    let nearest = Infinity;
-    for (const call of this.pending.values()) {
-      if (call.deadline <= now) {
-        call.deadline = Infinity;
-        call.reject(new MidcltError('TIMEOUT', 'Call timeout'));
-      }
-      nearest = Math.min(nearest, call.deadline);
-    }
-    return nearest;
-  }
-
-  private lose(why: string): void {
-    for (const id of [...this.pending.keys()]) {
-      const call = this.settle(id);
-      const text = `The connection to the middleware was lost (${why}); the outcome of ${call?.method ?? ''} is unknown`;
-      call?.reject(new MidcltError('LOST', text));
-    }
   }
 }
 

@@ -2,7 +2,7 @@
  * The wire of `/websocket`, before JSON-RPC (TrueNAS 24.10 and older; newer ones still speak it):
  * a dialect of Meteor's DDP. Its notifications are told in JSON-RPC's words.
  */
-import { elementsOf, membersOf, NULL, quote, stringOf } from '../members.js';
+import { elementsOf, NULL, quote, stringOf, type Members } from '../members.js';
 import type { Json } from '../protocol.js';
 import { legacyFailure } from './failure.js';
 import { checkSize, type Message, type Wire } from './wire.js';
@@ -25,25 +25,24 @@ export const legacy: Wire = {
   decode,
 };
 
-function decode(text: Buffer): Message {
-  const members = membersOf(text);
-  const id = stringOf(members?.get('id'));
-  switch (stringOf(members?.get('msg'))) {
+function decode(members: Members, text: Buffer): Message {
+  const id = stringOf(members.get('id'));
+  switch (stringOf(members.get('msg'))) {
     case 'connected':
       return { kind: 'hello', refusal: null };
     case 'failed': {
-      const version = stringOf(members?.get('version')) ?? 'another';
+      const version = stringOf(members.get('version')) ?? 'another';
       return { kind: 'hello', refusal: `it wants version ${version} of the legacy wire` };
     }
     case 'result': {
       if (id === null) return { kind: 'unknown' };
-      const error = members?.get('error');
+      const error = members.get('error');
       if (error) return { kind: 'error', id, failure: legacyFailure(error) };
-      return { kind: 'result', id, result: members?.get('result') ?? NULL };
+      return { kind: 'result', id, result: members.get('result') ?? NULL };
     }
     case 'ready': {
       // Subscriptions are asked for one at a time.
-      const subscription = stringOf(elementsOf(members?.get('subs'))?.[0]);
+      const subscription = stringOf(elementsOf(members.get('subs'))?.[0]);
       if (subscription === null) return { kind: 'unknown' };
       return { kind: 'result', id: subscription, result: RESULT_OF_SUBSCRIBE };
     }

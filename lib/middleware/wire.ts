@@ -1,4 +1,5 @@
 /** What the middleware's two wires have in common: how a call is said, and what a message means. */
+import type { Members } from '../members.js';
 import { checkLength, messageLimit } from '../message-size.js';
 import type { Json } from '../protocol.js';
 import type { CallFailure } from './failure.js';
@@ -11,7 +12,8 @@ export interface Wire {
   /** Both throw a `REQUEST` error for a message the middleware would answer by closing the connection. */
   encodeCall(id: string, method: string, params: Json, isLoggedIn: boolean): Buffer;
   encodeSubscribe(id: string, event: string, isLoggedIn: boolean): Buffer;
-  decode(text: Buffer): Message;
+  /** What a message means; `members` are those of its text, which is valid JSON. */
+  decode(members: Members, text: Buffer): Message;
 }
 
 export type Message =
