@@ -136,6 +136,7 @@ async function call(
     return result(text);
   } catch (error) {
     report(error instanceof MidcltError ? error.code : 'error');
+    if (isTimeout(error)) lease.giveUp();
     throw forPerson(error, request, callTimeout);
   } finally {
     endCall?.();
@@ -182,7 +183,16 @@ async function ping(
     },
     cancellation,
   });
-  return result(await pong);
+  try {
+    return result(await pong);
+  } catch (error) {
+    if (isTimeout(error)) lease.giveUp();
+    throw error;
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof MidcltError && error.code === 'TIMEOUT';
 }
 
 /** What the command line says of a ping that failed. */

@@ -80,10 +80,13 @@ export function compose(options: CoreOptions): Core {
     callTimeout,
     isInsecure,
   };
-  const scheduler = new Scheduler({
+  const slots = {
     calls: concurrency,
     jobs: Math.min(concurrency, JOB_CONCURRENCY),
     lookUps: RESERVED_CONCURRENCY,
+  };
+  const scheduler = new Scheduler(slots, () => {
+    connection.startAfresh();
   });
   const gate: Gate = {
     scheduler,

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Cancellation } from '../lib/cancellation.js';
-import { Scheduler, type Lease, type SlotClass } from '../lib/stream/scheduler.js';
+import { Scheduler, type Lease } from '../lib/stream/scheduler.js';
+import type { SlotClass } from '../lib/stream/slots.js';
 
 const never = new Cancellation();
 const call = () => 'call' as const;

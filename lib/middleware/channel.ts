@@ -49,6 +49,7 @@ export class Channel {
   private onHello: ((refusal: string | null) => void) | null = null;
   private gone = false;
   private isRetired = false;
+  private isAside = false;
 
   private constructor(
     { socket, certificate, gather }: Link,
@@ -135,6 +136,16 @@ export class Channel {
     }, CLOSE_TIMEOUT).unref();
   }
 
+  /**
+   * As {@link retire}; what was given up, or will be, counts as settled at once. Events come over the one
+   * after it.
+   */
+  setAside(): void {
+    this.isAside = true;
+    this.retire();
+    this.pending.freeGivenUp();
+  }
+
   /** Closes when what was sent is answered. */
   retire(): void {
     this.isRetired = true;
@@ -215,7 +226,7 @@ export class Channel {
         if (message.failure.rpcCode === INTERNAL_ERROR) onNotification(UNTOLD, EMPTY);
         return;
       case 'notification':
-        onNotification(message.method, message.params);
+        if (!this.isAside) onNotification(message.method, message.params);
         return;
       case 'hello':
         this.onHello?.(message.refusal);

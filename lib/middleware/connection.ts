@@ -111,6 +111,11 @@ export class Connection {
     return this.supervisor.open();
   }
 
+  /** As {@link Supervisor.startAfresh}. */
+  startAfresh(): void {
+    this.supervisor.startAfresh();
+  }
+
   /** As {@link Supervisor.ready}. */
   ready(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
     return this.supervisor.ready(client, patience, waited);

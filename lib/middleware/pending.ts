@@ -20,14 +20,17 @@ export interface PendingCall {
 }
 
 interface Entry extends PendingCall {
-  readonly onSettled: (() => void) | undefined;
-  /** By `performance.now()`; Infinity for none, and once it has been given up. */
+  onSettled: (() => void) | undefined;
+  /** By `performance.now()`; Infinity for none, or when it is past. */
   deadline: number;
+  isGivenUp: boolean;
 }
 
 export class PendingCalls {
   private readonly calls = new Map<string, Entry>();
   private readonly alarm = new Alarm((now) => this.giveUp(now));
+  /** Is nothing kept for a call that was given up? */
+  private areFreed = false;
 
   get size(): number {
     return this.calls.size;
@@ -41,7 +44,7 @@ export class PendingCalls {
   add(id: string, method: string, { timeout, onSettled }: SendOptions): Promise<Json> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + (timeout ?? Infinity);
-      this.calls.set(id, { method, onSettled, deadline, resolve, reject });
+      this.calls.set(id, { method, onSettled, deadline, isGivenUp: false, resolve, reject });
       this.alarm.by(deadline);
     });
   }
@@ -64,16 +67,30 @@ export class PendingCalls {
     }
   }
 
+  /** Settles the calls that were given up, or will be, though the server is not done with them. */
+  freeGivenUp(): void {
+    this.areFreed = true;
+    for (const call of this.calls.values()) if (call.isGivenUp) free(call);
+  }
+
   /** Calls whose time is up. The server may still be at work on them. */
   private giveUp(now: number): number {
     let nearest = Infinity;
     for (const call of this.calls.values()) {
       if (call.deadline <= now) {
         call.deadline = Infinity;
+        call.isGivenUp = true;
+        if (this.areFreed) free(call);
         call.reject(new MidcltError('TIMEOUT', 'Call timeout'));
       }
       nearest = Math.min(nearest, call.deadline);
     }
     return nearest;
   }
+}
+
+function free(call: Entry): void {
+  const { onSettled } = call;
+  call.onSettled = undefined;
+  onSettled?.();
 }

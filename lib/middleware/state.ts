@@ -1,5 +1,7 @@
 /** What the connection is made of, and what it can be found in. */
+import type { MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
+import type { Json } from '../protocol.js';
 import type { Target } from '../uri.js';
 import type { Credential } from './credential.js';
 import type { AskOtp } from './login.js';
@@ -14,6 +16,16 @@ export interface ConnectionOptions {
   readonly askOtp?: AskOtp | null | undefined;
   readonly log: Log;
   readonly pace?: Pace;
+}
+
+/** What the one who keeps the connection tells and asks. */
+export interface Hooks {
+  readonly newId: () => string;
+  readonly onNotification: (method: string, params: Json) => void;
+  /** The WebSocket is not in use any more, and another is going to be made. */
+  readonly onLoss: (error: MidcltError) => void;
+  /** Calls can be made again: over a new WebSocket, or after a new login. */
+  readonly onRenewal: () => void;
 }
 
 /** What `status` tells. */

@@ -9,22 +9,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cancellation } from '../cancellation.js';
 import { asMidcltError, MidcltError } from '../errors.js';
-import type { Json } from '../protocol.js';
+import { Aside } from './aside.js';
 import { Authenticator } from './authenticator.js';
 import { Channel, notSent } from './channel.js';
 import { isRateLimit, LoginError } from './credential.js';
 import { Backoff, PACE, type Pace } from './pace.js';
-import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
+import type { ConnectionFacts, ConnectionOptions, Hooks, State } from './state.js';
 import { Waiting } from './waiting.js';
-
-export interface Hooks {
-  readonly newId: () => string;
-  readonly onNotification: (method: string, params: Json) => void;
-  /** The WebSocket was lost, and another is going to be made. */
-  readonly onLoss: (error: MidcltError) => void;
-  /** Calls can be made again: over a new WebSocket, or after a new login. */
-  readonly onRenewal: () => void;
-}
 
 export class Supervisor {
   /** Resolves when it is over for good; with why, or null if it was closed here. */
@@ -34,8 +25,10 @@ export class Supervisor {
   private since = Date.now();
   private lastError: string | null = null;
   private reconnects = 0;
+  private wasReady = false;
   /** The one that is logged in, or about to be once more. */
   private channel: Channel | null = null;
+  private readonly aside = new Aside();
   /** The one that is not logged in yet. */
   private opening: Channel | null = null;
   private readonly authenticator: Authenticator | null;
@@ -76,7 +69,7 @@ export class Supervisor {
 
   /** Calls sent and not answered. */
   get inFlight(): number {
-    return this.channel?.inFlight ?? 0;
+    return (this.channel?.inFlight ?? 0) + this.aside.inFlight;
   }
 
   /** Who waits until something can be sent. */
@@ -121,6 +114,21 @@ export class Supervisor {
   ready(client: Cancellation | null, patience: number | null, waited: number): Promise<void> {
     if (this.usable()) return Promise.resolve();
     return this.waiting.add(client, patience, waited);
+  }
+
+  /**
+   * Makes another WebSocket for what is to be sent, since this one is full of calls that were given up
+   * and don't end; those count as settled. Whatever else it is to answer, it does.
+   */
+  startAfresh(): void {
+    const { channel } = this;
+    if (!channel || this.isOver()) return;
+    const { uri } = this.options.target;
+    this.options.log('warning', 'calls given up take all slots', { uri, calls: channel.inFlight });
+    this.channel = null;
+    void this.heal();
+    this.hooks.onLoss(new MidcltError('LOST', `Connection to ${uri} given up for another`));
+    this.aside.add(channel); // last, since it gives a slot to whoever waits
   }
 
   /** Nobody waits any more until calls can be made. */
@@ -200,10 +208,10 @@ export class Supervisor {
   }
 
   private becomeReady(channel: Channel): void {
-    const isFirst = this.reconnects === 0 && this.channel === null;
     this.channel = channel;
     this.enter('ready');
-    if (!isFirst) this.hooks.onRenewal();
+    if (this.wasReady) this.hooks.onRenewal();
+    this.wasReady = true;
     this.waiting.release();
   }
 
@@ -247,6 +255,7 @@ export class Supervisor {
     const { channel, opening } = this;
     this.enter('closed', error ? { why: error.message } : {});
     opening?.close();
+    if (!error) this.aside.close();
     this.waiting.stop(error ?? notSent());
     if (error || !channel) {
       channel?.retire();

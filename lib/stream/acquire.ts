@@ -1,7 +1,8 @@
 /** What a request waits for before it may be sent: its slot, the middleware, and a client that is still there. */
 import type { Cancellation } from '../cancellation.js';
 import { abandoned } from '../errors.js';
-import { NO_LEASE, type Lease, type Scheduler, type SlotClass } from './scheduler.js';
+import { NO_LEASE, type Lease, type Scheduler } from './scheduler.js';
+import type { SlotClass } from './slots.js';
 
 /** What is waited for, beside the client. */
 export interface Gate {

@@ -5,8 +5,9 @@ import { errorFrame, MidcltError } from '../errors.js';
 import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
 import { acquire, type Client, type Gate, type Want } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
-import type { Lease, SlotClass } from './scheduler.js';
+import type { Lease } from './scheduler.js';
 import type { Turn } from './serialize.js';
+import type { SlotClass } from './slots.js';
 
 /** What a verb has at hand while it answers. */
 export interface Context {

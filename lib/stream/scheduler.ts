@@ -2,28 +2,15 @@
 import { Alarm } from '../alarm.js';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
-
-/**
- * What a request takes while the middleware is busy with it:
- * - `call`: one of the calls at once.
- * - `job`: the same, and one of those that may start a job.
- * - `look-up`: one of a few kept free, for pings, which calls must not hold up.
- * - `none`: nothing; it is answered here.
- */
-export type SlotClass = 'call' | 'job' | 'look-up' | 'none';
+import { TakenSlots, type SlotClass, type Slots } from './slots.js';
 
 /** The right to have one request at the middleware. Released once; more often does no harm. */
 export interface Lease {
   readonly release: () => void;
   /** To be called when the call has turned out to start no job: another may then. */
   readonly isNoJob: () => void;
-}
-
-export interface Slots {
-  readonly calls: number;
-  /** Of the calls, those that may start a job. */
-  readonly jobs: number;
-  readonly lookUps: number;
+  /** To be called when its call was given up, and may run on at the server for ever. */
+  readonly giveUp: () => void;
 }
 
 interface Waiter {
@@ -37,24 +24,38 @@ interface Waiter {
 }
 
 /** For what needs none. */
-export const NO_LEASE: Lease = { release: () => undefined, isNoJob: () => undefined };
+export const NO_LEASE: Lease = {
+  release: () => undefined,
+  isNoJob: () => undefined,
+  giveUp: () => undefined,
+};
+
+/** Milliseconds in which a call that was given up may still end of itself. */
+const STUCK = 10_000;
 
 /**
  * First come, first served, among those for whom there is a slot. A connection never has more than
  * one request waiting here, so that is fair between connections too.
  */
 export class Scheduler {
-  private readonly taken = { calls: 0, jobs: 0, lookUps: 0 };
+  private readonly slots: TakenSlots;
   private readonly queue = new Set<Waiter>();
   /** Of the queue, those for a look-up. */
   private lookUpsWait = 0;
   private readonly alarm = new Alarm((now) => this.expire(now));
+  private readonly stuckAlarm = new Alarm((now) => this.lookIfStuck(now));
 
-  constructor(private readonly slots: Slots) {}
+  constructor(
+    slots: Slots,
+    /** Called when somebody waits for slots whose calls were all given up some time ago. */
+    private readonly onStuck: () => void = () => undefined,
+  ) {
+    this.slots = new TakenSlots(slots);
+  }
 
   /** Leases that are out. */
   get active(): number {
-    return this.taken.calls + this.taken.lookUps;
+    return this.slots.count;
   }
 
   get waiting(): number {
@@ -63,12 +64,12 @@ export class Scheduler {
 
   /** Is there room for calls, only not for more that may start a job? */
   get isShortOfJobs(): boolean {
-    return this.hasRoom('call') && !this.hasRoom('job');
+    return this.slots.hasRoom('call') && !this.slots.hasRoom('job');
   }
 
   /** A lease that is to be had at this moment, or null. */
   tryAcquire(slotClass: SlotClass): Lease | null {
-    return this.hasRoom(slotClass) ? this.take(slotClass) : null;
+    return this.slots.hasRoom(slotClass) ? this.take(slotClass) : null;
   }
 
   /**
@@ -110,58 +111,58 @@ export class Scheduler {
       this.queue.add(waiter);
       if (isLookUp) this.lookUpsWait++;
       this.alarm.by(waiter.deadline);
+      this.stuckAlarm.by(this.slots.stuckSince(slotClass()) + STUCK);
     });
-  }
-
-  private hasRoom(slotClass: SlotClass): boolean {
-    const { taken, slots } = this;
-    switch (slotClass) {
-      case 'job':
-        return taken.calls < slots.calls && taken.jobs < slots.jobs;
-      case 'call':
-        return taken.calls < slots.calls;
-      case 'look-up':
-        return taken.lookUps < slots.lookUps;
-      case 'none':
-        return true;
-    }
   }
 
   /** Grants what there is room for. Somebody who waits may need another slot than before. */
   reconsider(): void {
+    const { slots } = this;
     for (const waiter of this.queue) {
-      if (!this.hasRoom('call') && !(this.hasRoom('look-up') && this.lookUpsWait > 0)) return;
+      if (!slots.hasRoom('call') && !(slots.hasRoom('look-up') && this.lookUpsWait > 0)) return;
       const slotClass = waiter.slotClass();
-      if (this.hasRoom(slotClass)) waiter.grant(this.take(slotClass));
+      if (slots.hasRoom(slotClass)) waiter.grant(this.take(slotClass));
     }
   }
 
   private take(given: SlotClass): Lease {
     if (given === 'none') return NO_LEASE;
+    const { slots } = this;
     let slotClass = given;
-    let held = true;
-    this.count(slotClass, 1);
+    let isHeld = true;
+    let isGivenUp = false;
+    slots.take(slotClass);
     return {
       release: () => {
-        if (!held) return;
-        held = false;
-        this.count(slotClass, -1);
+        if (!isHeld) return;
+        isHeld = false;
+        slots.free(slotClass, isGivenUp);
         this.reconsider();
       },
       isNoJob: () => {
-        if (!held || slotClass !== 'job') return;
+        if (!isHeld || slotClass !== 'job') return;
         slotClass = 'call';
-        this.taken.jobs--;
+        slots.freeJob(isGivenUp);
         this.reconsider();
+      },
+      giveUp: () => {
+        if (!isHeld || isGivenUp) return;
+        isGivenUp = true;
+        slots.giveUp(slotClass);
+        this.stuckAlarm.by(this.lookIfStuck(performance.now()));
       },
     };
   }
 
-  private count(slotClass: SlotClass, change: 1 | -1): void {
-    const { taken } = this;
-    if (slotClass === 'look-up') taken.lookUps += change;
-    else taken.calls += change;
-    if (slotClass === 'job') taken.jobs += change;
+  /** Returns when to look again. */
+  private lookIfStuck(now: number): number {
+    let due = Infinity;
+    for (const waiter of this.queue) {
+      due = Math.min(due, this.slots.stuckSince(waiter.slotClass()) + STUCK);
+    }
+    if (due > now) return due;
+    this.onStuck();
+    return Infinity;
   }
 
   private expire(now: number): number {
