@@ -52,7 +52,7 @@ export class Channel {
   private isAside = false;
 
   private constructor(
-    { socket, certificate, gather }: Link,
+    { socket, certificate, gather, keepAlive }: Link,
     readonly wire: Wire,
     private readonly options: ChannelOptions,
   ) {
@@ -91,6 +91,7 @@ export class Channel {
         });
       });
     });
+    keepAlive(() => this.pending.size > 0);
     socket.resume();
   }
 

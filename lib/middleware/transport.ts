@@ -13,12 +13,19 @@ export interface Liveness {
   readonly silence: number;
   /** That it has for the sign. */
   readonly patience: number;
+  /** The same with calls in flight: a server that is only busy would cancel them when the line ends. */
+  readonly busyPatience: number;
   /** Between two looks. The wall clock jumps when the machine was suspended: then it is asked at once. */
   readonly look: number;
 }
 
 /** nginx in front of the middleware cuts a connection that is silent for 60 s (25.04, 25.10). */
-export const LIVENESS: Liveness = { silence: 20_000, patience: 10_000, look: 2_000 };
+export const LIVENESS: Liveness = {
+  silence: 20_000,
+  patience: 10_000,
+  busyPatience: 120_000,
+  look: 2_000,
+};
 
 /** Milliseconds by which the wall clock may run away from the steady one between two looks. */
 const JUMP = 2_000;
@@ -35,6 +42,8 @@ export interface Link {
    * alone does not wait for that, unless something came after it the last time.
    */
   readonly gather: (isAlone: boolean) => void;
+  /** Notices from now on when the other side is dead; `isBusy` tells of calls in flight. */
+  readonly keepAlive: (isBusy: () => boolean) => void;
 }
 
 /**
@@ -76,8 +85,16 @@ export function openWebSocket(
       signal.removeEventListener('abort', abort);
       socket.off('error', fail);
       socket.pause(); // what came in one packet with the handshake waits for who listens
-      keepAlive(socket, stream, liveness);
-      resolve({ socket, certificate: () => certificateOf(stream), gather: gatherer(stream) });
+      resolve({
+        socket,
+        certificate: () => certificateOf(stream),
+        gather: gatherer(stream),
+        keepAlive: (isBusy) => {
+          // Over a Unix socket the system tells of the other side's end; its silence says nothing.
+          const asks = socketPath === null ? { liveness, isBusy } : null;
+          keepAlive(socket, stream, liveness.look, asks);
+        },
+      });
     });
   });
 }
@@ -86,16 +103,23 @@ export function openWebSocket(
  * Pings after some silence; a connection without an answer is dead and ended as such. Any byte is a
  * sign of life: the pong itself waits behind a large message on a slow line.
  */
-function keepAlive(socket: WebSocket, stream: net.Socket | null, liveness: Liveness): void {
-  const { silence, patience, look } = liveness;
+function keepAlive(
+  socket: WebSocket,
+  stream: net.Socket | null,
+  look: number,
+  asks: { readonly liveness: Liveness; readonly isBusy: () => boolean } | null,
+): void {
   const offset = () => Date.now() - performance.now();
   let known = offset();
   let received = -1;
   let lastSign = performance.now();
   let asked: number | null = null;
+  let isPatient = true;
   const timer = setInterval(() => {
     // Nothing comes behind a close frame, also where the end of the line doesn't.
     if (socket.readyState === socket.CLOSING) socket.terminate();
+    if (!asks) return;
+    const { liveness, isBusy } = asks;
     const now = performance.now();
     const bytes = stream ? stream.bytesRead : NaN;
     const jumped = Math.abs(offset() - known) > JUMP;
@@ -105,11 +129,14 @@ function keepAlive(socket: WebSocket, stream: net.Socket | null, liveness: Liven
       lastSign = now;
       asked = null;
     }
-    if (asked === null && (jumped || now - lastSign >= silence)) {
+    if (asked === null && (jumped || now - lastSign >= liveness.silence)) {
       asked = now;
+      // A line that a suspended machine has come back to is more likely dead than slow.
+      isPatient = !jumped;
       socket.ping();
-    } else if (asked !== null && now - asked >= patience) {
-      socket.terminate();
+    } else if (asked !== null) {
+      const patience = isPatient && isBusy() ? liveness.busyPatience : liveness.patience;
+      if (now - asked >= patience) socket.terminate();
     }
   }, look);
   timer.unref();
