@@ -14,11 +14,11 @@ export function messageLimit(method: string): number {
 /** Bytes of one message that it takes, however few characters they are. */
 const MAX_BYTES = 4 * 1024 * 1024 - 1;
 
-/** Throws a `REQUEST` error for a text of more than `limit` characters, or more bytes than any may have. */
-export function checkLength(text: Buffer, method: string, limit: number): void {
+/** Throws a `REQUEST` error for a text of more than `limit` characters, or more bytes than any may have. `where` goes into it. */
+export function checkLength(text: Buffer, method: string, limit: number, where = ''): void {
   if (text.length <= limit) return;
   const size = characters(text);
-  if (size > limit) throw tooLong(size, method, limit);
+  if (size > limit) throw tooLong(size, method, limit, where);
   if (text.length > MAX_BYTES) {
     throw new MidcltError(
       'REQUEST',
@@ -27,10 +27,10 @@ export function checkLength(text: Buffer, method: string, limit: number): void {
   }
 }
 
-export function tooLong(size: number, method: string, limit: number): MidcltError {
+export function tooLong(size: number, method: string, limit: number, where = ''): MidcltError {
   return new MidcltError(
     'REQUEST',
-    `Request of ${size} characters for ${method.slice(0, 100)}; the middleware takes ${limit}`,
+    `Request of ${size} characters for ${method.slice(0, 100)}${where}; the middleware takes ${limit}`,
   );
 }
 

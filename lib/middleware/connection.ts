@@ -1,14 +1,16 @@
 /** The connection to the middleware as its callers see it: many calls over whatever WebSocket there is. */
 import { randomBytes } from 'node:crypto';
 import type { Cancellation } from '../cancellation.js';
-import { abandoned, type MidcltError } from '../errors.js';
+import { abandoned, isMidcltError, type MidcltError } from '../errors.js';
+import { EMPTY_LIST } from '../members.js';
 import { PATIENCE, type Json } from '../protocol.js';
 import { notSent, type Channel } from './channel.js';
-import { refusalOf, type Refusal } from './failure.js';
+import { CallFailure, refusalOf, type Refusal } from './failure.js';
 import type { SendOptions } from './pending.js';
 import { Settlement } from './settlement.js';
 import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
 import { Supervisor } from './supervisor.js';
+import { MAX_ANONYMOUS } from './wire.js';
 
 export interface CallOptions extends SendOptions {
   /** The request's id, from {@link Connection.newId}; made here if it isn't given. */
@@ -21,8 +23,17 @@ export interface CallOptions extends SendOptions {
 
 export type NotificationListener = (method: string, params: Json) => void;
 
+interface Sending extends CallOptions {
+  /** Of what makes the message long, in bytes. */
+  readonly size: number;
+}
+
 type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
 
+/** Bytes, at least as many as characters, that leave room for the rest of a message. */
+const SHORT = MAX_ANONYMOUS - 500;
+/** Bytes that a character may take in a message. */
+const ESCAPED = 6;
 /** Milliseconds that a call the server has refused waits until it can be sent once more. */
 const REPEAT_PATIENCE = PATIENCE * 1000;
 /** Milliseconds until a call refused for too many others is sent again: at first, and at most. */
@@ -133,14 +144,16 @@ export class Connection {
    */
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     const id = options.id ?? this.newId();
-    return this.send(method, options, (channel, sending) =>
+    const size = ESCAPED * method.length + params.length;
+    return this.send(method, { ...options, size }, (channel, sending) =>
       channel.call(id, method, params, sending),
     );
   }
 
   /** Asks for the notifications of an event. Rejects as {@link call}. */
   subscribe(event: string, timeout: number | null): Promise<Json> {
-    return this.send('core.subscribe', { timeout }, (channel, sending) =>
+    const size = ESCAPED * event.length;
+    return this.send('core.subscribe', { timeout, size }, (channel, sending) =>
       channel.subscribe(this.newId(), event, sending),
     );
   }
@@ -150,29 +163,62 @@ export class Connection {
     this.supervisor.close();
   }
 
-  private async send(method: string, options: Omit<CallOptions, 'id'>, send: Send): Promise<Json> {
-    const { timeout, onSettled } = options;
-    const deadline = performance.now() + REPEAT_PATIENCE;
-    for (let attempt = 1; ; attempt++) {
+  private async send(method: string, options: Sending, send: Send): Promise<Json> {
+    const { onSettled } = options;
+    const began = performance.now();
+    for (let attempt = 1; ;) {
       const channel = this.supervisor.usable();
       if (!channel) {
         onSettled?.();
         throw notSent();
       }
       const settlement = new Settlement(onSettled);
+      let isSent = false;
       try {
+        let { timeout } = options;
+        if (options.size > SHORT) timeout = await this.checkSession(channel, options);
+        isSent = true;
         const result = await send(channel, { timeout, onSettled: settlement.byServer });
         if (this.refusing.size > 0) this.refusing.delete(method);
         return result;
       } catch (error) {
-        const refusal = this.repeatable(error, channel, method, attempt);
-        if (refusal === null || performance.now() > deadline) throw error;
+        if (!isSent) settlement.byServer();
+        const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
+        const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
+        if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
+          // Too long for a session that is not logged in, which its encoding says.
+          if (!isSent && refusalOf(error) === 'session') return await send(channel, { timeout: 0 });
+          throw error;
+        }
         await this.becomesPossible(refusal, attempt, options);
         settlement.cancel();
+        if (!isLost) attempt++;
       } finally {
         settlement.byCaller();
       }
     }
+  }
+
+  /**
+   * Before a long message: is the session logged in? Otherwise the server would close the connection under
+   * everybody. Resolves with what is left of the timeout, in the turn in which it can be sent. Rejects with
+   * the refusal, with `LOST` or `CLOSED` if another connection is to be used, and as {@link call}.
+   */
+  private async checkSession(channel: Channel, { timeout, cancellation }: Sending) {
+    const { credential, target } = this.options;
+    const neverIs = credential === null && target.scheme !== 'ws+unix';
+    if (neverIs) return timeout;
+    const began = performance.now();
+    try {
+      await channel.call(this.newId(), 'auth.me', EMPTY_LIST, { timeout });
+      channel.isLoggedIn = true;
+    } catch (error) {
+      const isOther = error instanceof CallFailure && refusalOf(error) === null;
+      if (!isOther) throw error;
+    }
+    if (cancellation?.isCancelled) throw abandoned();
+    if (this.supervisor.usable() !== channel) throw notSent();
+    return timeout === null ? null : Math.max(0, timeout - (performance.now() - began));
   }
 
   /** Why the call was refused before it was run, if it makes sense to send it once more. */
@@ -187,15 +233,16 @@ export class Connection {
       this.options.log('warning', 'too many calls under way', { method: method.slice(0, 100) });
     }
     if (refusal !== 'session') return refusal;
+    channel.isLoggedIn = false;
     if (attempt > 1) this.refusing.add(method);
     return !this.refusing.has(method) && this.supervisor.renew(channel) ? refusal : null;
   }
 
   /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
   private async becomesPossible(
-    refusal: Refusal,
+    refusal: Refusal | 'lost',
     attempt: number,
-    { cancellation, beforeRepeat }: Omit<CallOptions, 'id'>,
+    { cancellation, beforeRepeat }: Sending,
   ): Promise<void> {
     if (refusal === 'busy') {
       const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);

@@ -7,8 +7,11 @@ import { errnoName } from './errno.js';
 const INVALID_PARAMS = -32602;
 const CALL_ERROR = -32001;
 const TOO_MANY_CALLS = -32000;
-/** The middleware's own number. */
+/** The middleware's own number, and what it says with it of a session; methods may use the number, too. */
 const ENOTAUTHENTICATED = 207;
+const NOT_AUTHENTICATED = /^\[ENOTAUTHENTICATED\] Not authenticated$/;
+/** Servers that know only the legacy wire say it so. */
+const LEGACY_NOT_AUTHENTICATED = /^(\[ENOTAUTHENTICATED\] )?Not authenticated$/;
 /** What the legacy wire says in place of TOO_MANY_CALLS. */
 const ETOOMANYREFS = 109;
 
@@ -68,7 +71,10 @@ export function legacyFailure(error: Json): CallFailure {
  */
 export function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof CallFailure)) return null;
-  if (error.errno === ENOTAUTHENTICATED) return 'session';
+  if (error.errno === ENOTAUTHENTICATED) {
+    const text = error.rpcCode === null ? LEGACY_NOT_AUTHENTICATED : NOT_AUTHENTICATED;
+    return text.test(error.message) ? 'session' : null;
+  }
   if (error.rpcCode === TOO_MANY_CALLS) return 'busy';
   const isRefusal = error.rpcCode === null && error.trace === null;
   return isRefusal && error.errno === ETOOMANYREFS ? 'busy' : null;

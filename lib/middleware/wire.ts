@@ -27,12 +27,12 @@ export type Message =
 /** The name of a notification that is made here: the server could not put some message into JSON. */
 export const UNTOLD = 'untold';
 
-/** What who is not logged in may send. */
-const MAX_ANONYMOUS = 8192;
+/** The characters that one message may have from who is not logged in. */
+export const MAX_ANONYMOUS = 8192;
 
 /** Throws a `REQUEST` error for a message that is longer than the middleware takes. */
 export function checkSize(message: Buffer, method: string, isLoggedIn: boolean): Buffer {
   const limit = isLoggedIn ? messageLimit(method) : MAX_ANONYMOUS;
-  checkLength(message, method, limit);
+  checkLength(message, method, limit, isLoggedIn ? '' : ' on a session that is not logged in');
   return message;
 }

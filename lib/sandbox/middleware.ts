@@ -36,6 +36,7 @@ export interface MiddlewareOptions {
   /** Ways to do SCRAM wrong; false: an older server, which doesn't know it. */
   readonly scramFaults?: ScramFaults | false | undefined;
   readonly treatLoopbackAsRemote?: boolean | undefined;
+  readonly unixIsRoot?: boolean | undefined;
   /** A file for the calls that are run. */
   readonly journal?: string | undefined;
 }
@@ -135,7 +136,7 @@ export class Middleware {
 
   /** Over a Unix socket a connection becomes root's, when its protocol says so. */
   greet(session: Session): void {
-    if (session.origin.address === null)
+    if (session.origin.address === null && this.options.unixIsRoot !== false)
       session.credentials ??= newCredentials('UNIX_SOCKET', ROOT);
   }
 

@@ -15,6 +15,11 @@ export interface ScramOptions extends ScramFaults {
 export interface SandboxOptions {
   /** A Unix socket's path; connections over it are root's without a login. */
   readonly unix?: string | undefined;
+  /**
+   * False: connections over the Unix socket are those of a user without privileges, who is not logged
+   * in by coming. For tests, which run as one user.
+   */
+  readonly unixIsRoot?: boolean | undefined;
   /** A TCP port for `ws:`; 0 takes any free one. */
   readonly ws?: number | undefined;
   /** A TCP port for `wss:`; 0 takes any free one. */
@@ -94,6 +99,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     keyIterations: scram === false ? undefined : scram?.iterations,
     scramFaults: scram,
     treatLoopbackAsRemote: options.treatLoopbackAsRemote,
+    unixIsRoot: options.unixIsRoot,
     journal: options.journal,
   });
   let refusing: number | null = null;

@@ -143,10 +143,29 @@ t.test('F21: a refusal that a new login does not cure is the answer', async (t) 
     },
   });
   const run = await daemon.d(['call', 'test.echo']);
-  t.match(run, { code: 1, stderr: /^\[ENOTAUTHENTICATED\] no\n/ });
+  t.match(run, { code: 1, stderr: /^\[ENOTAUTHENTICATED\] Not authenticated\n/ });
   t.equal(refusals, 2, 'sent once more');
   t.equal(daemon.sandbox.stats.logins, 2);
   t.match(await daemon.d(['call', 'test.sleep', '0']), { code: 0 });
+});
+
+t.test('F21: a method that raises the same number by itself runs once', async (t) => {
+  const daemon = await startBroken(t);
+  for (const wire of ['/api/current', '/websocket']) {
+    const before = daemon.ran().length;
+    const uri = `ws://127.0.0.1:${daemon.proxy.port}${wire}`;
+    const call = ['call', 'test.fail', '207', 'No token of yours'];
+    const run = await midclt(['-u', uri, '-U', 'admin', ...call], {
+      home: daemon.home,
+      env: { MIDCLT_PASSWORD: 'admin-pw' },
+    });
+    t.match(run, { code: 1, stderr: /^\[ENOTAUTHENTICATED\] No token of yours\n/ });
+    t.equal(daemon.ran().length, before + 1);
+  }
+  const run = await daemon.d(['call', 'test.fail', '207', 'No token of yours']);
+  t.match(run, { code: 1, stderr: /^\[ENOTAUTHENTICATED\] No token of yours\n/ });
+  t.equal(daemon.ran().length, 3);
+  t.equal(daemon.sandbox.stats.logins, 3, 'nobody logged in again');
 });
 
 t.test('F27: a refusal for too many calls is waited out, and no client sees it', async (t) => {
