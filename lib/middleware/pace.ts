@@ -13,6 +13,10 @@ export interface Pace {
   /** The time in which {@link LOGINS} may be spent. */
   readonly window: number;
   readonly liveness: Liveness;
+  /** That a token lives which comes with a login; a session by it ends after as much time without a call. */
+  readonly tokenLife: number;
+  /** Between two calls that keep such a session awake. */
+  readonly awake: number;
 }
 
 export const PACE: Pace = {
@@ -22,6 +26,8 @@ export const PACE: Pace = {
   refused: 60_000,
   window: 60_000,
   liveness: LIVENESS,
+  tokenLife: 600_000,
+  awake: 200_000,
 };
 
 /**

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { PySet, dict, int, type PyDict } from './values.js';
 
 /** A user of the sandbox. `refusal` is what a right password is answered with. */
@@ -26,23 +25,6 @@ export const ACCOUNTS: readonly Account[] = [
 export function findAccount(name: string, password: string): Account | null {
   const account = ACCOUNTS.find((candidate) => candidate.name === name);
   return account !== undefined && account.password === password ? account : null;
-}
-
-/** The tokens that log in without a password, each once. */
-export class ReconnectTokens {
-  private readonly issued = new Map<string, Account>();
-
-  issue(account: Account): string {
-    const token = randomBytes(48).toString('base64url');
-    this.issued.set(token, account);
-    return token;
-  }
-
-  redeem(token: string): Account | null {
-    const account = this.issued.get(token);
-    this.issued.delete(token);
-    return account ?? null;
-  }
 }
 
 /** What auth.me says, and a login that asks for `user_info`. */

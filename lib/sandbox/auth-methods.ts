@@ -4,6 +4,7 @@ import {
   EINVAL,
   ValidationErrors,
   notAuthenticated,
+  notAuthorized,
   type Complaint,
 } from './exceptions.js';
 import { withApiKey, withBareApiKey, withScram } from './key-login.js';
@@ -12,7 +13,7 @@ import { text, type Call, type MethodTable } from './methods.js';
 import { complaint, optional, required } from './parameters.js';
 import { repr } from './pydump.js';
 import type { Mechanism } from './stats.js';
-import { dict, type PyDict, type PyValue } from './values.js';
+import { dict, numberOf, type PyDict, type PyValue } from './values.js';
 
 /** What a mechanism asks for and does. */
 interface Way {
@@ -73,6 +74,16 @@ export const authMethods: MethodTable = {
     access: 'anyone',
     params: [required('api_key', 'string')],
     run: withBareApiKey,
+  },
+
+  'auth.generate_token': {
+    params: [
+      optional('ttl', 'integer', 600n),
+      optional('attrs', 'dict', dict({})),
+      optional('match_origin', 'boolean', true),
+      optional('single_use', 'boolean', false),
+    ],
+    run: generateToken,
   },
 
   'auth.logout': {
@@ -144,9 +155,26 @@ async function withOneTimePassword(call: Call, data: PyDict): Promise<PyValue> {
 }
 
 async function withToken(call: Call, data: PyDict): Promise<PyValue> {
-  const account = call.middleware.tokens.redeem(text(data.get('token')));
-  if (account === null) return authError(call);
-  return succeed(call, { type: 'TOKEN', mechanism: 'TOKEN_PLAIN', account }, data);
+  const { middleware, session } = call;
+  const token = middleware.tokens.redeem(text(data.get('token')), session.origin.address);
+  if (token === null) return authError(call);
+  const { account, ttlSeconds } = token;
+  const entry = { type: 'TOKEN', mechanism: 'TOKEN_PLAIN', account } as const;
+  return succeed(call, { ...entry, idleLimitMs: ttlSeconds * 1000 }, data);
+}
+
+function generateToken({ middleware, session, args }: Call): PyValue {
+  const [ttl, attrs, matchOrigin, singleUse] = args;
+  const { tokens } = middleware;
+  if (session.credentials === null) throw notAuthenticated();
+  if (tokens.options.refuseGenerated) throw notAuthorized();
+  if (attrs instanceof Map && attrs.size > 0)
+    throw new CallError('Token attributes are for root only', EINVAL);
+  return tokens.issue(session.credentials.account, {
+    ttlSeconds: numberOf(ttl) ?? 600,
+    isSingleUse: singleUse === true,
+    origin: matchOrigin === true ? session.origin.address : null,
+  });
 }
 
 async function plainLogin(call: Call): Promise<PyValue> {

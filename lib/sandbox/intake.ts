@@ -35,7 +35,10 @@ export function takeIn(
     return length > MAX_MESSAGE ? tooLong(session) : error;
   }
   if (length > MAX_MESSAGE && !isLarge(message)) return tooLong(session);
-  if (session.expired) middleware.logout(session);
+  const now = performance.now();
+  if (session.expired || now - session.lastMessage > session.idleLimitMs)
+    middleware.logout(session);
+  session.lastMessage = now;
   if (message instanceof Map) return message;
   const isBatch = Array.isArray(message);
   return new PyJsonError(

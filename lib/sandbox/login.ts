@@ -11,6 +11,7 @@ export interface Entry {
   readonly mechanism: Mechanism;
   readonly account: Account;
   readonly keyId?: number;
+  readonly idleLimitMs?: number;
 }
 
 /** Refused, after as long as the real server takes. */
@@ -27,8 +28,8 @@ export function refuse({ middleware }: Call, response = 'AUTH_ERR'): PyValue {
 
 /** Logs a session in. */
 export function enter({ middleware, session }: Call, entry: Entry): void {
-  const { type, mechanism, account, keyId } = entry;
-  middleware.login(session, newCredentials(type, account, keyId), mechanism);
+  const { type, mechanism, account, keyId, idleLimitMs } = entry;
+  middleware.login(session, newCredentials(type, account, keyId), mechanism, idleLimitMs);
 }
 
 /** Logs a session in and says so as auth.login_ex does. */

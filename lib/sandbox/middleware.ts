@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ReconnectTokens, ROOT } from './accounts.js';
+import { ROOT } from './accounts.js';
 import { ApiKeys, type ApiKey } from './api-keys.js';
 import { authMethods } from './auth-methods.js';
 import { coreMethods } from './core-methods.js';
@@ -23,6 +23,7 @@ import { Recorder, type Mechanism } from './stats.js';
 import { systemMethods } from './system-methods.js';
 import { testJobMethods } from './test-jobs.js';
 import { testMethods } from './test-methods.js';
+import { Tokens, type TokenOptions } from './tokens.js';
 import { datetime, dict, int } from './values.js';
 
 export interface MiddlewareOptions {
@@ -37,6 +38,7 @@ export interface MiddlewareOptions {
   readonly scramFaults?: ScramFaults | false | undefined;
   readonly treatLoopbackAsRemote?: boolean | undefined;
   readonly unixIsRoot?: boolean | undefined;
+  readonly tokens?: TokenOptions | undefined;
   /** A file for the calls that are run. */
   readonly journal?: string | undefined;
 }
@@ -60,7 +62,7 @@ export interface Protocol {
 export class Middleware {
   readonly recorder = new Recorder();
   readonly events = new Events();
-  readonly tokens = new ReconnectTokens();
+  readonly tokens: Tokens;
   readonly limiter: RateLimiter;
   readonly apiKeys: ApiKeys;
   readonly started = Date.now();
@@ -83,6 +85,7 @@ export class Middleware {
   );
 
   constructor(readonly options: MiddlewareOptions) {
+    this.tokens = new Tokens(options.tokens);
     this.limiter = new RateLimiter(options.rateLimit);
     this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);
@@ -149,10 +152,17 @@ export class Middleware {
     this.events.drop(session);
   }
 
-  login(session: Session, credentials: Credentials, mechanism: Mechanism): void {
+  /** Without a message for `idleLimitMs` it is logged out again. */
+  login(
+    session: Session,
+    credentials: Credentials,
+    mechanism: Mechanism,
+    idleLimitMs = Infinity,
+  ): void {
     const isNew = session.credentials === null;
     session.credentials = credentials;
     session.expired = false;
+    session.idleLimitMs = idleLimitMs;
     this.recorder.stats.logins += 1;
     this.recorder.stats.loginsBy[mechanism] += 1;
     if (!isNew) return;

@@ -4,6 +4,7 @@ import { Middleware } from './middleware.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './ratelimit.js';
 import type { ScramFaults } from './scram.js';
 import type { Stats } from './stats.js';
+import type { TokenOptions } from './tokens.js';
 
 /** How the sandbox does SCRAM; all but `iterations` are faults, for tests of a client's checks. */
 export interface ScramOptions extends ScramFaults {
@@ -43,6 +44,8 @@ export interface SandboxOptions {
    * over one loses it. For tests, which have no other machine.
    */
   readonly treatLoopbackAsRemote?: boolean | undefined;
+  /** The tokens that log in, as the real server's unless given. */
+  readonly tokens?: TokenOptions | undefined;
   /**
    * A file to which each call is appended before it is run, as a line of JSON: `method`, `params`
    * (not of `auth.*`) and `connection`, a number from 1 on. It tells what was run when the sandbox
@@ -100,6 +103,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     scramFaults: scram,
     treatLoopbackAsRemote: options.treatLoopbackAsRemote,
     unixIsRoot: options.unixIsRoot,
+    tokens: options.tokens,
     journal: options.journal,
   });
   let refusing: number | null = null;

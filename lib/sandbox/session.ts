@@ -59,6 +59,9 @@ export class Session {
   credentials: Credentials | null = null;
   /** Noticed when the next message arrives, as on the real server. */
   expired = false;
+  /** Milliseconds without a message after which it has expired, and when the last one came. */
+  idleLimitMs = Infinity;
+  lastMessage = performance.now();
   /** The account whose password was right and whose one-time password is awaited. */
   secondFactor: Account | null = null;
   /** The SCRAM login that has begun. */

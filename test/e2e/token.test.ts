@@ -27,6 +27,25 @@ t.test('after a one-time code a token logs in again, each time another', async (
   for (const secret of [...tokens, 'otp-pw', '123456']) t.notOk(log.includes(secret));
 });
 
+t.test('a login with a one-time code outlives the tokens of ten minutes', async (t) => {
+  const tokens = { ttlSeconds: 1 }; // in place of those ten minutes
+  const options = { ws: 0, rateLimit: false, failedLoginDelayMs: 20, tokens } as const;
+  const around = await surroundings(t, options);
+  const uri = `ws://127.0.0.1:${around.sandbox.wsPort}/api/current`;
+  const daemon = await startDaemon(t, { around, uri, username: 'otp', globals: OTP });
+  const { stats } = around.sandbox;
+  const isOver = () => new Promise((resolve) => setTimeout(resolve, 1500));
+  for (let cut = 1; cut <= 2; cut++) {
+    await isOver();
+    around.sandbox.dropAll();
+    t.match(await daemon.d(['call', 'auth.me']), { code: 0, stdout: /"pw_name": "otp"/ });
+    await isOver();
+    t.match(await daemon.d(['call', 'auth.me']), { code: 0, stdout: /"pw_name": "otp"/ });
+    t.match(stats.loginsBy, { OTP_TOKEN: 1, TOKEN_PLAIN: cut });
+  }
+  t.equal(daemon.child.exitCode, null);
+});
+
 t.test('the legacy wire gives no token: the daemon says so and ends', async (t) => {
   const around = await surroundings(t, { ws: 0, rateLimit: false });
   const uri = `ws://127.0.0.1:${around.sandbox.wsPort}/websocket`;
