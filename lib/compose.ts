@@ -12,7 +12,6 @@ import { Subscriptions } from './middleware/subscriptions.js';
 import { PlainMethods } from './middleware/plain-methods.js';
 import {
   DEFAULT_CALL_TIMEOUT,
-  DEFAULT_MEMORY,
   JOB_CONCURRENCY,
   LINE_TIMEOUT,
   RESERVED_CONCURRENCY,
@@ -43,7 +42,7 @@ export interface SocketOptions {
   /** Seconds from a request's first byte in which the whole of it must come. */
   readonly lineTimeout?: number | undefined;
   /** Mebibytes that requests held and results unread may take, of all connections together. */
-  readonly memory?: number | undefined;
+  readonly memory: number;
   /** A request has come in; one is over or given up. */
   readonly onRequest: () => void;
   readonly onOver: () => void;
@@ -125,7 +124,7 @@ export function compose(options: CoreOptions): Core {
       };
     },
     sessions: (options) => {
-      const { daemon, linger, lineTimeout = LINE_TIMEOUT, memory = DEFAULT_MEMORY } = options;
+      const { daemon, linger, lineTimeout = LINE_TIMEOUT, memory } = options;
       const { onRequest, onOver } = options;
       const session = {
         verbs: createVerbs({ ...common, daemon }),

@@ -56,6 +56,8 @@ export interface DaemonSettings {
   /** Seconds. */
   readonly linger: number;
   readonly max_connections: number;
+  /** Mebibytes. */
+  readonly memory: number;
   /** Absolute; null is stderr. */
   readonly log_file: string | null;
   readonly log_level: Level;
@@ -92,7 +94,13 @@ const REPORT: Shape = {
 
 const SETTINGS: Shape = {
   ...{ concurrency: 'number', call_timeout: 'number', linger: 'number' },
-  ...{ max_connections: 'number', log_file: 'text?', log_level: 'text', managed: 'flag' },
+  ...{
+    max_connections: 'number',
+    memory: 'number',
+    log_file: 'text?',
+    log_level: 'text',
+    managed: 'flag',
+  },
 };
 
 function matches(value: unknown, shape: Shape): boolean {

@@ -2,7 +2,12 @@
 import type { DaemonLog } from '../daemon/log.js';
 import type { Level } from '../logger.js';
 import { daemonPaths } from '../paths.js';
-import { DEFAULT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_CONNECTIONS } from '../protocol.js';
+import {
+  DEFAULT_LIFETIME,
+  DEFAULT_LINGER,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MEMORY,
+} from '../protocol.js';
 import { openStateOf } from './client-state.js';
 import type { Client } from './client.js';
 
@@ -25,6 +30,8 @@ export interface RunDaemonOptions extends LoggingOptions {
   readonly linger?: number | undefined;
   /** Connections served at once; one more is refused with an error frame. Default: 1024. */
   readonly maxConnections?: number | undefined;
+  /** Mebibytes that requests that wait and results that nobody has read may take. */
+  readonly memory?: number | undefined;
   /** Seconds from a request's first byte in which the whole of it must come. Default: 30. */
   readonly lineTimeout?: number | undefined;
   /**
@@ -76,6 +83,7 @@ export async function runDaemon(
     logLevel: options.logLevel ?? 'info',
     linger: options.linger ?? DEFAULT_LINGER,
     maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    memory: options.memory ?? DEFAULT_MEMORY,
     lineTimeout: options.lineTimeout,
     stderr: process.stderr,
     signals: (options.signals ?? true) ? process : null,

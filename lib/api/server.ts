@@ -3,7 +3,12 @@ import type { Server } from '../daemon/server.js';
 import type { Lifecycle } from '../daemon/lifecycle.js';
 import { MidcltError } from '../errors.js';
 import { noLog, type Log } from '../logger.js';
-import { DEFAULT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_CONNECTIONS } from '../protocol.js';
+import {
+  DEFAULT_LIFETIME,
+  DEFAULT_LINGER,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MEMORY,
+} from '../protocol.js';
 import { openStateOf, stateOf } from './client-state.js';
 import type { Client } from './client.js';
 
@@ -12,6 +17,8 @@ export interface DaemonServerOptions {
   readonly linger?: number | undefined;
   /** Connections served at once; one more is refused with an error frame. Default: 1024. */
   readonly maxConnections?: number | undefined;
+  /** Mebibytes that requests that wait and results that nobody has read may take. */
+  readonly memory?: number | undefined;
   /** Seconds from a request's first byte in which the whole of it must come. Default: 30. */
   readonly lineTimeout?: number | undefined;
   /** Hears what happens, such as the `log` of `setupDaemonLogging`. */
@@ -48,7 +55,7 @@ export class DaemonServer {
       require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
     const { Server } = require('../daemon/server.js') as typeof import('../daemon/server.js');
     const { linger = DEFAULT_LINGER, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
-    const { log = noLog, lineTimeout } = options;
+    const { log = noLog, lineTimeout, memory = DEFAULT_MEMORY } = options;
     const { core, uri, username } = openStateOf(client);
     const claim = new Claim({ socket: socketPath, pid: null });
     this.socketPath = socketPath;
@@ -61,6 +68,7 @@ export class DaemonServer {
       lifecycle: this.#lifecycle,
       linger,
       maxConnections,
+      memory,
       lineTimeout,
       log,
       uri,

@@ -40,6 +40,8 @@ export interface Arguments {
   /** Seconds, fractions allowed. */
   linger: number;
   maxConnections: number;
+  /** Mebibytes. */
+  memory: number;
   detach: boolean;
   /** The pipe over which it is told what to be. */
   handoverFd: number | null;
@@ -115,6 +117,7 @@ export function collect(name: CommandName | null, { options, positionals }: Coll
     concurrency: number('concurrency') ?? 8,
     linger: number('linger') ?? 1,
     maxConnections: number('max-connections') ?? 1024,
+    memory: number('memory') ?? 512,
     detach: flag('detach'),
     handoverFd: number('handover-fd'),
     all: flag('all'),

@@ -91,17 +91,18 @@ export async function replaceOlder(args: Arguments, version: string): Promise<vo
 /** With the settings of the one before, as far as it told them. */
 function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultLog: string) {
   if (!settings) return start({ ...args, lifetime }, DEFAULT_CALL_TIMEOUT);
-  const { concurrency, linger, max_connections, log_file, log_level, call_timeout } = settings;
+  const { concurrency, linger, max_connections, memory, log_file, log_level, call_timeout } =
+    settings;
   const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
-  const limits = { concurrency, linger, maxConnections: max_connections };
+  const limits = { concurrency, linger, maxConnections: max_connections, memory };
   return start({ ...args, lifetime, ...logs, ...limits }, call_timeout);
 }
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
   const { credential, askOtp } = await upstreamOf(args, sayLine);
   const { uri, username, insecure, lifetime, logFile, logLevel } = args;
-  const { concurrency, linger, maxConnections } = args;
-  const limits = { concurrency, linger, maxConnections };
+  const { concurrency, linger, maxConnections, memory } = args;
+  const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
   return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
 }

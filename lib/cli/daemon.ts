@@ -78,6 +78,7 @@ type Settings = Pick<
   | 'concurrency'
   | 'linger'
   | 'maxConnections'
+  | 'memory'
 > & {
   /** A socket that listens already. */
   readonly listenFd?: number | null;

@@ -84,6 +84,8 @@ const port = (value: string): string => between(0, 65535, value);
 const slots = (value: string): string => between(1, 18, value);
 const connections = (value: string): string => between(1, 64, value);
 const clients = (value: string): string => between(1, 1_000_000, value);
+/** Mebibytes; the least is room for one large request and its answer. */
+const mebibytes = (value: string): string => between(32, 1_000_000, value);
 
 function between(least: number, most: number, value: string): string {
   const number = int(value);
@@ -191,6 +193,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         { key: 'concurrency', names: ['--concurrency'], read: slots, added: true },
         { key: 'linger', names: ['--linger'], read: fraction, added: true },
         { key: 'max-connections', names: ['--max-connections'], read: clients, added: true },
+        { key: 'memory', names: ['--memory'], read: mebibytes, added: true },
         { key: 'detach', names: ['--detach'], read: null, added: true },
         // This program's own: a daemon that it starts in the background.
         { key: 'handover-fd', names: ['--handover-fd'], read: int, added: true, hidden: true },

@@ -34,6 +34,8 @@ export interface Handover {
   readonly concurrency: number;
   readonly linger: number;
   readonly maxConnections: number;
+  /** Mebibytes. */
+  readonly memory: number;
 }
 
 /** From the new process. */

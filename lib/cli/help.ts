@@ -214,6 +214,8 @@ Options:
   --linger SECONDS          close a client's connection this long after its last
                             answer, fractions allowed (default 1)
   --max-connections N       refuse clients beyond so many at once (default 1024)
+  --memory MIB              how much memory requests that wait and results that
+                            nobody has read may take (default 512)
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 

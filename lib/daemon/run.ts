@@ -40,6 +40,8 @@ export interface DaemonOptions {
   /** Seconds. */
   readonly linger: number;
   readonly maxConnections: number;
+  /** Mebibytes. */
+  readonly memory: number;
   /** Seconds; a default by itself. */
   readonly lineTimeout?: number | undefined;
   readonly stderr: NodeJS.WritableStream;
@@ -84,8 +86,8 @@ interface Owned {
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
-  const { upstream, linger, maxConnections, lineTimeout, lifetime, uri, username, stderr } =
-    options;
+  const { upstream, linger, maxConnections, memory, lineTimeout, lifetime, uri } = options;
+  const { username, stderr } = options;
   const { paths, claim, lifecycle, right } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
@@ -96,6 +98,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     lifecycle,
     linger,
     maxConnections,
+    memory,
     lineTimeout,
     log,
     uri,

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly linger: number;
   /** Connections served at once; one more is refused. */
   readonly maxConnections: number;
+  /** Mebibytes that requests held and results unread may take. */
+  readonly memory: number;
   /** Seconds from a request's first byte in which the whole of it must come; a default by itself. */
   readonly lineTimeout?: number | undefined;
   readonly log: Log;
@@ -31,7 +33,7 @@ export class Server {
   private readonly started = new Date();
 
   constructor(private readonly options: ServerOptions) {
-    const { core, lifecycle, linger, lineTimeout, maxConnections, log } = options;
+    const { core, lifecycle, linger, lineTimeout, maxConnections, memory, log } = options;
     const make = core.sessions({
       daemon: {
         stop: (ifIdle) => this.stop(ifIdle),
@@ -39,6 +41,7 @@ export class Server {
       },
       linger,
       lineTimeout,
+      memory,
       onRequest: () => {
         lifecycle.hold();
       },
@@ -88,7 +91,7 @@ export class Server {
   }
 
   private status(): StatusReport {
-    const { core, lifecycle, uri, username, linger, maxConnections } = this.options;
+    const { core, lifecycle, uri, username, linger, maxConnections, memory } = this.options;
     const { settings, ...report } = core.report();
     return {
       pid: process.pid,
@@ -103,7 +106,11 @@ export class Server {
       clients: this.sessions.size,
       memory: process.memoryUsage.rss(),
       ...report,
-      settings: { ...settings, linger, max_connections: maxConnections, ...this.options.settings },
+      settings: {
+        ...settings,
+        ...{ linger, max_connections: maxConnections, memory },
+        ...this.options.settings,
+      },
     };
   }
 

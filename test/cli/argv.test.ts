@@ -46,6 +46,7 @@ const NOTHING: Arguments = {
   concurrency: 8,
   linger: 1,
   maxConnections: 1024,
+  memory: 512,
   detach: false,
   handoverFd: null,
   all: false,
@@ -237,6 +238,10 @@ const rules: Record<string, [argv: string[], expected: Parsed][]> = {
       run({ name: 'daemon', concurrency: 1, linger: 0 }),
     ],
     [['daemon', '--max', '7'], run({ name: 'daemon', maxConnections: 7 })],
+    [
+      ['daemon', '--memory', '31'],
+      usage('argument --memory: must be between 32 and 1000000: 31', 'daemon'),
+    ],
     [
       ['daemon', '--max-connections', '0'],
       usage('argument --max-connections: must be between 1 and 1000000: 0', 'daemon'),

@@ -120,17 +120,21 @@ t.test('F23: so is one at the login of an expired session', async (t) => {
 
 // With `--timeout=300`: two minutes are all that tap gives a file.
 const isLong = process.env.MIDCLT_TEST_LONG !== undefined;
-t.test('F22: who gives no timeout waits two minutes, and is told why', { skip: !isLong }, async (t) => {
-  const daemon = await startBroken(t);
-  await daemon.proxy.refuse();
-  daemon.proxy.cut('rst');
-  await untilState(daemon, 'waiting');
-  const patient = daemon.d(['-t', '130', 'call', 'test.echo', 'patient']);
-  const began = performance.now();
-  const { code, stderr } = await daemon.d(['call', 'test.echo', '1']);
-  const took = (performance.now() - began) / 1000;
-  t.ok(took >= 119 && took < 129, `${took} s`);
-  t.match({ code, stderr }, { code: 1, stderr: /waited 120 s .*ECONNREFUSED.*was not sent\n$/ });
-  await daemon.proxy.goOn();
-  t.match(await patient, { code: 0, stdout: '["patient"]\n' }, 'its own timeout is longer');
-});
+t.test(
+  'F22: who gives no timeout waits two minutes, and is told why',
+  { skip: !isLong },
+  async (t) => {
+    const daemon = await startBroken(t);
+    await daemon.proxy.refuse();
+    daemon.proxy.cut('rst');
+    await untilState(daemon, 'waiting');
+    const patient = daemon.d(['-t', '130', 'call', 'test.echo', 'patient']);
+    const began = performance.now();
+    const { code, stderr } = await daemon.d(['call', 'test.echo', '1']);
+    const took = (performance.now() - began) / 1000;
+    t.ok(took >= 119 && took < 129, `${took} s`);
+    t.match({ code, stderr }, { code: 1, stderr: /waited 120 s .*ECONNREFUSED.*was not sent\n$/ });
+    await daemon.proxy.goOn();
+    t.match(await patient, { code: 0, stdout: '["patient"]\n' }, 'its own timeout is longer');
+  },
+);

@@ -25,7 +25,7 @@ t.test('F48: the new daemon has all the settings of the old one', async (t) => {
   const older = ofVersion(t, place, '0.0.9');
   const options = [
     ...['--concurrency', '1', '--lifetime', '0', '--linger', '2.5', '--max-connections', '50'],
-    ...['--log-file', 'own.log', '--log-level', 'debug'],
+    ...['--log-file', 'own.log', '--log-level', 'debug', '--memory', '100'],
   ];
   const start = await older(['-u', uri, 'daemon', '--detach', ...options], { CALL_TIMEOUT: '7' });
   t.match(start, { code: 0, stderr: '' });
@@ -41,6 +41,7 @@ t.test('F48: the new daemon has all the settings of the old one', async (t) => {
       concurrency: 1,
       linger: 2.5,
       max_connections: 50,
+      memory: 100,
       log_file: `${home}/own.log`,
       log_level: 'debug',
       call_timeout: 7,

@@ -69,7 +69,8 @@ export async function startBetween(
 
 /** The middleware's answer to a call on a session that is not logged in. */
 export function notLoggedIn(id: string): string {
-  const data = '{"error":207,"errname":"ENOTAUTHENTICATED","reason":"[ENOTAUTHENTICATED] Not authenticated"}';
+  const data =
+    '{"error":207,"errname":"ENOTAUTHENTICATED","reason":"[ENOTAUTHENTICATED] Not authenticated"}';
   const error = `{"code":-32001,"message":"Method call error","data":${data}}`;
   return `{"jsonrpc":"2.0","error":${error},"id":"${id}"}`;
 }
