@@ -5,8 +5,9 @@ import { WebSocket } from 'ws';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Target } from '../uri.js';
 
-/** Python's client gives a handshake this long, too. */
-const HANDSHAKE_TIMEOUT = 30_000;
+/** Milliseconds for the whole of a handshake. */
+const HANDSHAKE_TIMEOUT = 15_000;
+
 /** In milliseconds. */
 export interface Liveness {
   /** Of silence until the other side is asked for a sign of life. */
@@ -60,7 +61,6 @@ export function openWebSocket(
     const socket = new WebSocket(target.url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE,
-      handshakeTimeout: HANDSHAKE_TIMEOUT,
       rejectUnauthorized: target.verify,
       ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
     });
@@ -69,9 +69,16 @@ export function openWebSocket(
     };
     signal.addEventListener('abort', abort);
     const fail = (error: Error) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       reject(connectError(target, error));
     };
+    // ws' own option begins anew with every byte that comes.
+    const timer = setTimeout(() => {
+      const seconds = HANDSHAKE_TIMEOUT / 1000;
+      fail(new Error(`the WebSocket handshake was not answered within ${seconds} s`));
+      socket.terminate();
+    }, HANDSHAKE_TIMEOUT);
     socket.once('error', fail);
     socket.once('unexpected-response', (_request, response) => {
       fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));
@@ -82,6 +89,7 @@ export function openWebSocket(
       stream = response.socket;
     });
     socket.once('open', () => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       socket.off('error', fail);
       socket.pause(); // what came in one packet with the handshake waits for who listens
