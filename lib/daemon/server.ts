@@ -31,6 +31,8 @@ export interface ServerOptions {
 export class Server {
   private readonly sessions: Sessions;
   private readonly started = new Date();
+  /** The same by the steady clock. */
+  private readonly startedAt = performance.now();
 
   constructor(private readonly options: ServerOptions) {
     const { core, lifecycle, linger, lineTimeout, maxConnections, memory, log } = options;
@@ -98,7 +100,7 @@ export class Server {
       version: VERSION,
       protocol: PROTOCOL,
       started: this.started.toISOString(),
-      uptime: Math.round((Date.now() - this.started.getTime()) / 1000),
+      uptime: Math.round((performance.now() - this.startedAt) / 1000),
       uri,
       username,
       phase: lifecycle.phase,

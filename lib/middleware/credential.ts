@@ -64,3 +64,8 @@ export class LoginError extends MidcltError {
 export function isRateLimit(error: unknown): boolean {
   return error instanceof LoginError && error.retry === 'much later';
 }
+
+/** Will it be refused again, however often it is tried? */
+export function isFinal(error: unknown): boolean {
+  return error instanceof LoginError && error.retry === 'never';
+}

@@ -12,7 +12,7 @@ import { asMidcltError, MidcltError } from '../errors.js';
 import { Aside } from './aside.js';
 import { Authenticator } from './authenticator.js';
 import { Channel, notSent } from './channel.js';
-import { isRateLimit, LoginError } from './credential.js';
+import { isFinal, isRateLimit } from './credential.js';
 import { Backoff, PACE, type Pace } from './pace.js';
 import type { ConnectionFacts, ConnectionOptions, Hooks, State } from './state.js';
 import { Waiting } from './waiting.js';
@@ -23,6 +23,8 @@ export class Supervisor {
 
   private current: State = 'closed';
   private since = Date.now();
+  /** The same by the steady clock: the other one may be set meanwhile. */
+  private entered = performance.now();
   private lastError: string | null = null;
   private reconnects = 0;
   private wasReady = false;
@@ -145,7 +147,7 @@ export class Supervisor {
     }
     // A local socket's session begins logged in, or never is.
     const isLocal = this.options.target.scheme === 'ws+unix';
-    if (!isLocal || Date.now() - this.since < this.pace.settled) return false;
+    if (!isLocal || !this.isSettled()) return false;
     channel.retire();
     this.lose(channel, 'the session has expired');
     return true;
@@ -222,7 +224,7 @@ export class Supervisor {
     if (this.isOver()) return;
     this.options.log('warning', 'connection lost', { uri, why, calls: channel.inFlight });
     const error = this.note(new MidcltError('LOST', `Connection to ${uri} lost (${why})`));
-    if (Date.now() - this.since >= this.pace.settled) this.backoff.reset();
+    if (this.isSettled()) this.backoff.reset();
     this.reconnects++;
     void this.heal();
     this.hooks.onLoss(error);
@@ -232,7 +234,7 @@ export class Supervisor {
     for (;;) {
       const pause = Math.ceil(Math.max(this.backoff.next(), this.authenticator?.wait ?? 0));
       this.enter('waiting', { ms: pause, why: this.lastError });
-      await this.pause(pause);
+      await delay(pause, undefined, { signal: this.closing.signal }).catch(() => undefined);
       if (this.isOver()) return;
       try {
         await this.establish();
@@ -268,13 +270,13 @@ export class Supervisor {
     });
   }
 
-  private isOver(): boolean {
-    return this.closing.signal.aborted;
+  /** Has it been in this state for some time? */
+  private isSettled(): boolean {
+    return performance.now() - this.entered >= this.pace.settled;
   }
 
-  private pause(milliseconds: number): Promise<void> {
-    const { signal } = this.closing;
-    return delay(milliseconds, undefined, { signal }).catch(() => undefined);
+  private isOver(): boolean {
+    return this.closing.signal.aborted;
   }
 
   /** Remembers what went wrong last. */
@@ -287,11 +289,7 @@ export class Supervisor {
   private enter(state: State, fields: Record<string, number | string | null> = {}): void {
     this.current = state;
     this.since = Date.now();
+    this.entered = performance.now();
     this.options.log('info', state, { uri: this.options.target.uri, ...fields });
   }
-}
-
-/** Will it be refused again, however often it is tried? */
-function isFinal(error: MidcltError): boolean {
-  return error instanceof LoginError && error.retry === 'never';
 }
