@@ -39,6 +39,11 @@ t.test('a validation error is a line an entry, without trace and extra', async (
   t.equal(error.extra, null);
 });
 
+t.test('a validation error without an entry says nothing, as in the original', async (t) => {
+  const error = call({ code: -32602, message: 'Invalid params', data: { extra: [], trace: {} } });
+  t.match(error, { code: 'CALL', message: '', trace: null, extra: null });
+});
+
 t.test('other errors have their message', async (t) => {
   t.equal(
     call({ code: -32601, message: 'Method does not exist' }).message,

@@ -40,7 +40,9 @@ export function callFailure(error: Json): CallFailure {
   const code = integerOf(members?.get('code'));
   const errno = integerOf(data?.get('error'));
   if (code === INVALID_PARAMS) {
-    const lines = validationLines(data?.get('extra'));
+    const extra = data?.get('extra');
+    // Without an entry there is no line: so the Python client has it.
+    const lines = elementsOf(extra)?.length === 0 ? '' : validationLines(extra);
     if (lines !== null) return new CallFailure(lines, code, errno);
   }
   const reason = code === CALL_ERROR ? stringOf(data?.get('reason')) : null;

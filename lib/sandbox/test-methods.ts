@@ -60,13 +60,18 @@ export const testMethods: MethodTable = {
     },
   },
 
+  /** With `true` as its parameter an error that complains of nothing. */
   'test.validation': {
-    params: [],
-    run: () => {
-      throw new ValidationErrors([
-        ['thing_create.name', 'This name is taken', EINVAL],
-        ['thing_create.path', 'No such path', ENOENT],
-      ]);
+    params: [optional('nothing', 'boolean', false)],
+    run: ({ args }) => {
+      throw new ValidationErrors(
+        args[0] === true
+          ? []
+          : [
+              ['thing_create.name', 'This name is taken', EINVAL],
+              ['thing_create.path', 'No such path', ENOENT],
+            ],
+      );
     },
   },
 

@@ -58,7 +58,7 @@ function* failed(parts: Iterable<Buffer | string | null>, kind: 'plain' | 'termi
 }
 
 function* errorText({ error, trace, extra }: ErrorFrame): Generator<Buffer | string | null> {
-  yield `${error}\n`;
+  if (error !== '') yield `${error}\n`;
   const formatted = formattedOf(trace);
   if (formatted && !(yield* flaw(formatted))) yield* printed(formatted);
   const text = extraText(extra, MOST_LAID_OUT);

@@ -8,7 +8,7 @@ const MOST = 8 * 1024 * 1024;
 
 /** The text, then the server's traceback, then `extra`, as far as there are any; each ends with a newline. */
 export function errorText({ error, trace, extra }: ErrorFrame): string {
-  let text = `${error}\n`;
+  let text = error === '' ? '' : `${error}\n`;
   const formatted = stringOf(formattedOf(trace));
   if (formatted !== null) text += `${formatted}\n`;
   const more = extraText(extra, MOST);

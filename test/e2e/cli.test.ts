@@ -80,6 +80,8 @@ t.test('an errno without a name is EUNKNOWN', async (t) => {
 });
 
 t.test('a validation error prints a line for each entry and nothing else', async (t) => {
+  const silent = await d(['call', 'test.validation', 'true']);
+  t.match(silent, { code: 1, stdout: '', stderr: '' }, 'an error without an entry has no line');
   t.match(await d(['call', 'test.validation']), {
     code: 1,
     stdout: '',

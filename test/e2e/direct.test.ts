@@ -21,6 +21,7 @@ const TABLE: readonly { readonly args: readonly string[]; readonly stdin?: strin
   { args: ['call', 'test.fail', '2', 'some reason', '{"a": 1}'] },
   { args: ['call', '-q', 'test.fail', '2', 'some reason'] },
   { args: ['call', 'test.validation'] },
+  { args: ['call', 'test.validation', 'true'] },
   { args: ['call', 'test.raise_', 'notfound'] },
   { args: ['call', 'test.raise_', 'exception'] },
   { args: ['call', 'test.unserializable'] },

@@ -22,6 +22,7 @@ const FAST: readonly string[] = [
   `-d call test.fail 2 'No such share' '{"a": 1}'`,
   '-d call -q test.fail 2 x',
   '-d call test.validation',
+  '-d call test.validation true',
   '-d call nosuch.method',
   '-d -t 1 call test.sleep 3',
 ];
