@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Runs the bundle of the daemon path, which opens the one with the rest of the program when it needs it. */
-import { load } from '../lib/compiled.js';
+import { load } from '../lib/cli/compiled.js';
 
 const REST = './full.js';
 let rest: unknown;

@@ -4,8 +4,8 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { load } from '../lib/compiled.js';
-import { daemonPaths } from '../lib/paths.js';
+import { load } from '../lib/cli/compiled.js';
+import { daemonPaths } from '../lib/files/paths.js';
 
 const URI = 'ws+unix:///of/no/server';
 const THIN = `${__dirname}/thin.js`;

@@ -1,27 +1,27 @@
 /** Wires the stream to the middleware. The daemon and calls without one are built from this alike. */
 import type { Socket } from 'node:net';
-import { createVerbs, type DaemonControl } from './commands.js';
-import { Metrics } from './metrics.js';
-import type { CoreReport } from './status.js';
+import { createVerbs, type DaemonControl } from './commands/verbs.js';
+import { Metrics } from './stream/metrics.js';
+import type { CoreReport } from './protocol/status.js';
 import type { Log } from './logger.js';
 import { Connection } from './middleware/connection.js';
-import type { Credential } from './middleware/credential.js';
-import { Jobs } from './middleware/jobs.js';
-import type { AskOtp } from './middleware/login.js';
+import type { Credential } from './middleware/login/credential.js';
+import { Jobs } from './middleware/jobs/jobs.js';
+import type { AskOtp } from './middleware/login/login.js';
 import { Subscriptions } from './middleware/subscriptions.js';
-import { PlainMethods } from './middleware/plain-methods.js';
+import { PlainMethods } from './middleware/jobs/plain-methods.js';
 import {
   DEFAULT_CALL_TIMEOUT,
   JOB_CONCURRENCY,
   LINE_TIMEOUT,
   RESERVED_CONCURRENCY,
-} from './protocol.js';
+} from './protocol/frames.js';
 import type { Gate } from './stream/acquire.js';
 import { LocalSession } from './stream/local.js';
 import { memoryOf } from './stream/memory.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
-import type { Target } from './uri.js';
+import type { Target } from './middleware/uri.js';
 
 export interface CoreOptions {
   readonly target: Target;

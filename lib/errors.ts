@@ -1,5 +1,5 @@
-import { JsonText } from './json-text.js';
-import { MessageType, type ErrorFrame, type Json } from './protocol.js';
+import { JsonText } from './json/text.js';
+import type { Json } from './json/json.js';
 
 /** What went wrong, for code to match on; the message is for people. */
 export type ErrorCode =
@@ -21,7 +21,7 @@ export type ErrorCode =
   | 'UNSUPPORTED'; // not in this version
 
 interface Details {
-  /** Class name on the wire; see {@link ErrorFrame}. */
+  /** Class name on the wire; see `ErrorFrame`. */
   errorType?: string;
   trace?: Json | null;
   extra?: Json | null;
@@ -96,20 +96,6 @@ export function abandoned(): MidcltError {
 /** What a request gets that was not sent before the daemon was to go. */
 export function shuttingDown(): MidcltError {
   return new MidcltError('SHUTDOWN', 'The daemon is shutting down; the request was not sent');
-}
-
-export function errorFrame(thrown: unknown): ErrorFrame {
-  const cause = asMidcltError(thrown);
-  const { errorType, trace, extra } = cause;
-  return {
-    type: MessageType.ERROR,
-    error: publicText(cause),
-    errorType,
-    trace: trace && Buffer.from(trace.text),
-    extra: extra && Buffer.from(extra.text),
-    isNotSent: cause.code === 'SHUTDOWN',
-    cause,
-  };
 }
 
 /** A system error in words: `permission denied (EACCES)`, without the call and path that Node repeats. */

@@ -34,8 +34,8 @@ export {
 export type { DaemonRequest, DaemonResponse, Progress, ProgressCallback } from './api/request.js';
 export type { Params } from './api/serialize.js';
 export { DaemonServer, type DaemonServerOptions } from './api/server.js';
-export { ProgressBar, type ProgressOutput } from './cli/progress.js';
+export { ProgressBar, type ProgressOutput } from './cli/output/progress.js';
 export { MidcltError, type ErrorCode } from './errors.js';
-export { JsonText, type ValueOptions } from './json-text.js';
+export { JsonText, type ValueOptions } from './json/text.js';
 export type { Level, Log } from './logger.js';
-export { DAEMON_CONNECT_TIMEOUT, MessageType, SOCKET_PERMISSIONS } from './protocol.js';
+export { DAEMON_CONNECT_TIMEOUT, MessageType, SOCKET_PERMISSIONS } from './protocol/frames.js';

@@ -1,3 +1,5 @@
+/** Delays of any length, and one timer for the deadlines of many. */
+
 /** A longer delay makes setTimeout fire at once. */
 export const LONGEST = 2 ** 31 - 1;
 
@@ -8,4 +10,39 @@ export function after(
 ): NodeJS.Timeout | undefined {
   if (milliseconds === null || milliseconds > LONGEST) return undefined;
   return setTimeout(callback, milliseconds);
+}
+
+/** One timer for many deadlines: set for the nearest, and for none when nothing waits. */
+export class Alarm {
+  private timer: NodeJS.Timeout | undefined;
+  private set = Infinity;
+
+  /**
+   * `ring` is called when a deadline has come, with the time by `performance.now()`; it sees to what is due
+   * by then and returns the nearest deadline that is left, Infinity if none is.
+   */
+  constructor(private readonly ring: (now: number) => number) {}
+
+  /**
+   * Rings at `deadline`, by `performance.now()`, at the latest. A deadline that is lifted need not be
+   * said: then it rings for nothing, once. Keeps no process alive.
+   */
+  by(deadline: number): void {
+    if (deadline >= this.set) return;
+    clearTimeout(this.timer);
+    this.set = deadline;
+    const wait = Math.ceil(deadline - performance.now());
+    this.timer = setTimeout(
+      () => {
+        this.set = Infinity;
+        this.by(this.ring(performance.now()));
+      },
+      Math.min(Math.max(wait, 0), LONGEST),
+    ).unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.set = Infinity;
+  }
 }

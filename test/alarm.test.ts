@@ -1,6 +1,6 @@
 /** One timer for many deadlines. */
 import t, { type Test } from 'tap';
-import { Alarm } from '../lib/alarm.js';
+import { Alarm } from '../lib/timer.js';
 import { until } from './support/midclt.js';
 
 /** An alarm for the deadlines of a set, which notes what it rang for; its timer keeps no process alive. */

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { FrameCutter, type Piece } from '../lib/cli/batch-frames.js';
-import { Order, type Place, type Sink } from '../lib/cli/batch-order.js';
+import { FrameCutter, type Piece } from '../lib/cli/batch/frames.js';
+import { Order, type Place, type Sink } from '../lib/cli/batch/reorder-buffer.js';
 import { seededRandom } from './support/random-json.js';
 
 /** A sink that is full above `capacity` bytes until somebody drains it. */

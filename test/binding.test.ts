@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { serverEndPoint } from '../lib/middleware/binding.js';
+import { serverEndPoint } from '../lib/middleware/login/binding.js';
 import { makeHome, missing } from './support/midclt.js';
 
 const skip = missing('openssl');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Duplex, pipeline } from 'node:stream';
 import t from 'tap';
-import { MAX_REQUEST_LINE } from '../lib/protocol.js';
+import { MAX_REQUEST_LINE } from '../lib/protocol/frames.js';
 import {
   encodeFrame,
   Parse,
@@ -10,7 +10,7 @@ import {
   type Incoming,
 } from '../lib/stream/codec.js';
 import { Deliver } from '../lib/stream/deliver.js';
-import { LineLimit, splitLines } from '../lib/stream/lines.js';
+import { LineLimit, splitLines } from '../lib/stream/guard.js';
 import { RequestMemory } from '../lib/stream/memory.js';
 import { randomText, seededRandom } from './support/random-json.js';
 

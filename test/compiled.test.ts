@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { load } from '../lib/compiled.js';
+import { load } from '../lib/cli/compiled.js';
 import { surroundings } from './support/daemon.js';
 import { BINARY, shell, until } from './support/midclt.js';
 

@@ -3,10 +3,10 @@ import t, { type Test } from 'tap';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { noLog } from '../lib/logger.js';
 import { Connection } from '../lib/middleware/connection.js';
-import type { Credential } from '../lib/middleware/credential.js';
-import type { AskOtp } from '../lib/middleware/login.js';
+import type { Credential } from '../lib/middleware/login/credential.js';
+import type { AskOtp } from '../lib/middleware/login/login.js';
 import { startSandbox } from '../lib/sandbox/index.js';
-import { isLoopback, parseTarget } from '../lib/uri.js';
+import { isLoopback, parseTarget } from '../lib/middleware/uri.js';
 import { surroundings } from './support/daemon.js';
 import { until } from './support/midclt.js';
 

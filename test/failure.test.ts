@@ -1,7 +1,7 @@
 import t from 'tap';
-import { errnoName } from '../lib/middleware/errno.js';
-import { callFailure, jobFailure } from '../lib/middleware/failure.js';
-import { membersOf } from '../lib/members.js';
+import { errnoName } from '../lib/middleware/wire/errno.js';
+import { callFailure, jobFailure } from '../lib/middleware/wire/failure.js';
+import { membersOf } from '../lib/json/members.js';
 
 const call = (error: unknown) => callFailure(Buffer.from(JSON.stringify(error)));
 const job = (state: string, fields: unknown) =>

@@ -2,8 +2,8 @@
 import t, { type Test } from 'tap';
 import { Cancellation } from '../lib/cancellation.js';
 import { noLog } from '../lib/logger.js';
-import { CHECKUP } from '../lib/middleware/job-checkup.js';
-import { Jobs } from '../lib/middleware/jobs.js';
+import { CHECKUP } from '../lib/middleware/jobs/check-up.js';
+import { Jobs } from '../lib/middleware/jobs/jobs.js';
 import { startSandbox } from '../lib/sandbox/index.js';
 import { connectQuickly } from './support/asked.js';
 import { frame, startHostileServer, type Heard, type Victim } from './support/hostile-server.js';

@@ -2,7 +2,7 @@
 import { Cancellation } from '../lib/cancellation.js';
 import t from 'tap';
 import { noLog } from '../lib/logger.js';
-import { Jobs } from '../lib/middleware/jobs.js';
+import { Jobs } from '../lib/middleware/jobs/jobs.js';
 import { connectQuickly, echo, eightAtATime, soon } from './support/asked.js';
 import { diceOf, pester } from './support/garbage.js';
 import { startHostileServer, type Heard } from './support/hostile-server.js';

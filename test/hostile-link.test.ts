@@ -4,7 +4,7 @@ import net from 'node:net';
 import t, { type Test } from 'tap';
 import { noLog } from '../lib/logger.js';
 import { Connection } from '../lib/middleware/connection.js';
-import { parseTarget } from '../lib/uri.js';
+import { parseTarget } from '../lib/middleware/uri.js';
 import { connectQuickly } from './support/asked.js';
 import { frame, startHostileServer } from './support/hostile-server.js';
 import { until } from './support/midclt.js';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
-import { JsonText } from '../lib/json-text.js';
+import { JsonText } from '../lib/json/text.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 const value = (text: string, bigint = false) => new JsonText(text).value({ bigint });

@@ -8,7 +8,7 @@ import {
   JsonError,
   MAX_DEPTH,
   MAX_INTEGER_DIGITS,
-} from '../lib/json.js';
+} from '../lib/json/check.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 function accepts(text: string | Buffer): boolean {

@@ -2,9 +2,9 @@
 import t, { type Test } from 'tap';
 import { noLog } from '../lib/logger.js';
 import { Connection } from '../lib/middleware/connection.js';
-import { PACE } from '../lib/middleware/pace.js';
+import { PACE } from '../lib/middleware/login/reconnect-policy.js';
 import { startSandbox } from '../lib/sandbox/index.js';
-import { parseTarget } from '../lib/uri.js';
+import { parseTarget } from '../lib/middleware/uri.js';
 import { makeHome, until } from './support/midclt.js';
 import { startTcpProxy } from './support/tcp-proxy.js';
 

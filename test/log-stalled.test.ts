@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import t from 'tap';
-import { openLog } from '../lib/daemon/log.js';
+import { openLog } from '../lib/daemon/log/log.js';
 import { makeHome, missing, until } from './support/midclt.js';
 
 interface Line {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
-import { openLog, type DaemonLog, type Rotation } from '../lib/daemon/log.js';
+import { openLog, type DaemonLog, type Rotation } from '../lib/daemon/log/log.js';
 import { makeHome, until } from './support/midclt.js';
 
 interface Opened extends DaemonLog {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Backoff, LoginBudget, PACE } from '../lib/middleware/pace.js';
+import { Backoff, LoginBudget, PACE } from '../lib/middleware/login/reconnect-policy.js';
 import { randomOf, seededRandom } from './support/random-json.js';
 
 const BOUNDS = { shortest: 100, longest: 15_000 };

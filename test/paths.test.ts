@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import t from 'tap';
-import { checkSocketPath, getDaemonDir, getDaemonIdentifier } from '../lib/paths.js';
+import { checkSocketPath, getDaemonDir, getDaemonIdentifier } from '../lib/files/paths.js';
 import { makeHome } from './support/midclt.js';
 
 t.test('identifiers are those of the original', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseRequest, readingRequest } from '../lib/request.js';
+import { parseRequest, readingRequest } from '../lib/protocol/request.js';
 import { atOnce } from '../lib/steps.js';
 
 const parse = (text: string) => parseRequest(Buffer.from(text));

@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test as TapTest } from 'tap';
-import { runSandbox, type SandboxArguments } from '../lib/cli/sandbox.js';
+import { runSandbox, type SandboxArguments } from '../lib/cli/commands/sandbox.js';
 
 function temporary(test: TapTest): string {
   const directory = fs.mkdtempSync('/tmp/m-');

@@ -6,10 +6,10 @@ import * as path from 'node:path';
 import * as tls from 'node:tls';
 import t, { type Test as TapTest } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
-import { makeCertificate } from '../lib/sandbox/certificate.js';
+import { makeCertificate } from '../lib/sandbox/wire/certificate.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../lib/sandbox/index.js';
 import { Middleware } from '../lib/sandbox/middleware.js';
-import { rpcDialect } from '../lib/sandbox/rpc-dialect.js';
+import { rpcDialect } from '../lib/sandbox/wire/rpc-dialect.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -6,8 +6,8 @@ import * as path from 'node:path';
 import t, { type Test as TapTest } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../lib/sandbox/index.js';
-import { dump } from '../lib/sandbox/pydump.js';
-import { parse } from '../lib/sandbox/pyjson.js';
+import { dump } from '../lib/sandbox/python/dump.js';
+import { parse } from '../lib/sandbox/python/json.js';
 
 /** What the tests look at in a message; the rest is in test/sandbox-wire.test.ts. */
 interface Message {

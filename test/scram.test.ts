@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import t from 'tap';
-import { ScramClient, deriveKeys, type ScramOptions } from '../lib/middleware/scram.js';
+import { ScramClient, deriveKeys, type ScramOptions } from '../lib/middleware/login/scram.js';
 
 const ANY = { least: 1, most: 10_000 };
 

@@ -1,7 +1,7 @@
 import vm from 'node:vm';
 import t from 'tap';
 import { paramsText } from '../lib/api/serialize.js';
-import { JsonText } from '../lib/json-text.js';
+import { JsonText } from '../lib/json/text.js';
 
 t.test('values go as Python writes them', async (t) => {
   const cases: [unknown, string][] = [

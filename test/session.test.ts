@@ -1,7 +1,7 @@
 /** A connection's stages joined, over a socket in memory, with verbs of the test's own. */
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
-import type { FinalFrame, Request } from '../lib/protocol.js';
+import type { FinalFrame, Request } from '../lib/protocol/frames.js';
 import type { Gate } from '../lib/stream/acquire.js';
 import type { Context, Verb } from '../lib/stream/forward.js';
 import { memoryOf } from '../lib/stream/memory.js';

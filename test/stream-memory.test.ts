@@ -1,6 +1,6 @@
 /** F45: the budgets that all connections share. */
 import t from 'tap';
-import { LineLimit } from '../lib/stream/lines.js';
+import { LineLimit } from '../lib/stream/guard.js';
 import { FREE, RequestMemory, ResultMemory } from '../lib/stream/memory.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,9 +1,9 @@
 /** The authenticated connection to a middleware. Loads ws and the streams when one is made. */
 import { MidcltError } from '../errors.js';
-import type { JsonText } from '../json-text.js';
+import type { JsonText } from '../json/text.js';
 import type { Log } from '../logger.js';
-import type { AskOtp } from '../middleware/login.js';
-import { DEFAULT_CONCURRENCY, MessageType } from '../protocol.js';
+import type { AskOtp } from '../middleware/login/login.js';
+import { DEFAULT_CONCURRENCY, MessageType } from '../protocol/frames.js';
 import { keepState, stateOf } from './client-state.js';
 import {
   encodeRequest,
@@ -78,7 +78,7 @@ export class Client {
     atLeast('concurrency', concurrency, 1);
     if (callTimeout !== undefined) atLeast('callTimeout', callTimeout, Number.MIN_VALUE);
     const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
-    const { upstreamOf } = require('../cli/upstream.js') as typeof import('../cli/upstream.js');
+    const { upstreamOf } = require('../login/target.js') as typeof import('../login/target.js');
     const logs = new Set<Log>();
     const login = { uri, username, password, apiKey, plain, force };
     const upstream = await upstreamOf(

@@ -1,5 +1,5 @@
 /** The CLI's commands as functions: they print as `midclt` does and resolve with its exit code. */
-import type { Exchange } from '../cli/call.js';
+import type { Exchange } from '../cli/commands/call.js';
 import type { Params } from './serialize.js';
 
 export interface PingOptions {
@@ -32,7 +32,8 @@ export async function callViaDaemon(options: CallViaDaemonOptions): Promise<numb
   const { uri = null, username = null } = options;
   const { job = false, jobPrint = 'progressbar' } = options;
   return withExchange(options, async (exchange) => {
-    const { printCall } = require('../cli/call.js') as typeof import('../cli/call.js');
+    const { printCall } =
+      require('../cli/commands/call.js') as typeof import('../cli/commands/call.js');
     const { paramsText } = require('./serialize.js') as typeof import('./serialize.js');
     const text = paramsText(params);
     const call = { method, params: text, timeout, quiet, job, jobPrint };
@@ -47,7 +48,8 @@ export async function callViaDaemon(options: CallViaDaemonOptions): Promise<numb
 export async function pingViaDaemon(options: PingOptions = {}): Promise<number> {
   const { timeout = null } = options;
   return withExchange(options, async (exchange) => {
-    const { runPing } = require('../cli/call.js') as typeof import('../cli/call.js');
+    const { runPing } =
+      require('../cli/commands/call.js') as typeof import('../cli/commands/call.js');
     return runPing({ timeout }, exchange);
   });
 }
@@ -62,7 +64,7 @@ export async function stopDaemon(
   username: string | null = null,
 ): Promise<boolean> {
   const { stopDaemon: stop } =
-    require('../cli/via-daemon.js') as typeof import('../cli/via-daemon.js');
+    require('../cli/commands/via-daemon.js') as typeof import('../cli/commands/via-daemon.js');
   return (await exitCode(() => stop({ uri, username }))) === 0;
 }
 
@@ -71,12 +73,13 @@ function withExchange(
   work: (exchange: Exchange) => Promise<number>,
 ): Promise<number> {
   const { daemonExchange } =
-    require('../cli/via-daemon.js') as typeof import('../cli/via-daemon.js');
+    require('../cli/commands/via-daemon.js') as typeof import('../cli/commands/via-daemon.js');
   return exitCode(() => work(daemonExchange({ uri, username })));
 }
 
 async function exitCode(work: () => Promise<number>): Promise<number> {
-  const { failureCode } = require('../cli/output.js') as typeof import('../cli/output.js');
+  const { failureCode } =
+    require('../cli/output/output.js') as typeof import('../cli/output/output.js');
   try {
     return await work();
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Talking to a running daemon over its socket. Loads node:net and little else. */
-import { isListening, sendRequest } from '../client.js';
-import { daemonPaths } from '../paths.js';
+import { isListening, sendRequest } from '../protocol/client.js';
+import { daemonPaths } from '../files/paths.js';
 import {
   encodeRequest,
   errorResponse,

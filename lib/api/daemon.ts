@@ -1,13 +1,13 @@
 /** Running a daemon in this process. Loads what it needs when it is called. */
-import type { DaemonLog } from '../daemon/log.js';
+import type { DaemonLog } from '../daemon/log/log.js';
 import type { Level } from '../logger.js';
-import { daemonPaths } from '../paths.js';
+import { daemonPaths } from '../files/paths.js';
 import {
   DEFAULT_LIFETIME,
   DEFAULT_LINGER,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MEMORY,
-} from '../protocol.js';
+} from '../protocol/frames.js';
 import { openStateOf } from './client-state.js';
 import type { Client } from './client.js';
 
@@ -105,7 +105,8 @@ export type DaemonLogger = DaemonLog;
  */
 export async function setupDaemonLogging(options: LoggingOptions = {}): Promise<DaemonLogger> {
   const { logFile = null, uri = null, username = null, logLevel = 'info' } = options;
-  const { openDaemonLog } = require('../daemon/log.js') as typeof import('../daemon/log.js');
+  const { openDaemonLog } =
+    require('../daemon/log/log.js') as typeof import('../daemon/log/log.js');
   return Promise.resolve(
     openDaemonLog(daemonPaths(uri, username), logFile, {
       stderr: process.stderr,

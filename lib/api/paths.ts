@@ -4,7 +4,7 @@ import {
   daemonPaths,
   getDaemonDir as directory,
   getDaemonIdentifier as identifier,
-} from '../paths.js';
+} from '../files/paths.js';
 
 /**
  * The name by which daemons are told apart: `local` without a URI, else the first 12 hexadecimal

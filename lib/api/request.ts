@@ -1,7 +1,7 @@
 /** A request and what answers it, as values: the shapes that `sendToDaemon` and `Client` share. */
 import { MidcltError } from '../errors.js';
-import { JsonText } from '../json-text.js';
-import { quote, stringOf } from '../members.js';
+import { JsonText } from '../json/text.js';
+import { quote, stringOf } from '../json/members.js';
 import type {
   Command,
   ErrorFrame,
@@ -9,8 +9,8 @@ import type {
   MessageType,
   ProgressFrame,
   Request,
-} from '../protocol.js';
-import { parseRequest } from '../request.js';
+} from '../protocol/frames.js';
+import { parseRequest } from '../protocol/request.js';
 import { paramsText, valueText, type Params } from './serialize.js';
 
 /** A request of the daemon's socket; docs/PROTOCOL.md has its members. */

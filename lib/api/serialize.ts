@@ -1,9 +1,9 @@
 /** JavaScript values to the middleware's JSON: Python's, with `$date` and `$set`. */
 import { types } from 'node:util';
 import { MidcltError } from '../errors.js';
-import { checkValue, JsonError, MAX_DEPTH } from '../json.js';
-import { JsonText } from '../json-text.js';
-import { onOneLine, quote } from '../members.js';
+import { checkValue, JsonError, MAX_DEPTH } from '../json/check.js';
+import { JsonText } from '../json/text.js';
+import { onOneLine, quote } from '../json/members.js';
 
 /**
  * The parameters of a call: an array of JavaScript values, or the text of a JSON array.

@@ -8,7 +8,7 @@ import {
   DEFAULT_LINGER,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MEMORY,
-} from '../protocol.js';
+} from '../protocol/frames.js';
 import { openStateOf, stateOf } from './client-state.js';
 import type { Client } from './client.js';
 
@@ -50,7 +50,8 @@ export class DaemonServer {
     lifetime: number = DEFAULT_LIFETIME,
     options: DaemonServerOptions = {},
   ) {
-    const { Claim } = require('../daemon/claim.js') as typeof import('../daemon/claim.js');
+    const { Claim } =
+      require('../daemon/socket-file.js') as typeof import('../daemon/socket-file.js');
     const { Lifecycle } =
       require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
     const { Server } = require('../daemon/server.js') as typeof import('../daemon/server.js');

@@ -1,12 +1,12 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
-import { parseArgv } from './argv.js';
-import type { Arguments } from './arguments.js';
-import { conflictOf } from './conflicts.js';
-import { withEnvironment } from './environment.js';
-import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output.js';
-import { runCall, runPing } from './call.js';
-import { VERSION } from '../protocol.js';
-import { anyDaemonExchange, stopDaemon } from './via-daemon.js';
+import { parseArgv } from './args/argv.js';
+import type { Arguments } from './args/arguments.js';
+import { conflictOf } from './args/conflicts.js';
+import { withEnvironment } from './args/environment.js';
+import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output/output.js';
+import { runCall, runPing } from './commands/call.js';
+import { VERSION } from '../protocol/frames.js';
+import { anyDaemonExchange, stopDaemon } from './commands/via-daemon.js';
 
 export async function main(argv: readonly string[]): Promise<number> {
   try {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
-import { load } from '../compiled.js';
+import { load } from './compiled.js';
 
 /** In the background, and without a word: it all works without. Where others own the program it is left as it is. */
 export function precompile(): void {

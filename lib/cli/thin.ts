@@ -1,6 +1,6 @@
 /** What the daemon path's bundle begins with; `bin/midclt.ts` runs it. */
 import { main } from './main.js';
-import { failureCode } from './output.js';
+import { failureCode } from './output/output.js';
 
 // What is thrown where nobody waits for it: a line for the user, as for everything else.
 process.on('uncaughtException', (error) => {

@@ -6,10 +6,10 @@ import fs from 'node:fs';
 import type net from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
-import { BACKLOG, type Owner } from './claim.js';
+import { BACKLOG, type Owner } from './socket-file.js';
 import { takeStep } from './ending.js';
 import { removeFile, writeFileDurably } from './files.js';
-import { readPid } from '../pid.js';
+import { readPid } from '../files/pid.js';
 
 /** The first descriptor that is handed over. */
 const FIRST = 3;

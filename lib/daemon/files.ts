@@ -1,9 +1,9 @@
 /** The daemon's directory: made private, and trusted only if it is. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { trustAncestors } from '../ancestors.js';
+import { trustAncestors } from '../files/ancestors.js';
 import { MidcltError, systemReason } from '../errors.js';
-import { trustDirectory } from '../private.js';
+import { trustDirectory } from '../files/private.js';
 
 /**
  * Makes `directory` (0700), or sees that it is one's own and nobody else can enter it. Throws a

@@ -2,16 +2,16 @@
 import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
-import { daemonPaths, type DaemonPaths } from '../paths.js';
+import { daemonPaths, type DaemonPaths } from '../files/paths.js';
 import { ownCommand } from '../text/own-command.js';
 import { Activation } from './activation.js';
-import { Claim, type Owner } from './claim.js';
+import { Claim, type Owner } from './socket-file.js';
 import { takeStep } from './ending.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
-import { openDaemonLog } from './log.js';
+import { openDaemonLog } from './log/log.js';
 import { Server } from './server.js';
-import { StartRight } from './start-right.js';
+import { StartRight } from './start-lock.js';
 
 /** The connection to the middleware: opened by the daemon, or lent to it. */
 export interface Upstream {

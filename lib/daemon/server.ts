@@ -2,11 +2,11 @@
 import type { Core } from '../compose.js';
 import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
-import type { Owner } from './claim.js';
+import type { Owner } from './socket-file.js';
 import { takeStep } from './ending.js';
 import type { Lifecycle } from './lifecycle.js';
-import { PROTOCOL, VERSION } from '../protocol.js';
-import type { DaemonSettings, StatusReport } from '../status.js';
+import { PROTOCOL, VERSION } from '../protocol/frames.js';
+import type { DaemonSettings, StatusReport } from '../protocol/status.js';
 import { Sessions } from './sessions.js';
 
 export interface ServerOptions {

@@ -1,8 +1,9 @@
 /** Accepts connections and keeps them: the silent ones, the open sessions, and those beyond the limit. */
 import net from 'node:net';
-import { errorFrame, MidcltError, systemReason } from '../errors.js';
+import { MidcltError, systemReason } from '../errors.js';
+import { errorFrame } from '../protocol/error-frame.js';
 import type { Log } from '../logger.js';
-import { Command } from '../protocol.js';
+import { Command } from '../protocol/frames.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
 import { placesFor, type Places } from './descriptors.js';

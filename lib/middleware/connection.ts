@@ -2,15 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, isMidcltError, type MidcltError } from '../errors.js';
-import { EMPTY_LIST } from '../members.js';
-import { PATIENCE, type Json } from '../protocol.js';
-import { notSent, type Channel } from './channel.js';
-import { CallFailure, refusalOf, type Refusal } from './failure.js';
-import type { SendOptions } from './pending.js';
+import { EMPTY_LIST } from '../json/members.js';
+import { PATIENCE, type Json } from '../protocol/frames.js';
+import { notSent, type Channel } from './channel/channel.js';
+import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
+import type { SendOptions } from './channel/pending.js';
 import { Settlement } from './settlement.js';
 import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
 import { Supervisor } from './supervisor.js';
-import { MAX_ANONYMOUS } from './wire.js';
+import { MAX_ANONYMOUS } from './wire/wire.js';
 
 export interface CallOptions extends SendOptions {
   /** The request's id, from {@link Connection.newId}; made here if it isn't given. */

@@ -1,11 +1,11 @@
 /** What the connection is made of, and what it can be found in. */
 import type { MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
-import type { Json } from '../protocol.js';
-import type { Target } from '../uri.js';
-import type { Credential } from './credential.js';
-import type { AskOtp } from './login.js';
-import type { Pace } from './pace.js';
+import type { Json } from '../protocol/frames.js';
+import type { Target } from './uri.js';
+import type { Credential } from './login/credential.js';
+import type { AskOtp } from './login/login.js';
+import type { Pace } from './login/reconnect-policy.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
 

@@ -1,9 +1,9 @@
 /** Event name → who listens. One listener a name is all a command needs. */
 import { MidcltError } from '../errors.js';
-import { isNull, membersOf, stringOf } from '../members.js';
-import type { Json } from '../protocol.js';
+import { isNull, membersOf, stringOf } from '../json/members.js';
+import type { Json } from '../protocol/frames.js';
 import type { Connection } from './connection.js';
-import { validationLines } from './failure.js';
+import { validationLines } from './wire/failure.js';
 
 export interface Subscription {
   /**

@@ -9,11 +9,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cancellation } from '../cancellation.js';
 import { asMidcltError, MidcltError } from '../errors.js';
-import { Aside } from './aside.js';
-import { Authenticator } from './authenticator.js';
-import { Channel, notSent } from './channel.js';
-import { isFinal, isRateLimit } from './credential.js';
-import { Backoff, PACE, type Pace } from './pace.js';
+import { Aside } from './channel/aside.js';
+import { Authenticator } from './login/authenticator.js';
+import { Channel, notSent } from './channel/channel.js';
+import { isFinal, isRateLimit } from './login/credential.js';
+import { Backoff, PACE, type Pace } from './login/reconnect-policy.js';
 import type { ConnectionFacts, ConnectionOptions, Hooks, State } from './state.js';
 import { Waiting } from './waiting.js';
 

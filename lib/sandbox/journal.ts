@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
-import { dump } from './pydump.js';
-import { dict, int, type PyValue } from './values.js';
+import { dump } from './python/dump.js';
+import { dict, int, type PyValue } from './python/values.js';
 
 /** A file of the calls that were run, a JSON line each: whole and in its place even if the process is killed. */
 export class Journal {

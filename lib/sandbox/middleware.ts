@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ROOT } from './accounts.js';
-import { ApiKeys, type ApiKey } from './api-keys.js';
-import { authMethods } from './auth-methods.js';
-import { coreMethods } from './core-methods.js';
-import { Events } from './events.js';
-import { Gate } from './gate.js';
-import { Jobs } from './jobs.js';
+import { ROOT } from './login/accounts.js';
+import { ApiKeys, type ApiKey } from './login/api-keys.js';
+import { authMethods } from './login/auth-methods.js';
+import { coreMethods } from './methods/core.js';
+import { Events } from './methods/events.js';
+import { Gate } from './wire/gate.js';
+import { Jobs } from './methods/jobs.js';
 import { Journal } from './journal.js';
-import type { Method } from './methods.js';
-import { RateLimiter, type RateLimit } from './ratelimit.js';
-import type { ScramFaults } from './scram.js';
+import type { Method } from './methods/table.js';
+import { RateLimiter, type RateLimit } from './login/rate-limit.js';
+import type { ScramFaults } from './login/scram.js';
 import {
   Session,
   credentialsData,
@@ -18,13 +18,13 @@ import {
   type Dialect,
   type Origin,
   type Wire,
-} from './session.js';
+} from './wire/session.js';
 import { Recorder, type Mechanism } from './stats.js';
-import { systemMethods } from './system-methods.js';
-import { testJobMethods } from './test-jobs.js';
-import { testMethods } from './test-methods.js';
+import { systemMethods } from './methods/system.js';
+import { testJobMethods } from './methods/test-jobs.js';
+import { testMethods } from './methods/test.js';
 import { Tokens, type TokenOptions } from './tokens.js';
-import { datetime, dict, int } from './values.js';
+import { datetime, dict, int } from './python/values.js';
 
 export interface MiddlewareOptions {
   readonly failedLoginDelayMs: number;
@@ -208,6 +208,6 @@ export class Middleware {
 
 /** A library of 130 kB, loaded for channel bindings alone. */
 function endPointOf(certificate: string): Buffer | null {
-  const file = require('./end-point.js') as typeof import('./end-point.js');
+  const file = require('./wire/end-point.js') as typeof import('./wire/end-point.js');
   return file.endPointOf(certificate);
 }

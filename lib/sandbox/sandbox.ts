@@ -1,8 +1,8 @@
-import type { ApiKey } from './api-keys.js';
-import { listen, type Certificate, type Listener } from './listeners.js';
+import type { ApiKey } from './login/api-keys.js';
+import { listen, type Certificate, type Listener } from './wire/listeners.js';
 import { Middleware } from './middleware.js';
-import { DEFAULT_RATE_LIMIT, type RateLimit } from './ratelimit.js';
-import type { ScramFaults } from './scram.js';
+import { DEFAULT_RATE_LIMIT, type RateLimit } from './login/rate-limit.js';
+import type { ScramFaults } from './login/scram.js';
 import type { Stats } from './stats.js';
 import type { TokenOptions } from './tokens.js';
 
@@ -166,6 +166,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
 /** A library of 130 kB, loaded for `wss:` alone. */
 function makeCertificate(): Certificate {
-  const file = require('./certificate.js') as typeof import('./certificate.js');
+  const file = require('./wire/certificate.js') as typeof import('./wire/certificate.js');
   return file.makeCertificate();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Account } from './accounts.js';
+import type { Account } from './login/accounts.js';
 
 /** What tokens are like; for tests, which can't wait for ten minutes. */
 export interface TokenOptions {

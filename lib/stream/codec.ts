@@ -6,7 +6,7 @@
  */
 import { Transform, type TransformCallback } from 'node:stream';
 import type { MidcltError } from '../errors.js';
-import { NULL, onOneLine, quote } from '../members.js';
+import { NULL, onOneLine, quote } from '../json/members.js';
 import {
   MessageType,
   VERSION,
@@ -15,12 +15,12 @@ import {
   type Json,
   type ProgressFrame,
   type Request,
-} from '../protocol.js';
-import { readingRequest, type Incoming } from '../request.js';
+} from '../protocol/frames.js';
+import { readingRequest, type Incoming } from '../protocol/request.js';
 import { atOnce, inTurns } from '../steps.js';
 import { answerText } from '../text/answer.js';
 
-export type { Incoming } from '../request.js';
+export type { Incoming } from '../protocol/request.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
 const COPY_LIMIT = 64 * 1024;

@@ -1,8 +1,9 @@
 /** A request to the frames that answer it, through the table of verbs. */
 import { objectTransform } from 'through2';
 import type { Cancellation } from '../cancellation.js';
-import { errorFrame, MidcltError } from '../errors.js';
-import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol.js';
+import { MidcltError } from '../errors.js';
+import { errorFrame } from '../protocol/error-frame.js';
+import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol/frames.js';
 import { acquire, type Client, type Gate, type Want } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
 import type { Lease } from './scheduler.js';

@@ -5,8 +5,8 @@
  *     serialize → forward
  */
 import { Cancellation } from '../cancellation.js';
-import type { FinalFrame, ProgressFrame, Request } from '../protocol.js';
-import { MessageType } from '../protocol.js';
+import type { FinalFrame, ProgressFrame, Request } from '../protocol/frames.js';
+import { MessageType } from '../protocol/frames.js';
 import type { Gate } from './acquire.js';
 import type { Incoming, Outgoing } from './codec.js';
 import { forward, type Stage, type Verbs } from './forward.js';

@@ -1,6 +1,6 @@
 /** Memory that all connections share: of requests that are held, and of results that wait for their readers. */
 import { MidcltError } from '../errors.js';
-import { PATIENCE } from '../protocol.js';
+import { PATIENCE } from '../protocol/frames.js';
 import { after } from '../timer.js';
 
 /** Bytes of a request, or of a result, that nobody has to ask for. */

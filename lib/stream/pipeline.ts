@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { Parse, Stringify, type ParseHooks } from './codec.js';
 import { Deliver } from './deliver.js';
 import { forward, type Forwarding } from './forward.js';
-import { LineLimit, splitLines, type LineLimits } from './lines.js';
+import { LineLimit, splitLines, type LineLimits } from './guard.js';
 import { Serialize } from './serialize.js';
 import type { Incoming } from './codec.js';
 

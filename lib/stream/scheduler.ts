@@ -1,5 +1,5 @@
 /** The slots that all connections share: how many calls the middleware may be busy with at once. */
-import { Alarm } from '../alarm.js';
+import { Alarm } from '../timer.js';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 import { TakenSlots, type SlotClass, type Slots } from './slots.js';

@@ -10,12 +10,13 @@
  */
 import type { Duplex } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
-import { errorFrame, MidcltError, shuttingDown } from '../errors.js';
-import { MessageType, type FinalFrame } from '../protocol.js';
+import { MidcltError, shuttingDown } from '../errors.js';
+import { errorFrame } from '../protocol/error-frame.js';
+import { MessageType, type FinalFrame } from '../protocol/frames.js';
 import type { Gate } from './acquire.js';
 import type { Incoming } from './codec.js';
 import type { Verbs } from './forward.js';
-import type { LineLimits } from './lines.js';
+import type { LineLimits } from './guard.js';
 import { costOf, noRoomForResult, type Memory } from './memory.js';
 import { joinPipeline, type Pipeline } from './pipeline.js';
 

@@ -1,8 +1,8 @@
 /** The final frame as `midclt call` prints it, for those who have no program for it: shells. */
-import { QUOTE } from '../ascii.js';
+import { QUOTE } from '../json/ascii.js';
 import { asMidcltError, MidcltError } from '../errors.js';
-import { skipSpace } from '../json.js';
-import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol.js';
+import { skipSpace } from '../json/check.js';
+import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol/frames.js';
 import { extraText, formattedOf } from './error.js';
 import { ResultPrinter } from './result.js';
 import { harmless } from './terminal.js';

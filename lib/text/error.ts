@@ -1,7 +1,7 @@
 /** An error frame as the Python client prints it. */
-import { membersOf, stringOf } from '../members.js';
-import { QUOTE } from '../ascii.js';
-import type { ErrorFrame, Json } from '../protocol.js';
+import { membersOf, stringOf } from '../json/members.js';
+import { QUOTE } from '../json/ascii.js';
+import type { ErrorFrame, Json } from '../protocol/frames.js';
 
 /** Bytes of the largest `extra` that the program lays out: its memory is not without end. */
 const MOST = 8 * 1024 * 1024;
@@ -26,7 +26,7 @@ export function formattedOf(trace: Json | null): Json | null {
 export function extraText(extra: Json | null, most: number): string | Json | null {
   if (!extra || /^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) return null;
   if (extra.length > most) return extra;
-  const { pprint } = require('./pprint.js') as typeof import('./pprint.js');
+  const { pprint } = require('../json/pprint.js') as typeof import('../json/pprint.js');
   return pprint(extra.toString());
 }
 

@@ -1,5 +1,5 @@
 /** Commands that a user is told to type. They carry the user's own options, so that they can be pasted. */
-import { shellWord } from '../shell-word.js';
+import { shellWord } from '../files/shell-word.js';
 
 /** What a command needs to reach the same middleware in the same way. */
 export interface OwnOptions {

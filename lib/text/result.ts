@@ -1,8 +1,8 @@
 /** A result to stdout as it comes, in constant memory. */
 import { StringDecoder } from 'node:string_decoder';
-import { QUOTE } from '../ascii.js';
+import { QUOTE } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
-import { skipSpace } from '../json.js';
+import { skipSpace } from '../json/check.js';
 
 export type Write = (data: Buffer) => void;
 

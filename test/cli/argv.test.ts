@@ -3,10 +3,10 @@ import { join } from 'node:path';
 
 import t from 'tap';
 
-import { parseArgv, type Parsed } from '../../lib/cli/argv.js';
-import type { Arguments } from '../../lib/cli/arguments.js';
-import { COMMANDS, GLOBAL, type Command } from '../../lib/cli/grammar.js';
-import { helpText } from '../../lib/cli/help.js';
+import { parseArgv, type Parsed } from '../../lib/cli/args/argv.js';
+import type { Arguments } from '../../lib/cli/args/arguments.js';
+import { COMMANDS, GLOBAL, type Command } from '../../lib/cli/args/grammar.js';
+import { helpText } from '../../lib/cli/output/help.js';
 
 interface Case {
   argv: string[];

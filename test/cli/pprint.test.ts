@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import t from 'tap';
 
-import { pprint } from '../../lib/text/pprint.js';
+import { pprint } from '../../lib/json/pprint.js';
 
 /** Made with Python 3.11: hand-picked cases, then random ones. */
 const vectors = join(__dirname, '..', 'vectors', 'pprint.json');

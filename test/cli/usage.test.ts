@@ -1,8 +1,8 @@
 /** The usage before an error in it, as Python's argparse writes it. */
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { COMMANDS, GLOBAL, type Command } from '../../lib/cli/grammar.js';
-import { usageText } from '../../lib/cli/usage.js';
+import { COMMANDS, GLOBAL, type Command } from '../../lib/cli/args/grammar.js';
+import { usageText } from '../../lib/cli/args/usage.js';
 import { makeHome, midclt, missing } from '../support/midclt.js';
 import { onTerminal } from '../support/terminal.js';
 

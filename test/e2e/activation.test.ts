@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { takeListenFd } from '../../lib/daemon/activation.js';
-import { getDaemonIdentifier } from '../../lib/paths.js';
+import { getDaemonIdentifier } from '../../lib/files/paths.js';
 import { surroundings, type Surroundings } from '../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../support/midclt.js';
 import { call, converse } from '../support/wire.js';

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import net from 'node:net';
 import t from 'tap';
-import { VERSION } from '../../lib/protocol.js';
+import { VERSION } from '../../lib/protocol/frames.js';
 import { startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { call, converse, type Conversation } from '../support/wire.js';
 

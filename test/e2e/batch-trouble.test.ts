@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { VERSION } from '../../lib/protocol.js';
+import { VERSION } from '../../lib/protocol/frames.js';
 import { startDaemon, surroundings } from '../support/daemon.js';
 import { finished, makeHome, midclt, shell, spawnMidclt, until } from '../support/midclt.js';
 import { call, PING, shellWithMidclt, type Frame } from '../support/wire.js';

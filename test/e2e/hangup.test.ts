@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { getDaemonIdentifier } from '../../lib/paths.js';
+import { getDaemonIdentifier } from '../../lib/files/paths.js';
 import { startDaemon, surroundings } from '../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../support/midclt.js';
 import { call, converse } from '../support/wire.js';

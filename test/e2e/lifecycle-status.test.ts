@@ -1,6 +1,6 @@
 /** What `daemon-status` says, whatever the daemon is at. */
 import t from 'tap';
-import type { StatusReport } from '../../lib/status.js';
+import type { StatusReport } from '../../lib/protocol/status.js';
 import { ground, type Ground } from '../support/lifecycle.js';
 import { KEY } from '../support/login.js';
 import { until } from '../support/midclt.js';

@@ -1,7 +1,7 @@
 /** Logins that must fail, each with its own reason in one line that has nothing of the key in it. */
 import fs from 'node:fs';
 import t from 'tap';
-import { makeCertificate } from '../../lib/sandbox/certificate.js';
+import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
 import { API_KEYS } from '../../lib/sandbox/index.js';
 import { KEY, PONG, refused, SECRET, startServer, WRONG } from '../support/login.js';
 import { midclt } from '../support/midclt.js';

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import t from 'tap';
 import { Client } from '../../lib/index.js';
-import { deriveKeys } from '../../lib/middleware/scram.js';
+import { deriveKeys } from '../../lib/middleware/login/scram.js';
 import { API_KEYS } from '../../lib/sandbox/index.js';
 import { exchange, startDaemon } from '../support/daemon.js';
 import { KEY, PONG, refused, SECRET, startServer, WRONG } from '../support/login.js';

@@ -5,7 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import t from 'tap';
 import { isOtherManaged } from '../../lib/daemon/manager.js';
-import { readStatus, type StatusReport } from '../../lib/status.js';
+import { readStatus, type StatusReport } from '../../lib/protocol/status.js';
 import { AUTOSTART, ground, isAlive, type Ground } from '../support/lifecycle.js';
 import { environment, until } from '../support/midclt.js';
 import { binaryOfVersion, ofVersion, VERSION, versionOf } from '../support/versions.js';

@@ -3,8 +3,8 @@ import type { Test } from 'tap';
 import { isMidcltError } from '../../lib/errors.js';
 import { noLog } from '../../lib/logger.js';
 import { Connection } from '../../lib/middleware/connection.js';
-import { PACE } from '../../lib/middleware/pace.js';
-import { parseTarget } from '../../lib/uri.js';
+import { PACE } from '../../lib/middleware/login/reconnect-policy.js';
+import { parseTarget } from '../../lib/middleware/uri.js';
 import type { Dice } from './garbage.js';
 import type { Heard } from './hostile-server.js';
 

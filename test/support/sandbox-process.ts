@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import type { Test } from 'tap';
-import { makeCertificate } from '../../lib/sandbox/certificate.js';
+import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
 import type { Sandbox, SandboxOptions } from '../../lib/sandbox/index.js';
 import { until } from './midclt.js';
 

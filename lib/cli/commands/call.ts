@@ -1,0 +1,187 @@
+/**
+ * `call` and `ping`: a request out, what it answers to stdout and stderr, an exit code. How it
+ * reaches the middleware, through a daemon or without one, is the {@link Exchange} it is given.
+ */
+import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
+import { stringOf } from '../../json/members.js';
+import { Command, type ProgressFrame } from '../../protocol/frames.js';
+import type { Arguments } from '../args/arguments.js';
+import { ownCommand, type OwnOptions } from '../../text/own-command.js';
+import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
+import { paramsText } from './params.js';
+import type { ProgressView } from '../output/progress.js';
+import { explained } from '../../text/explained.js';
+import { ResultPrinter } from '../../text/result.js';
+
+/** What the command line asks for, before it is a line or a request. */
+export interface Outbound {
+  readonly command: typeof Command.CALL | typeof Command.PING;
+  readonly method: string;
+  /** The text of a JSON array. */
+  readonly params: string;
+  /** Seconds; null leaves it to the default. */
+  readonly timeout: number | null;
+  readonly job: boolean;
+}
+
+/** A call, and how to print it. */
+export type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
+  Pick<Outbound, 'method' | 'params'> &
+  OwnOptions;
+
+export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise<Answer>;
+
+/** Returns the exit code. Throws what the exchange rejects with. */
+export async function runCall(args: Arguments, exchange: Exchange): Promise<number> {
+  const [method = '', ...rest] = args.method;
+  const params = paramsText(rest, (slip) => {
+    if (!args.quiet && isTerminal()) sayLine(slip);
+  });
+  return printCall({ ...args, method, params }, exchange);
+}
+
+export async function printCall(call: PrintedCall, exchange: Exchange): Promise<number> {
+  const { method, params, job } = call;
+  const view = job ? progressView(call.jobPrint) : null;
+  const printer = new ResultPrinter(writeOut);
+  let viewing = true;
+  const finish = (succeeded: boolean) => {
+    if (viewing) view?.finish(succeeded);
+    viewing = false;
+  };
+  const known: Known = { jobId: null, abortable: null };
+  const forgetSignals = job
+    ? onSignal(() => {
+        finish(false);
+        sayLine(interruption(known, call));
+      })
+    : null;
+  const started = performance.now();
+  let answer: Answer;
+  try {
+    answer = await exchange(
+      { command: Command.CALL, method, params, timeout: timeoutOf(call), job },
+      {
+        progress(frame) {
+          known.jobId = frame.jobId ?? known.jobId;
+          known.abortable = frame.abortable ?? known.abortable;
+          view?.update(...progressOf(frame));
+        },
+        result: (piece) => {
+          finish(true);
+          printer.push(piece);
+        },
+      },
+    );
+  } finally {
+    finish(false); // whatever is said next stands on a line of its own
+    forgetSignals?.();
+  }
+  if (answer) {
+    if (!call.quiet) printErrorFrame(answer, (error) => forPerson(error, call, started));
+    return 1;
+  }
+  printer.end();
+  return 0;
+}
+
+export async function runPing(
+  args: Pick<Arguments, 'timeout'>,
+  exchange: Exchange,
+): Promise<number> {
+  const printer = new ResultPrinter(writeOut);
+  const started = performance.now();
+  const answer = await exchange(
+    {
+      command: Command.PING,
+      method: 'core.ping',
+      params: '[]',
+      timeout: timeoutOf(args),
+      job: false,
+    },
+    {
+      progress: () => undefined,
+      result: (piece) => {
+        printer.push(piece);
+      },
+    },
+  );
+  if (answer) {
+    const call = { ...args, method: 'core.ping' };
+    sayLine(`Ping failed: ${isTerminal() ? forPerson(answer.error, call, started) : answer.error}`);
+    return 1;
+  }
+  printer.end();
+  return 0;
+}
+
+/** What has been heard of a job. */
+interface Known {
+  jobId: number | null;
+  abortable: boolean | null;
+}
+
+/** What becomes of a job that is not waited for any more, and what to do about it. */
+function interruption({ jobId, abortable }: Known, options: OwnOptions): string {
+  if (jobId === null) return 'Interrupted. If the job was started, it is not ended by this';
+  const text = `Interrupted. Job ${jobId} goes on at the server`;
+  if (abortable === false) {
+    const wait = ownCommand(options, ['call', '-j', 'core.job_wait', `${jobId}`]);
+    return `${text}, and can't be aborted; '${wait}' waits for it again`;
+  }
+  const condition = abortable === null ? ', if it can be aborted' : '';
+  const abort = ownCommand(options, ['call', 'core.job_abort', `${jobId}`]);
+  return `${text}; '${abort}' ends it${condition}`;
+}
+
+/** Says something before a signal ends this process as if nobody had caught it. Returns what undoes it. */
+function onSignal(say: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const onOne = (signal: NodeJS.Signals) => {
+    forget();
+    say();
+    process.kill(process.pid, signal);
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, onOne);
+  };
+  for (const signal of signals) process.on(signal, onOne);
+  return forget;
+}
+
+/** An error's text for a terminal. A timeout that is not known here is the daemon's, and has passed. */
+function forPerson(
+  error: string,
+  { method, timeout }: Pick<PrintedCall, 'method' | 'timeout'>,
+  started: number,
+): string {
+  const passed = Math.max(1, Math.round((performance.now() - started) / 1000));
+  return explained(error, method, timeoutOf({ timeout }) ?? passed);
+}
+
+/** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */
+function timeoutOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
+  if (timeout !== null && timeout > 0) return timeout;
+  const seconds = Number(process.env.CALL_TIMEOUT ?? '');
+  return seconds > 0 && seconds < Infinity ? seconds : null;
+}
+
+function progressOf({ percent, description }: ProgressFrame): [number | null, string | null] {
+  const number = Number(percent.toString('latin1'));
+  return [Number.isFinite(number) ? number : null, stringOf(description)];
+}
+
+function progressView(kind: Arguments['jobPrint']): ProgressView {
+  const { DescriptionLines, ProgressBar } =
+    require('../output/progress.js') as typeof import('../output/progress.js');
+  const isTTY = isTerminal();
+  const out = {
+    isTTY,
+    // On a pipe process.stderr is left alone: Node would make it non-blocking for all who share it.
+    get columns() {
+      return isTTY ? process.stderr.columns : undefined;
+    },
+    write: writeErr,
+  };
+  return kind === 'description' ? new DescriptionLines(out) : new ProgressBar(out, process.env);
+}

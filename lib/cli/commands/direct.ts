@@ -1,0 +1,103 @@
+/** Without a daemon: the same session in this process, for one command. */
+import { callTimeoutOf, compose, type Core } from '../../compose.js';
+import { MidcltError } from '../../errors.js';
+import { noLog } from '../../logger.js';
+import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
+import type { Arguments } from '../args/arguments.js';
+import { runCall, runPing, type Exchange, type Outbound } from './call.js';
+import { sayLine } from '../output/output.js';
+import { tellAfterSilence } from './silent-second.js';
+import { Stopwatch } from './stopwatch.js';
+import { sayNotConnected } from './waiting-notice.js';
+import { upstreamOf } from '../../login/target.js';
+
+export function callDirectly(args: Arguments): Promise<number> {
+  return withinTimeout(args, runCall);
+}
+
+export function pingDirectly(args: Arguments): Promise<number> {
+  return withinTimeout(args, runPing);
+}
+
+/** Whoever gives a timeout means all of it: the connection, the login and the call. */
+function withinTimeout(
+  args: Arguments,
+  run: (args: Arguments, exchange: Exchange) => Promise<number>,
+): Promise<number> {
+  const clock = new Stopwatch(args.timeout !== null && args.timeout > 0 ? args.timeout : null);
+  return withCore(args, (core) => run({ ...args, timeout: clock.left }, exchangeOver(core)), clock);
+}
+
+/** Connects and logs in, does the work, and closes the connection whatever comes of it. */
+export async function withCore<T>(
+  args: Arguments,
+  work: (core: Core) => Promise<T>,
+  clock = new Stopwatch(null),
+): Promise<T> {
+  const upstream = await upstreamOf(args, sayLine);
+  const core = compose({
+    ...upstream,
+    askOtp: (attempt) => clock.without(() => upstream.askOtp(attempt)),
+    concurrency: DEFAULT_CONCURRENCY,
+    callTimeout: callTimeoutOf(process.env),
+    log: noLog,
+  });
+  await tellAfterSilence(
+    () => open(core, upstream.target.uri, clock),
+    () => {
+      sayNotConnected(core);
+    },
+  );
+  try {
+    return await work(core);
+  } finally {
+    core.connection.close();
+  }
+}
+
+/** Rejects as {@link Connection.open}, or with a `TIMEOUT` that says what was waited for. */
+async function open({ connection }: Core, uri: string, clock: Stopwatch): Promise<void> {
+  const late: { error?: MidcltError } = {};
+  clock.start(() => {
+    const what = connection.state === 'authenticating' ? 'login at' : 'connection to';
+    const text = `Call timeout: waited ${clock.limit ?? 0} s for the ${what} ${uri}; the call was not sent`;
+    late.error = new MidcltError('TIMEOUT', text);
+    connection.close();
+  });
+  try {
+    await connection.open();
+  } catch (error) {
+    throw late.error ?? error;
+  } finally {
+    clock.stop();
+  }
+}
+
+function exchangeOver(core: Core): Exchange {
+  return async (outbound, listener) => {
+    const frame = await core.local().ask(requestOf(outbound), listener.progress);
+    if (frame.type === MessageType.ERROR) return frame;
+    listener.result(frame.result);
+    return null;
+  };
+}
+
+function requestOf({ command, method, params, timeout, job }: Outbound): Request {
+  const seconds = timeout ?? undefined;
+  return {
+    command,
+    id: null,
+    method,
+    params: Buffer.from(params),
+    kwargs: { timeout: seconds, job },
+    timeout: seconds,
+    close: false,
+    keep: false,
+    jobId: true,
+    notSent: false,
+    version: null,
+    ifIdle: false,
+    insecure: null,
+    text: null,
+  };
+}

@@ -1,0 +1,284 @@
+/** What `-h` prints. Loaded for that alone. */
+import type { CommandName } from '../args/grammar.js';
+import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP, SHELL_INIT } from './help-daemons.js';
+import { SANDBOX } from './help-sandbox.js';
+
+/** The help of a subcommand, or of the program; with a newline at its end. */
+export function helpText(command: string | null): string {
+  const texts: Readonly<Record<CommandName, string>> = {
+    call: CALL,
+    ping: PING,
+    subscribe: SUBSCRIBE,
+    daemon: DAEMON,
+    'daemon-stop': DAEMON_STOP,
+    'daemon-status': DAEMON_STATUS,
+    'daemon-list': DAEMON_LIST,
+    sandbox: SANDBOX,
+    batch: BATCH,
+    'daemon-log': DAEMON_LOG,
+    'shell-init': SHELL_INIT,
+  };
+  const found = Object.entries(texts).find(([name]) => name === command);
+  return found?.[1] ?? GLOBAL;
+}
+
+const GLOBAL = `\
+usage: midclt [OPTION ...] COMMAND [ARGUMENT ...]
+
+The command-line client of TrueNAS's middleware. A daemon keeps one logged-in
+connection open; with -d a call goes through it, and costs no login of its own.
+
+Commands:
+  call METHOD [ARG ...]     call a method and print its result
+  ping                      ask whether the middleware answers
+  subscribe EVENT           print events as they come
+  daemon                    run a daemon in the foreground
+  daemon-stop               end the daemon when it has finished its calls
+  daemon-status             what the daemon is doing, and has done
+  daemon-list               the daemons of this user
+  daemon-log                print the daemon's log
+  shell-init SHELL          a shell function for fast calls in loops
+  sandbox                   run a small simulated TrueNAS to try things on
+  batch [FILE ...]          make the calls of a file, several at once
+  'midclt COMMAND -h' tells more about each.
+
+Which daemon and which middleware:
+  -d, --use-daemon          send the call through the daemon; if there is none,
+                            start it, if that needs no login or one is given
+  --no-autostart            with -d: start none
+  -u, --uri URI             the middleware: wss://HOST/api/current, ws://… or
+                            ws+unix:///PATH (default: the one of this machine)
+  -U, --username NAME       the user to log in as (with -d the daemon did that)
+  -P, --password PASSWORD   that user's password; given here, other users of
+                            this machine can see it for the moment it takes the
+                            program to start. '-': the first line of stdin
+  --password-file FILE      that user's password is the first line of this file
+                            (mode 0600); '-' is stdin
+                            Without any of them, the terminal is asked.
+  --otp CODE                that user's one-time code, for an account that wants
+                            one (default: the terminal is asked)
+  -K, --api-key KEY|FILE    log in with this API key of the user's, or with the
+                            one in this file
+  --insecure                wss: do not verify the server's certificate
+  Each URI and user has a daemon of its own: give its commands the same -u and
+  -U. The login is needed only by what starts it; with -d nothing is asked for,
+  and no password is read while a daemon runs.
+
+API keys:
+  A key is NUMBER-LETTERS_AND_DIGITS. A key file (mode 0600) holds that; or JSON
+  or INI with raw_key, or with api_key_id, client_key, stored_key, server_key;
+  and with username, if -U is to be left out.
+  A key is not sent: both sides prove that they know it (SCRAM), and over wss:
+  that nobody stands between them (channel binding).
+  --no-channel-binding      do without the latter; over ws: to other hosts it is
+                            needed
+  --plain                   send the key, to a TrueNAS before 26; over ws: to
+                            other hosts it is refused: keys sent so are revoked
+  --force                   with --plain: send it there, too
+
+Other options:
+  -t, --timeout SECONDS     how long a call may take, for a job: to be started;
+                            0 means the default
+  -h, --help                show this help
+  --version                 show the version
+
+  Options may be shortened as long as they stay unambiguous (--user). They may
+  follow the command, and '--' ends them: midclt -d call METHOD -- -x
+
+Examples:
+  midclt call system.info                       on a TrueNAS, as root
+  midclt daemon &
+  midclt -d call system.info
+  midclt -d call user.query '[["username", "=", "root"]]'
+  midclt -d call -j pool.scrub 1                wait for a job, with progress
+
+  midclt sandbox --unix /tmp/box.sock &         without a TrueNAS
+  midclt -u ws+unix:///tmp/box.sock daemon &
+  midclt -u ws+unix:///tmp/box.sock -d call system.info
+
+Environment:
+  MIDCLT_URI                the default of --uri
+  MIDCLT_USERNAME           the default of --username
+  MIDCLT_PASSWORD           for --password, and MIDCLT_API_KEY for --api-key
+                            (which wins): where none of -P, --password-file and
+                            -K is given. An empty variable counts as none.
+  MIDCLT_USE_DAEMON=1       -d for every call, ping and batch
+  MIDCLT_AUTOSTART=0        --no-autostart
+  CALL_TIMEOUT              the default of --timeout in seconds; without it the
+                            one the daemon was started with, else 60
+  MIDCLT_HOME               the directory of the daemons' files, an absolute
+                            path; daemon and clients need the same one
+  HOME                      without MIDCLT_HOME they are in its .midclt; another
+                            user's HOME is passed over for one's own
+
+Exit codes:
+  0  success
+  1  the call, or what it needs, failed
+  2  wrong usage, or something that is not supported yet
+`;
+
+const CALL = `\
+usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] METHOD [ARG ...]
+
+Call a method of the middleware and print its result on stdout.
+
+Arguments:
+  METHOD                    such as system.info
+  ARG                       JSON, else taken as a string: 70 is a number, abc
+                            and '"70"' are strings. '-' is all of stdin, which
+                            may be either
+
+Options:
+  -q, --quiet               print no errors; the exit code tells
+  -j, --job                 the method is a job: wait for it, print its result,
+                            and show its progress on stderr
+  -jp, --job-print HOW      how to show it: progressbar (default), or
+                            description: a line for each new description
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+Output:
+  A string is printed bare, a boolean as True or False, all else as JSON.
+  Errors go to stderr: the reason, the server's traceback, and what more it
+  sent; for a validation error one line for each field.
+
+Exit codes:
+  0  success        1  the call failed        2  wrong usage
+
+Examples:
+  midclt call system.version
+  midclt -d call pool.query '[["name", "=", "tank"]]' '{"get": true}'
+  midclt -d call -j -jp description pool.scrub 1
+  midclt -d call user.create - < user.json
+  midclt -d -t 300 call system.info
+`;
+
+const PING = `\
+usage: midclt [OPTION ...] ping
+
+Ask the middleware whether it answers (with -d through the daemon); prints pong.
+
+Options:
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too; -t is how long to wait.
+
+Exit codes:
+  0  it answered        1  it did not, or no daemon is running
+`;
+
+const SUBSCRIBE = `\
+usage: midclt [OPTION ...] subscribe [-n N] [-t SECONDS] EVENT
+
+Print each notification of an event as a line of JSON, as it comes. Not through
+the daemon.
+
+Arguments:
+  EVENT                     such as core.get_jobs, '*' for all, or an event
+                            source with its arguments:
+                            'reporting.realtime:{"interval": 5}'
+
+Options:
+  -n, --number N            end after so many events
+  -t, --timeout SECONDS     end after this time
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+Exit codes:
+  0  the events came, or the server ended them
+  1  the time was up, or the server ended them with an error
+  2  wrong usage
+
+Example:
+  midclt subscribe -n 1 core.get_jobs
+`;
+
+const DAEMON = `\
+usage: midclt [-u URI] [-U NAME] [-P PASSWORD | -K KEY|FILE] daemon [OPTION ...]
+
+Connect to the middleware, log in, and take calls ('midclt -d call ...') until
+nobody has made one for a while. Runs in the foreground; says so on stdout once
+calls are accepted.
+
+Options:
+  --lifetime SECONDS        end after so long without a call; 0 is never
+                            (default 600)
+  --detach                  run in the background; returns when calls are
+                            accepted, or with the reason why not
+  --log-file PATH           where to log; '-' is stderr (default: a file in
+                            logs, see below)
+  --log-level LEVEL         the least that is logged: debug (each call), info
+                            (default), warning or error; never parameters
+  --concurrency N           how many calls may be under way at once (default 8,
+                            at most 18); with 1 each waits for the one before
+                            it, jobs too
+  --linger SECONDS          close a client's connection this long after its last
+                            answer, fractions allowed (default 1)
+  --max-connections N       refuse clients beyond so many at once (default 1024)
+  --memory MIB              how much memory requests that wait and results that
+                            nobody has read may take (default 512)
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+  SIGTERM, SIGINT and 'midclt daemon-stop' end it when the calls under way are
+  done, a second signal at once. So does closing its terminal, unless it was
+  started by nohup. When its socket is removed it ends, too, with exit code 1.
+  A socket that systemd passes (LISTEN_FDS) is served in place of its own.
+
+Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
+  daemon-local.sock, daemon-ID.sock    what clients connect to
+  daemon-local.pid, daemon-ID.pid      the daemon's process id
+  logs/daemon-local.log and so on      the log, one JSON object a line; one
+                                       of 10 MB becomes .log.1, up to .log.3
+
+Exit codes:
+  0  ended as it was asked to
+  1  could not start, or was refused by the middleware or lost its socket later
+  2  wrong usage, or something that is not supported yet
+
+Examples:
+  midclt daemon --lifetime 0
+  midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &
+  midclt -u ws://nas/api/current -U admin -d call system.info
+  midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
+  pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
+`;
+
+const BATCH = `\
+usage: midclt [OPTION ...] [-d] batch [--parallel N] [--progress] [FILE ...]
+
+Read requests, one JSON document a line, make them several at once, and print
+each one's answer on a line of its own, in the order of the requests. A file of
+any length will do, and so will an endless stdin.
+
+Arguments:
+  FILE                      the requests; '-' is stdin, as is no FILE at all
+
+Options:
+  --parallel N              how many requests may be under way at once, 1 to 64
+                            (default 4); with 1 each waits for the one before it
+  --progress                print the progress of jobs, too, before each answer
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too; the requests name their own timeouts.
+
+A request, with all it may have (docs/PROTOCOL.md tells more):
+  {"command": "call", "method": "pool.scrub", "params": [1], "id": "any value",
+   "kwargs": {"job": true, "timeout": 60}}
+  {"command": "ping"}
+  Blank lines are no requests. Where the order matters, use --parallel 1.
+
+An answer, with the id of its request if that has one:
+  {"type":"result","id":...,"result":...}
+  {"type":"error","id":...,"error":...,"error_type":...,"trace":...,"extra":...}
+  Every request has exactly one, also if the daemon goes away: the error says
+  whether the request was not sent, or sent and its outcome is unknown.
+
+Exit codes:
+  0  every request has a result
+  1  one has an error, or a file or the output failed, or no daemon is running
+  2  wrong usage, or something that is not supported yet
+
+Examples:
+  midclt -d batch requests.ndjson >answers.ndjson
+  printf '%s\\n' '{"command": "ping", "id": 1}' | midclt -d batch
+  midclt -u ws://nas/api/current -U admin -d batch --parallel 8 a.ndjson -
+`;

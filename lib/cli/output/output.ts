@@ -1,0 +1,90 @@
+/** What goes to stdout and stderr, in the form the Python client gave it. */
+import { writeSync } from 'node:fs';
+import { isMidcltError, MidcltError, publicText, systemReason } from '../../errors.js';
+import type { ErrorFrame } from '../../protocol/frames.js';
+import { errorText } from '../../text/error.js';
+import { pause } from '../../files/pause.js';
+import { harmless } from '../../text/terminal.js';
+
+export const SUCCESS = 0;
+export const FAILURE = 1;
+export const USAGE = 2;
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/**
+ * To stdout, all of it before it returns. Throws a `BROKEN_PIPE` error when the reader has gone,
+ * as in `| head -1` (there is nothing to say about that), or a `FILES` error.
+ */
+export function writeOut(data: Buffer): void {
+  writeAll(STDOUT, data);
+}
+
+/** Prints an error frame; its own text as `forPerson` says on a terminal, where that is given. */
+export function printErrorFrame(
+  frame: ErrorFrame,
+  forPerson: (error: string) => string = (error) => error,
+): void {
+  const isPlain = frame.trace !== null || frame.extra !== null || !isTerminal();
+  say(errorText(isPlain ? frame : { ...frame, error: forPerson(frame.error) }));
+}
+
+/** One line on stderr. */
+export function sayLine(line: string): void {
+  say(`${line}\n`);
+}
+
+/** An error of ours, or a stranger's, in one line; where it came from only for who asks for that. */
+export function sayError(error: unknown): void {
+  sayLine(`Error: ${publicText(error)}`);
+  if (process.env.MIDCLT_DEBUG && error instanceof Error) {
+    const origin = error.cause instanceof Error ? error.cause : error;
+    sayLine(origin.stack ?? String(origin));
+  }
+}
+
+/** Says what ended a command, unless nobody reads its output, and returns its exit code. */
+export function failureCode(error: unknown): number {
+  const code = isMidcltError(error) ? error.code : null;
+  if (code !== 'BROKEN_PIPE') sayError(error);
+  return code === 'UNSUPPORTED' ? USAGE : FAILURE;
+}
+
+/** To stderr. What comes from the server must not drive the terminal. */
+export function say(text: string): void {
+  writeErr(isTerminal() ? harmless(text, '\t\n') : text);
+}
+
+/** To stderr as it is, before it returns. A stderr that is closed or full is no error. */
+export function writeErr(text: string): void {
+  try {
+    writeAll(STDERR, Buffer.from(text));
+  } catch {
+    // nobody listens
+  }
+}
+
+/** Is stderr one? */
+export function isTerminal(): boolean {
+  const { isatty } = require('node:tty') as typeof import('node:tty');
+  return isatty(STDERR);
+}
+
+/** Writes all of it before it returns, also to a pipe that is slow. */
+function writeAll(descriptor: number, data: Buffer): void {
+  let written = 0;
+  while (written < data.length) {
+    try {
+      written += writeSync(descriptor, data, written);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') throw new MidcltError('BROKEN_PIPE', 'Nobody reads the output');
+      if (code !== 'EAGAIN') {
+        throw new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`);
+      }
+      // Somebody made the pipe non-blocking, and it is full.
+      pause();
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * How a daemon is started in the background: another process of this program, in a session of its
+ * own, with nothing of the terminal. What it needs goes over a pipe, since others could read its
+ * arguments and its environment; what comes of it comes back over the same pipe.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import ndjson from 'ndjson';
+import { isMidcltError, MidcltError, systemReason, type ErrorCode } from '../errors.js';
+import type { Level } from '../logger.js';
+import type { Credential } from '../middleware/login/credential.js';
+import type { AskOtp } from '../middleware/login/login.js';
+import { unexposed } from './debugger.js';
+import { OWN_VARIABLES } from '../login/variables.js';
+
+/** The file descriptor of the pipe in the new process. */
+export const HANDOVER_FD = 3;
+
+/** What the daemon is to be. Secrets included: it is never written anywhere. */
+export interface Handover {
+  readonly uri: string | null;
+  readonly username: string | null;
+  readonly insecure: boolean;
+  readonly credential: Credential | null;
+  /** Seconds for calls that name no timeout. */
+  readonly callTimeout: number;
+  readonly lifetime: number;
+  /** Absolute, `-`, or null for the default. */
+  readonly logFile: string | null;
+  readonly logLevel: Level;
+  readonly concurrency: number;
+  readonly linger: number;
+  readonly maxConnections: number;
+  /** Mebibytes. */
+  readonly memory: number;
+}
+
+/** From the new process. */
+type Report =
+  | { readonly kind: 'ready'; readonly logFile: string | null }
+  | { readonly kind: 'failed'; readonly code: ErrorCode | null; readonly message: string }
+  | { readonly kind: 'otp'; readonly attempt: number | null };
+
+/** To the new process, after the {@link Handover}. */
+interface Code {
+  readonly otp: string | null;
+}
+
+/**
+ * Resolves with the log file (null: stderr) when the daemon accepts connections. Rejects with the
+ * reason for which it does not.
+ */
+export async function startDetached(
+  handover: Handover,
+  askOtp: AskOtp | null,
+): Promise<string | null> {
+  const child = spawnDaemon();
+  // Without a descriptor left there are none; the 'error' tells why.
+  const { stdio } = child as { stdio?: ChildProcess['stdio'] };
+  const pipe = stdio?.[HANDOVER_FD] as Duplex | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const onError = (error: Error) => {
+        reject(new MidcltError('FILES', `Cannot start a daemon: ${systemReason(error)}`));
+      };
+      child.on('error', onError);
+      if (!pipe) return;
+      pipe.on('error', () => undefined); // the exit says more
+      child.on('exit', (code, signal) => {
+        const how = signal ?? `exit code ${code ?? 0}`;
+        reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
+      });
+      const reports = pipe.pipe(ndjson.parse());
+      reports.on('error', onError);
+      reports.on('data', (report: Report) => {
+        switch (report.kind) {
+          case 'ready':
+            resolve(report.logFile);
+            return;
+          case 'failed':
+            reject(new MidcltError(report.code ?? 'PROTOCOL', report.message));
+            return;
+          case 'otp':
+            Promise.resolve(askOtp?.(report.attempt) ?? null).then((otp) => {
+              write(pipe, { otp } satisfies Code);
+            }, reject);
+        }
+      });
+      write(pipe, handover);
+    });
+  } finally {
+    pipe?.destroy();
+    child.unref();
+  }
+}
+
+/** Only a shell can say that the daemon, which knows a password, is to leave no core dump; it becomes the daemon. */
+const SHELL = '/bin/sh';
+const WITHOUT_CORE = 'ulimit -c 0; exec "$@"';
+
+function spawnDaemon(): ChildProcess {
+  const { execPath, allowedNodeEnvironmentFlags } = process;
+  const noDebugger = '--disable-sigusr1'; // not every Node has it
+  const command = [
+    execPath,
+    ...(allowedNodeEnvironmentFlags.has(noDebugger) ? [noDebugger] : []),
+    path.join(__dirname, 'midclt.js'),
+    ...['daemon', '--handover-fd', String(HANDOVER_FD)],
+  ];
+  const shell = fs.existsSync(SHELL) ? [SHELL, '-c', WITHOUT_CORE, 'sh'] : [];
+  const [program = execPath, ...args] = [...shell, ...command];
+  return spawn(program, args, {
+    detached: true,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    env: withoutOwn(process.env),
+  });
+}
+
+/** The new process's end of the pipe. */
+export class Starter {
+  private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
+  private readonly lines = this.socket.pipe(ndjson.parse());
+  private readonly leaving = new AbortController();
+  private isReady = false;
+
+  constructor() {
+    closeInherited();
+    // A daemon that serves does not need who started it; one that does not yet is not wanted any more.
+    this.socket.once('close', () => {
+      if (!this.isReady) this.leaving.abort();
+    });
+    this.socket.on('error', () => undefined);
+    this.lines.on('error', () => undefined);
+  }
+
+  /** Aborts when the starter goes before the daemon is ready. */
+  get gone(): AbortSignal {
+    return this.leaving.signal;
+  }
+
+  /** Rejects when the starter goes before it has said what to do. */
+  async receive(): Promise<Handover> {
+    return (await this.next()) as Handover;
+  }
+
+  readonly askOtp: AskOtp = async (attempt) => {
+    write(this.socket, { kind: 'otp', attempt } satisfies Report);
+    return ((await this.next()) as Code).otp;
+  };
+
+  ready(logFile: string | null): void {
+    this.isReady = true;
+    write(this.socket, { kind: 'ready', logFile } satisfies Report);
+    this.socket.end();
+    this.socket.unref();
+  }
+
+  failed(error: unknown): void {
+    const code = isMidcltError(error) ? error.code : null;
+    const message = error instanceof Error ? error.message : String(error);
+    write(this.socket, { kind: 'failed', code, message } satisfies Report);
+    this.socket.end();
+  }
+
+  private next(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.lines.once('data', (value: unknown) => {
+        resolve(value);
+      });
+      const onGone = () => {
+        reject(new MidcltError('PROTOCOL', 'Who started this daemon has gone'));
+      };
+      if (this.gone.aborted) onGone();
+      this.gone.addEventListener('abort', onGone, { once: true });
+    });
+  }
+}
+
+function write(pipe: Duplex, value: object): void {
+  pipe.write(`${JSON.stringify(value)}\n`);
+}
+
+/** A key's parts are Buffers, which JSON writes as lists of numbers. */
+export function revived(credential: Credential | null): Credential | null {
+  if (credential?.kind !== 'api-key' || credential.key.kind !== 'derived') return credential;
+  const bytes = (value: Buffer) => Buffer.from(value);
+  const { key } = credential;
+  const { clientKey, storedKey, serverKey } = key;
+  return {
+    ...credential,
+    key: {
+      ...key,
+      clientKey: bytes(clientKey),
+      storedKey: bytes(storedKey),
+      serverKey: bytes(serverKey),
+    },
+  };
+}
+
+/** Paths that Node reads, which the daemon, in `/`, would look for elsewhere. */
+const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+
+function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name));
+  return Object.fromEntries(kept.map(([name, value]) => [name, value && inherited(name, value)]));
+}
+
+function inherited(name: string, value: string): string {
+  if (name === 'NODE_OPTIONS') return unexposed(value);
+  return PATHS.includes(name) ? path.resolve(value) : value;
+}
+
+/**
+ * Closes what this process has inherited beside its own: a lock that the caller holds on a descriptor
+ * would be held for as long as the daemon runs. What Node opens itself is closed on exec.
+ */
+function closeInherited(): void {
+  const CLOSE_ON_EXEC = 0o2000000;
+  const names = fs.existsSync('/proc/self/fd') ? fs.readdirSync('/proc/self/fd') : [];
+  for (const name of names) {
+    const descriptor = Number(name);
+    if (descriptor <= HANDOVER_FD) continue;
+    try {
+      const info = fs.readFileSync(`/proc/self/fdinfo/${name}`, 'latin1');
+      const flags = parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '', 8);
+      if ((flags & CLOSE_ON_EXEC) === 0) fs.closeSync(descriptor);
+    } catch {
+      // it was there for the reading of this list
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/** The lines of a log that is renamed when it is full: its last ones, and those that come. */
+import fs from 'node:fs';
+import { LF } from '../../json/ascii.js';
+
+/** Milliseconds between two looks. */
+const POLL = 200;
+const CHUNK = 64 * 1024;
+/** How far back older files are looked for: `FILE.1` and so on. */
+const OLDER = 3;
+
+interface Tail {
+  readonly lines: Buffer[];
+  /** Where what follows begins. */
+  readonly end: number;
+}
+
+/**
+ * The last `count` lines of the file that is open and of those it was continued from. A line
+ * without a newline counts if `unfinished` says so; else it is what follows.
+ */
+export function lastLines(
+  path: string,
+  descriptor: number,
+  count: number,
+  unfinished: boolean,
+): Tail {
+  const stats = fs.fstatSync(descriptor);
+  const { lines: newest, end } = tailOf(descriptor, stats.size, count, unfinished);
+  let lines = newest;
+  const seen = new Set([stats.ino]);
+  for (let number = 1; number <= OLDER && lines.length < count; number++) {
+    const older = openIfThere(`${path}.${number}`);
+    if (older === null) break;
+    const { ino, size } = fs.fstatSync(older);
+    // One that was renamed meanwhile is the one that is open.
+    if (!seen.has(ino)) lines = tailOf(older, size, count - lines.length, true).lines.concat(lines);
+    seen.add(ino);
+    fs.closeSync(older);
+  }
+  return { lines, end };
+}
+
+function tailOf(descriptor: number, size: number, count: number, unfinished: boolean): Tail {
+  const chunks: Buffer[] = [];
+  let start = size;
+  let newlines = 0;
+  while (start > 0 && newlines <= count) {
+    const from = Math.max(0, start - CHUNK);
+    const chunk = readAt(descriptor, from, start - from);
+    chunks.unshift(chunk);
+    newlines += countOf(chunk);
+    start = from;
+  }
+  const text = Buffer.concat(chunks);
+  const { lines, rest } = split(text);
+  if (unfinished && rest.length > 0) lines.push(rest);
+  return {
+    lines: count === 0 ? [] : lines.slice(-count),
+    end: unfinished ? size : size - rest.length,
+  };
+}
+
+/**
+ * Calls `print` with lines as they come, for ever; rejects with what it throws. Where the path
+ * leads to another file by now, the one that is open is read to its end first, then those that
+ * came between, then that one.
+ */
+export async function followLog(
+  path: string,
+  descriptor: number,
+  position: number,
+  print: (lines: Buffer[]) => void,
+): Promise<never> {
+  let at = position;
+  let rest: Buffer = Buffer.alloc(0);
+  const readOn = (from: number) => {
+    const { size } = fs.fstatSync(from);
+    if (size < at) at = 0; // it was emptied
+    while (at < size) {
+      const chunk = readAt(from, at, Math.min(CHUNK, size - at));
+      if (chunk.length === 0) break;
+      at += chunk.length;
+      const found = split(Buffer.concat([rest, chunk]));
+      rest = found.rest;
+      print(found.lines);
+    }
+  };
+  let current = descriptor;
+  for (;;) {
+    // First the look, then the reading: a writer that has gone on to another file is done with this.
+    const next = successors(path, current);
+    readOn(current);
+    for (const file of next) {
+      if (rest.length > 0) print([rest]); // a daemon died in it
+      rest = Buffer.alloc(0);
+      at = 0;
+      fs.closeSync(current);
+      current = file;
+      readOn(current);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+/**
+ * The files that came after the one that is open, opened, in their order. An empty one is left
+ * for later: its writer may still be with the one before it.
+ */
+function successors(path: string, current: number): number[] {
+  const ours = fs.fstatSync(current).ino;
+  const found = new Map<number, number>(); // inode to descriptor, the newest first
+  const forget = (...files: number[]) => {
+    for (const file of files) fs.closeSync(file);
+  };
+  for (let number = 0; number <= OLDER; number++) {
+    const file = openIfThere(number === 0 ? path : `${path}.${number}`);
+    if (file === null) {
+      if (number === 0) return [];
+      break;
+    }
+    const { ino, size } = fs.fstatSync(file);
+    if (ino === ours) {
+      forget(file);
+      return [...found.values()].toReversed();
+    }
+    if ((number === 0 && size === 0) || found.has(ino)) {
+      forget(file, ...found.values()); // or they are being renamed
+      return [];
+    }
+    found.set(ino, file);
+  }
+  // It is none of them: another program took it away, and only the newest is surely new.
+  const [newest, ...others] = found.values();
+  forget(...others);
+  return newest === undefined ? [] : [newest];
+}
+
+function openIfThere(path: string): number | null {
+  try {
+    return fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+}
+
+function readAt(descriptor: number, position: number, length: number): Buffer {
+  const chunk = Buffer.alloc(length);
+  return chunk.subarray(0, fs.readSync(descriptor, chunk, 0, length, position));
+}
+
+/** Whole lines, without their newlines and the blank ones, and what is left. */
+function split(text: Buffer): { lines: Buffer[]; rest: Buffer } {
+  const lines: Buffer[] = [];
+  let from = 0;
+  for (let end = text.indexOf(LF); end !== -1; end = text.indexOf(LF, from)) {
+    if (end > from) lines.push(text.subarray(from, end));
+    from = end + 1;
+  }
+  return { lines, rest: text.subarray(from) };
+}
+
+function countOf(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) count++;
+  return count;
+}

@@ -1,0 +1,101 @@
+/**
+ * The right to start the daemon of a path: one starter at a time connects and logs in, since the
+ * middleware counts logins. It is a socket that nothing is asked of: held as long as somebody
+ * accepts connections there, free when its holder lets go or dies.
+ */
+import net from 'node:net';
+import { isMidcltError, MidcltError, type ErrorCode } from '../errors.js';
+import { noLog } from '../logger.js';
+import { Claim } from './socket-file.js';
+
+/** Milliseconds for another starter to come to an end; a login over a slow line takes its time. */
+const PATIENCE = 150_000;
+
+export class StartRight {
+  private server: net.Server | null = null;
+  private claim: Claim | null = null;
+  private readonly waiting = new Set<net.Socket>();
+  /** Its abort ends the wait for another starter. */
+  private readonly gone = new AbortController();
+
+  constructor(private readonly path: string) {}
+
+  /**
+   * Resolves when the right is held. Rejects with what `refuse` rejects with, asked again after
+   * each other starter; or with the reason for which another one has just failed.
+   */
+  async acquire(refuse: () => Promise<void>): Promise<void> {
+    for (;;) {
+      await refuse();
+      const server = net.createServer((socket) => {
+        this.waiting.add(socket);
+        socket.on('error', () => undefined);
+        socket.on('close', () => this.waiting.delete(socket));
+      });
+      const claim = new Claim({ socket: this.path, pid: null });
+      try {
+        await claim.listen(server);
+        this.server = server;
+        this.claim = claim;
+      } catch (error) {
+        if (!isMidcltError(error) || error.code !== 'RUNNING') throw error;
+        await endOfOther(this.path, this.gone.signal);
+        if (this.gone.signal.aborted) return;
+        continue;
+      }
+      // The one before may have let go because its daemon runs.
+      await refuse().catch((error: unknown) => {
+        this.release(null);
+        throw error;
+      });
+      return;
+    }
+  }
+
+  /** Lets go; who waits for it hears what it came to. More often does no harm. */
+  release(failure: unknown, log = noLog): void {
+    const text = isMidcltError(failure) ? JSON.stringify(failureOf(failure)) : '';
+    this.gone.abort();
+    this.claim?.release(log);
+    this.server?.close();
+    for (const socket of this.waiting) socket.end(text);
+    this.claim = null;
+    this.server = null;
+  }
+}
+
+function failureOf({ code, message }: MidcltError): { code: ErrorCode; message: string } {
+  return { code, message };
+}
+
+/** Resolves when the other starter is done or gone; rejects with its reason if it has failed. */
+function endOfOther(path: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path, signal });
+    let text = '';
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(
+        new MidcltError('RUNNING', `Another process is starting this daemon and gets nowhere`),
+      );
+    }, PATIENCE);
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('error', () => undefined); // it has let go, or died
+    socket.on('close', () => {
+      clearTimeout(timer);
+      const failure = parse(text);
+      if (failure) reject(failure);
+      else resolve();
+    });
+  });
+}
+
+function parse(text: string): MidcltError | null {
+  try {
+    const { code, message } = JSON.parse(text) as { code: ErrorCode; message: string };
+    return new MidcltError(code, message);
+  } catch {
+    return null; // nothing was said
+  }
+}

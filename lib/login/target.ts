@@ -1,0 +1,107 @@
+/** Which middleware the options name, and how to log in there. */
+import { MidcltError } from '../errors.js';
+import type { ApiKeyCredential, Credential } from '../middleware/login/credential.js';
+import type { AskOtp } from '../middleware/login/login.js';
+import { DEFAULT_URI, parseTarget, type Target } from '../middleware/uri.js';
+import { harmless } from '../text/terminal.js';
+
+export interface Upstream {
+  readonly target: Target;
+  readonly credential: Credential | null;
+  readonly askOtp: AskOtp;
+}
+
+/** As the command line and the Node API take them; null is not given. */
+export interface UpstreamOptions {
+  readonly uri: string | null;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly passwordFile: string | null;
+  readonly apiKey: string | null;
+  readonly otp: string | null;
+  readonly insecure: boolean;
+  readonly plain: boolean;
+  readonly noChannelBinding: boolean;
+  readonly force: boolean;
+}
+
+/** How often a code may be typed. */
+const CODES = 3;
+
+/**
+ * Reads a key or password file, if one is named; `warn` gets what is not right about it. Asks for the
+ * password of a user for whom nothing is given. Rejects with a `REQUEST` error for a URI, key or
+ * password that is none, `FILES` for a file that can't be read.
+ */
+export async function upstreamOf(
+  args: UpstreamOptions,
+  warn: (line: string) => void,
+): Promise<Upstream> {
+  const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
+  const { apiKey } = args;
+  const credential =
+    apiKey === null ? await passwordOf(args, target, warn) : apiKeyOf(args, apiKey, target, warn);
+  return { target, credential, askOtp: (attempt) => oneTimeCode(args, attempt) };
+}
+
+async function passwordOf(
+  { username, password, passwordFile }: UpstreamOptions,
+  target: Target,
+  warn: (line: string) => void,
+): Promise<Credential | null> {
+  if (username === null || username === '') return null;
+  if (password !== null && password !== '') return { kind: 'password', username, password };
+  const { readPassword } = require('./password.js') as typeof import('./password.js');
+  const read = passwordFile === null ? null : readPassword(passwordFile, warn);
+  const secret = read ?? (await ask(`Password for ${harmless(nameOf(username, target))}: `));
+  if (secret !== null) return { kind: 'password', username, password: secret };
+  throw new MidcltError(
+    'REQUEST',
+    `There is no terminal to ask for ${username}'s password on; give it with -P, --password-file or MIDCLT_PASSWORD`,
+  );
+}
+
+/** Whose password it is, and where. */
+function nameOf(username: string, { scheme, url }: Target): string {
+  return scheme === 'ws+unix' ? username : `${username}@${new URL(url).hostname}`;
+}
+
+/** Null: there is none, or no other one. */
+async function oneTimeCode(
+  { otp }: UpstreamOptions,
+  attempt: number | null,
+): Promise<string | null> {
+  if (otp !== null && otp !== '') return attempt === 0 || attempt === null ? otp : null;
+  if (attempt === null || attempt >= CODES) return null;
+  return ask(attempt === 0 ? 'One-time code: ' : 'Invalid one-time code, try again: ');
+}
+
+function ask(text: string): Promise<string | null> {
+  const { promptSecret } = require('./prompt.js') as typeof import('./prompt.js');
+  return promptSecret(text);
+}
+
+function apiKeyOf(
+  args: UpstreamOptions,
+  value: string,
+  { wire }: Target,
+  warn: (line: string) => void,
+): ApiKeyCredential {
+  const { readKey } = require('./key-file.js') as typeof import('./key-file.js');
+  const { key, username: owner } = readKey(value, warn);
+  const username = args.username === null || args.username === '' ? owner : args.username;
+  if (username === null && wire === 'jsonrpc') {
+    throw new MidcltError(
+      'REQUEST',
+      "An API key logs in with its user's name: give it with -U, or as username in the key file",
+    );
+  }
+  return {
+    kind: 'api-key',
+    username: username ?? '', // the legacy wire's keys are nobody's
+    key,
+    mechanism: args.plain ? 'PLAIN' : 'SCRAM',
+    channelBinding: !args.noChannelBinding,
+    force: args.force,
+  };
+}

@@ -1,0 +1,96 @@
+/** The calls sent over one WebSocket that wait for their answers. */
+import { Alarm } from '../../timer.js';
+import { MidcltError } from '../../errors.js';
+import type { Json } from '../../protocol/frames.js';
+
+export interface SendOptions {
+  /** Milliseconds from sending to answer; null waits for ever. */
+  readonly timeout: number | null;
+  /**
+   * Called exactly once, when the server is done with the call or never had it. That may be long
+   * after the promise is rejected with a timeout: a call given up still runs there.
+   */
+  readonly onSettled?: (() => void) | undefined;
+}
+
+export interface PendingCall {
+  readonly method: string;
+  readonly resolve: (result: Json) => void;
+  readonly reject: (error: MidcltError) => void;
+}
+
+interface Entry extends PendingCall {
+  onSettled: (() => void) | undefined;
+  /** By `performance.now()`; Infinity for none, or when it is past. */
+  deadline: number;
+  isGivenUp: boolean;
+}
+
+export class PendingCalls {
+  private readonly calls = new Map<string, Entry>();
+  private readonly alarm = new Alarm((now) => this.giveUp(now));
+  /** Is nothing kept for a call that was given up? */
+  private areFreed = false;
+
+  get size(): number {
+    return this.calls.size;
+  }
+
+  has(id: string): boolean {
+    return this.calls.has(id);
+  }
+
+  /** Resolves with the answer, or rejects with a `TIMEOUT`, as whoever settles it says. */
+  add(id: string, method: string, { timeout, onSettled }: SendOptions): Promise<Json> {
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + (timeout ?? Infinity);
+      this.calls.set(id, { method, onSettled, deadline, isGivenUp: false, resolve, reject });
+      this.alarm.by(deadline);
+    });
+  }
+
+  /** The call with this id is over at the server. Undefined where there is no such call. */
+  settle(id: string): PendingCall | undefined {
+    const call = this.calls.get(id);
+    this.calls.delete(id);
+    call?.onSettled?.();
+    return call;
+  }
+
+  /** None of them is going to be answered. */
+  lose(why: string): void {
+    this.alarm.stop();
+    for (const id of [...this.calls.keys()]) {
+      const call = this.settle(id);
+      const text = `The connection to the middleware was lost (${why}); the outcome of ${call?.method ?? ''} is unknown`;
+      call?.reject(new MidcltError('LOST', text));
+    }
+  }
+
+  /** Settles the calls that were given up, or will be, though the server is not done with them. */
+  freeGivenUp(): void {
+    this.areFreed = true;
+    for (const call of this.calls.values()) if (call.isGivenUp) free(call);
+  }
+
+  /** Calls whose time is up. The server may still be at work on them. */
+  private giveUp(now: number): number {
+    let nearest = Infinity;
+    for (const call of this.calls.values()) {
+      if (call.deadline <= now) {
+        call.deadline = Infinity;
+        call.isGivenUp = true;
+        if (this.areFreed) free(call);
+        call.reject(new MidcltError('TIMEOUT', 'Call timeout'));
+      }
+      nearest = Math.min(nearest, call.deadline);
+    }
+    return nearest;
+  }
+}
+
+function free(call: Entry): void {
+  const { onSettled } = call;
+  call.onSettled = undefined;
+  onSettled?.();
+}

@@ -1,0 +1,202 @@
+/** `ws:`, `wss:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
+import net from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
+import { MidcltError, systemReason } from '../../errors.js';
+import type { Target } from '../uri.js';
+
+/** Milliseconds for the whole of a handshake. */
+const HANDSHAKE_TIMEOUT = 15_000;
+
+/** In milliseconds. */
+export interface Liveness {
+  /** Of silence until the other side is asked for a sign of life. */
+  readonly silence: number;
+  /** That it has for the sign. */
+  readonly patience: number;
+  /** The same with calls in flight: a server that is only busy would cancel them when the line ends. */
+  readonly busyPatience: number;
+  /** Between two looks. The wall clock jumps when the machine was suspended: then it is asked at once. */
+  readonly look: number;
+}
+
+/** nginx in front of the middleware cuts a connection that is silent for 60 s (25.04, 25.10). */
+export const LIVENESS: Liveness = {
+  silence: 20_000,
+  patience: 10_000,
+  busyPatience: 120_000,
+  look: 2_000,
+};
+
+/** Milliseconds by which the wall clock may run away from the steady one between two looks. */
+const JUMP = 2_000;
+
+/** The largest message taken. The server sets no limit of its own. */
+const MAX_MESSAGE = 1024 * 1024 * 1024;
+
+export interface Link {
+  readonly socket: WebSocket;
+  /** The server's own certificate (DER); null without TLS. */
+  readonly certificate: () => Buffer | null;
+  /**
+   * What is sent from now to the end of this turn of the event loop goes in one write. What is sent
+   * alone does not wait for that, unless something came after it the last time.
+   */
+  readonly gather: (isAlone: boolean) => void;
+  /** Notices from now on when the other side is dead; `isBusy` tells of calls in flight. */
+  readonly keepAlive: (isBusy: () => boolean) => void;
+}
+
+/**
+ * Resolves with an open WebSocket, to be resumed once it is listened to; rejects with a `CONNECT`
+ * error that names the URI and the reason, also when `signal` aborts.
+ */
+export function openWebSocket(
+  target: Target,
+  liveness: Liveness,
+  signal: AbortSignal,
+): Promise<Link> {
+  return new Promise((resolve, reject) => {
+    const { socketPath } = target;
+    const socket = new WebSocket(target.url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE,
+      rejectUnauthorized: target.verify,
+      ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
+    });
+    const abort = () => {
+      socket.terminate();
+    };
+    signal.addEventListener('abort', abort);
+    const fail = (error: Error) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      reject(connectError(target, error));
+    };
+    // ws' own option begins anew with every byte that comes.
+    const timer = setTimeout(() => {
+      const seconds = HANDSHAKE_TIMEOUT / 1000;
+      fail(new Error(`the WebSocket handshake was not answered within ${seconds} s`));
+      socket.terminate();
+    }, HANDSHAKE_TIMEOUT);
+    socket.once('error', fail);
+    socket.once('unexpected-response', (_request, response) => {
+      fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));
+      socket.terminate();
+    });
+    let stream: net.Socket | null = null;
+    socket.once('upgrade', (response) => {
+      stream = response.socket;
+    });
+    socket.once('open', () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      socket.off('error', fail);
+      socket.pause(); // what came in one packet with the handshake waits for who listens
+      resolve({
+        socket,
+        certificate: () => certificateOf(stream),
+        gather: gatherer(stream),
+        keepAlive: (isBusy) => {
+          // Over a Unix socket the system tells of the other side's end; its silence says nothing.
+          const asks = socketPath === null ? { liveness, isBusy } : null;
+          keepAlive(socket, stream, liveness.look, asks);
+        },
+      });
+    });
+  });
+}
+
+/**
+ * Pings after some silence; a connection without an answer is dead and ended as such. Any byte is a
+ * sign of life: the pong itself waits behind a large message on a slow line.
+ */
+function keepAlive(
+  socket: WebSocket,
+  stream: net.Socket | null,
+  look: number,
+  asks: { readonly liveness: Liveness; readonly isBusy: () => boolean } | null,
+): void {
+  const offset = () => Date.now() - performance.now();
+  let known = offset();
+  let received = -1;
+  let lastSign = performance.now();
+  let asked: number | null = null;
+  let isPatient = true;
+  const timer = setInterval(() => {
+    // Nothing comes behind a close frame, also where the end of the line doesn't.
+    if (socket.readyState === socket.CLOSING) socket.terminate();
+    if (!asks) return;
+    const { liveness, isBusy } = asks;
+    const now = performance.now();
+    const bytes = stream ? stream.bytesRead : NaN;
+    const jumped = Math.abs(offset() - known) > JUMP;
+    known = offset();
+    if (bytes !== received) {
+      received = bytes;
+      lastSign = now;
+      asked = null;
+    }
+    if (asked === null && (jumped || now - lastSign >= liveness.silence)) {
+      asked = now;
+      // A line that a suspended machine has come back to is more likely dead than slow.
+      isPatient = !jumped;
+      socket.ping();
+    } else if (asked !== null) {
+      const patience = isPatient && isBusy() ? liveness.busyPatience : liveness.patience;
+      if (now - asked >= patience) socket.terminate();
+    }
+  }, look);
+  timer.unref();
+  socket.on('close', () => {
+    clearInterval(timer);
+  });
+}
+
+function gatherer(stream: net.Socket | null): Link['gather'] {
+  let gathered = 0;
+  let lastTime = 0;
+  const write = () => {
+    lastTime = gathered;
+    gathered = 0;
+    stream?.uncork();
+  };
+  return (isAlone) => {
+    if (!stream || (isAlone && gathered === 0 && lastTime <= 1)) return;
+    if (gathered === 0) {
+      stream.cork();
+      setImmediate(write);
+    }
+    gathered++;
+  };
+}
+
+function certificateOf(stream: net.Socket | null): Buffer | null {
+  return stream instanceof TLSSocket ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
+}
+
+function connectError(target: Target, error: Error): MidcltError {
+  const { code } = error as NodeJS.ErrnoException;
+  if (target.scheme === 'wss' && isVerification(code)) {
+    return new MidcltError(
+      'CONNECT',
+      `SSL certificate verification failed for ${target.uri}: ${error.message} (${code ?? ''}). ` +
+        "Either trust the server's certificate (NODE_EXTRA_CA_CERTS=FILE, or the system's store with " +
+        'NODE_OPTIONS=--use-openssl-ca), or pass --insecure to skip verification (not for production)',
+      { cause: error },
+    );
+  }
+  const hint =
+    code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
+  // Several addresses tried: Node reports them as one error with an empty message.
+  const cause = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  const reason = systemReason(cause);
+  return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
+    cause: error,
+  });
+}
+
+/** The codes of a certificate that is not trusted, not valid now, or another host's. */
+function isVerification(code: string | undefined): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
+}

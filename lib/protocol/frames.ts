@@ -1,0 +1,147 @@
+/**
+ * The wire of the Unix socket: one JSON document a line, requests in, frames out.
+ *
+ * Payloads are never parsed whole. Wherever a member carries a value of the middleware's own
+ * (`params`, `result`, `trace`, `extra`, a job's `percent` and `description`) its type here is
+ * {@link Json}: the bytes of one JSON value as they came.
+ */
+
+import type { Json } from '../json/json.js';
+
+export type { Json } from '../json/json.js';
+
+/** This program's version; a test holds it to the package's. */
+export const VERSION = '0.1.0';
+
+/** Counts the changes of the wire that an older daemon could take for something else. */
+export const PROTOCOL = 1;
+
+/** The values of a frame's `type`. */
+export const MessageType = { PROGRESS: 'progress', RESULT: 'result', ERROR: 'error' } as const;
+export type MessageType = (typeof MessageType)[keyof typeof MessageType];
+
+/** The values of a request's `command`. */
+export const Command = {
+  PING: 'ping',
+  CALL: 'call',
+  STOP: 'stop',
+  STATUS: 'status',
+  /** As `midclt call` and `midclt ping` would: for shells, which have no JSON. */
+  CLI_CALL: 'cli-call',
+  CLI_PING: 'cli-ping',
+} as const;
+export type Command = (typeof Command)[keyof typeof Command];
+
+/** A timeout in seconds; null waits without end, undefined means the default. */
+export type Timeout = number | null | undefined;
+
+/** One request line, validated. `command` may name a verb that does not exist. */
+export interface Request {
+  readonly command: string;
+  /** Echoed in every frame of the answer, verbatim. */
+  readonly id: Json | null;
+  readonly method: string | null;
+  /** The text of a JSON array. */
+  readonly params: Json;
+  readonly kwargs: { readonly timeout: Timeout; readonly job: boolean };
+  /** `ping` carries its timeout here, at the top level. */
+  readonly timeout: Timeout;
+  /** End the connection after this request's final frame. */
+  readonly close: boolean;
+  /** Do not end the connection when requests stop coming. */
+  readonly keep: boolean;
+  /** Progress frames carry the job's id. */
+  readonly jobId: boolean;
+  /** The error frame of a daemon that has not sent the request on, because it is going, says so. */
+  readonly notSent: boolean;
+  /** The client's version; the final frame of a daemon of another carries the daemon's. */
+  readonly version: string | null;
+  /** `stop`: only if nothing else is to be answered. */
+  readonly ifIdle: boolean;
+  /** The client does without a verified certificate, or does not; null: it does not say. */
+  readonly insecure: boolean | null;
+  /** The answer is what the command line prints, for a terminal or not; null: a frame. */
+  readonly text: 'plain' | 'terminal' | null;
+}
+
+export interface ResultFrame {
+  readonly type: typeof MessageType.RESULT;
+  readonly result: Json;
+}
+
+export interface ErrorFrame {
+  readonly type: typeof MessageType.ERROR;
+  readonly error: string;
+  /** `ClientException` for what the middleware answered, else the class of what went wrong. */
+  readonly errorType: string;
+  readonly trace: Json | null;
+  readonly extra: Json | null;
+  /** The daemon is going, and has not sent the request on. */
+  readonly isNotSent?: boolean;
+  /** What the frame was made of, where that happened in this process; not on the wire. */
+  readonly cause?: Error;
+}
+
+export interface ProgressFrame {
+  readonly type: typeof MessageType.PROGRESS;
+  readonly percent: Json;
+  readonly description: Json;
+  readonly state: string;
+  /** The job's id, if it is known. On the wire for who asked for it. */
+  readonly jobId: number | null;
+  /** Can the job be aborted? Goes with its id, where the server has told. */
+  readonly abortable?: boolean | null;
+}
+
+/** Exactly one result or error frame ends the answer to a request; progress frames may precede it. */
+export type FinalFrame = ResultFrame | ErrorFrame;
+export type Frame = FinalFrame | ProgressFrame;
+
+/** The longest request line taken, in characters: the middleware's own largest message and room for the envelope. */
+export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;
+
+/** And in bytes, for the middleware takes no message of 4 MiB, however few characters that are. */
+export const MAX_REQUEST_BYTES = 2 * MAX_REQUEST_LINE;
+
+/** Seconds from a line's first byte in which the whole of it must come. */
+export const LINE_TIMEOUT = 30;
+
+/** Mebibytes that requests held and results unread may take, of all connections together. */
+export const DEFAULT_MEMORY = 512;
+
+/** Connections a daemon serves at once. */
+export const DEFAULT_MAX_CONNECTIONS = 1024;
+
+/**
+ * Calls sent to the middleware at once. It runs ten a connection and refuses the 21st; two of
+ * the ten stay free for pings and look-ups.
+ */
+export const DEFAULT_CONCURRENCY = 8;
+export const RESERVED_CONCURRENCY = 2;
+
+/**
+ * Of those, calls that may start a job. While five jobs wait in the server's queue it merges a sixth into
+ * the fifth, and never runs it.
+ */
+export const JOB_CONCURRENCY = 4;
+
+/** Seconds something waits until it can be sent, if its own timeout is not longer; a failover takes up to 110. */
+export const PATIENCE = 120;
+
+/** Seconds for a ping, from its turn to its answer, unless it names others. */
+export const PING_TIMEOUT = 10;
+
+/** Seconds until an unanswered call is given up, unless it or `CALL_TIMEOUT` says otherwise. */
+export const DEFAULT_CALL_TIMEOUT = 60;
+
+/** Seconds a connection without open requests is kept after its last input. */
+export const DEFAULT_LINGER = 1;
+
+/** Seconds without work after which the daemon ends; 0 means never. */
+export const DEFAULT_LIFETIME = 600;
+
+/** Seconds a full backlog of the daemon's socket is tried again before that is an error. */
+export const DAEMON_CONNECT_TIMEOUT = 5;
+
+/** The mode of the daemon's socket, from its first instant. */
+export const SOCKET_PERMISSIONS = 0o600;

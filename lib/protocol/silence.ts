@@ -1,0 +1,126 @@
+/** Tells a daemon that takes its time from one that is stopped or hung: `connect()` succeeds to both. */
+import type { Socket } from 'node:net';
+import { MidcltError } from '../errors.js';
+import { pidBeside, viewProcess } from '../files/pid.js';
+
+/** In milliseconds. */
+interface Patience {
+  /** With silence, until the daemon is asked; doubles with every answer to that. */
+  readonly silence: number;
+  readonly longest: number;
+  /** With its sign of life. */
+  readonly answer: number;
+  /** With the silence of a daemon that may be busy: it takes its lock before it reads. */
+  readonly busy: number;
+  /** Does that hold for a daemon of which it can't be told whose it is? */
+  readonly unknownIsBusy: boolean;
+}
+
+/** The original's client, too, waits for 300 s. */
+const PATIENCE: Patience = {
+  silence: 5000,
+  longest: 60_000,
+  answer: 5000,
+  busy: 300_000,
+  unknownIsBusy: true,
+};
+
+/** The daemon that is waited for. */
+interface Watched {
+  readonly path: string;
+  readonly connect: (patience: number) => Promise<Socket>;
+}
+
+/**
+ * May the daemon's silence mean that it is busy? A daemon of this program answers `status` whatever
+ * it is at, unless it is hung. The Python one answers nothing while it makes a call, but does not if it is
+ * stopped, either. Where it can't be told which it is, `otherwise` says.
+ */
+export function mayBeBusy(socketPath: string, otherwise: boolean): boolean {
+  const pid = pidBeside(socketPath);
+  const view = pid === null ? null : viewProcess(pid);
+  if (!view) return otherwise;
+  if (view.isStopped) return false;
+  return view.runs === null ? otherwise : view.runs === 'python';
+}
+
+/** A daemon that does not know `status` says so, which is a sign of life, too. */
+const QUESTION = '{"command":"status","close":true}\n';
+
+/**
+ * Watches a connection on which an answer is waited for. `onHung` is called once the daemon has shown no
+ * sign of life, over this connection or one of its own that `connect` makes, for a while: how long depends on
+ * whether it {@link mayBeBusy}. Returns what ends the watch.
+ */
+export function watchSilence(
+  socket: Socket,
+  { path, connect }: Watched,
+  onHung: () => void,
+  { silence, longest, answer, busy, unknownIsBusy } = PATIENCE,
+): () => void {
+  let pause = silence;
+  let seen = socket.bytesRead;
+  let lastSign = performance.now();
+  let asked: Socket | null = null;
+  let isOver = false;
+  let timer = setTimeout(look, pause);
+
+  function look(): void {
+    if (hasSpoken()) {
+      timer = setTimeout(look, pause);
+      return;
+    }
+    timer = setTimeout(judge, answer);
+    const isAlive = () => {
+      if (isOver) return;
+      clearTimeout(timer);
+      lastSign = performance.now();
+      pause = Math.min(2 * pause, longest);
+      timer = setTimeout(look, pause);
+    };
+    connect(answer).then((probe) => {
+      if (isOver) {
+        probe.destroy();
+        return;
+      }
+      asked = probe;
+      // Any answer will do, and so will an end: a stopped process closes nothing.
+      probe.once('data', () => probe.destroy());
+      probe.on('error', () => undefined);
+      probe.once('close', isAlive);
+      probe.write(QUESTION);
+    }, isAlive); // it is gone: the watched connection says what that means
+  }
+
+  function hasSpoken(): boolean {
+    if (socket.bytesRead === seen) return false;
+    seen = socket.bytesRead;
+    lastSign = performance.now();
+    return true;
+  }
+
+  /** The question has not been answered yet; it stays asked. */
+  function judge(): void {
+    const left = lastSign + busy - performance.now();
+    if (hasSpoken()) timer = setTimeout(judge, answer);
+    else if (left > 0 && mayBeBusy(path, unknownIsBusy)) timer = setTimeout(judge, left);
+    else onHung();
+  }
+
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    asked?.removeAllListeners('close').destroy();
+  };
+}
+
+/** What there is to say about a daemon that shows no sign of life. */
+export function hung(socketPath: string, consequence: string): MidcltError {
+  const pid = pidBeside(socketPath);
+  const advice =
+    pid === null
+      ? `Find its process with 'fuser ${socketPath}' and end that`
+      : `'kill -CONT ${pid}' lets it go on if it is stopped, 'kill -KILL ${pid}' ends it`;
+  const who = pid === null ? `The daemon at ${socketPath}` : `The daemon (pid ${pid})`;
+  return new MidcltError('HUNG', `${who} does not answer${consequence}. ${advice}`);
+}

@@ -1,0 +1,114 @@
+import {
+  CallError,
+  EINVAL,
+  EPERM,
+  ValidationErrors,
+  instanceNotFound,
+} from '../python/exceptions.js';
+import type { Job } from './job.js';
+import { text, type Call, type MethodTable } from './table.js';
+import { complaint, optional, required } from '../python/parameters.js';
+import { query } from '../python/query.js';
+import { dict, numberOf, type PyValue } from '../python/values.js';
+
+const filters = optional('filters', 'list', []);
+const queryOptions = optional('options', 'dict', new Map<string, PyValue>());
+
+/** `core.*`: liveness, options, subscriptions, jobs. */
+export const coreMethods: MethodTable = {
+  'core.ping': { access: 'anyone', params: [], run: () => 'pong' },
+
+  'core.set_options': {
+    access: 'anyone',
+    params: [optional('options', 'dict', new Map<string, PyValue>())],
+    run: setOptions,
+  },
+
+  'core.subscribe': {
+    params: [required('event', 'string')],
+    run: ({ middleware, session, args }) => middleware.events.subscribe(session, text(args[0])),
+  },
+
+  'core.unsubscribe': {
+    params: [required('ident', 'string')],
+    run: ({ middleware, session, args }) => {
+      middleware.events.unsubscribe(session, text(args[0]));
+      return null;
+    },
+  },
+
+  'core.get_jobs': {
+    params: [filters, queryOptions],
+    run: ({ middleware, session, args }) => {
+      const visible = middleware.jobs.list().filter((job) => job.isVisibleTo(session));
+      return query(
+        visible.map((job) => job.fields()),
+        args[0] ?? [],
+        args[1] ?? null,
+      );
+    },
+  },
+
+  'core.job_wait': {
+    params: [required('id', 'integer')],
+    job: {},
+    check: (call) => void findJob(call),
+    body: (job, _args, call) => job.follow(findJob(call)),
+  },
+
+  'core.job_abort': {
+    params: [required('id', 'integer')],
+    run: (call) => {
+      findJob(call).abort();
+      return null;
+    },
+  },
+
+  'core.get_methods': {
+    params: [optional('service', 'string', null)],
+    run: ({ middleware, args }) =>
+      new Map(
+        middleware
+          .methodNames()
+          .filter((name) => middleware.method(name)?.isPrivate !== true)
+          .filter((name) => args[0] === null || name.startsWith(`${text(args[0])}.`))
+          .map((name) => [name, dict({ job: 'job' in (middleware.method(name) ?? {}) })]),
+      ),
+  },
+};
+
+/** Unknown options are ignored; the three there are come back. */
+function setOptions({ session, args }: Call): PyValue {
+  const { options } = session;
+  const given = args[0] instanceof Map ? args[0] : new Map<string, PyValue>();
+  const members = [
+    ['legacy_jobs', 'legacyJobs'],
+    ['private_methods', 'privateMethods'],
+    ['py_exceptions', 'pyExceptions'],
+  ] as const;
+  const complaints = members.flatMap(([name]) =>
+    given.has(name) ? complaint(`options.${name}`, given.get(name) ?? null, 'boolean') : [],
+  );
+  if (complaints.length > 0) throw new ValidationErrors(complaints);
+  for (const [name, member] of members) {
+    const value = given.get(name);
+    if (typeof value === 'boolean') options[member] = value;
+  }
+  return new Map(members.map(([name, member]) => [name, options[member]]));
+}
+
+/** The job a caller names, if it is one it may touch. */
+function findJob({ middleware, session, args }: Call): Job {
+  const id = numberOf(args[0]);
+  const job = id === undefined ? undefined : middleware.jobs.get(id);
+  if (job === undefined) {
+    if (id === undefined) throw new CallError('Job id expected', EINVAL);
+    throw instanceNotFound(`Job with id ${id} does not exist`);
+  }
+  if (job.isVisibleTo(session)) return job;
+  const reason =
+    job.fields().get('credentials') === null
+      ? 'Only users with full administrative privileges can access internally ran jobs'
+      : 'Job is not owned by current session';
+  throw new CallError(reason, EPERM);
+}

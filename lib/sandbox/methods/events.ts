@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CallError,
+  EINVAL,
+  EIO,
+  ValidationErrors,
+  asPyException,
+  notAuthorized,
+  type Complaint,
+  type PyException,
+} from '../python/exceptions.js';
+import { complaint } from '../python/parameters.js';
+import { PyJsonError, parse } from '../python/json.js';
+import type { Session } from '../wire/session.js';
+import { PyFloat, dict, int, numberOf, type PyDict, type PyValue } from '../python/values.js';
+
+/** An event's body; which members there are depends on the kind. */
+export interface EventBody {
+  readonly id?: PyValue;
+  readonly fields?: PyValue;
+  readonly extra?: PyDict;
+}
+
+/** The only event source there is: `test.ticker:{"interval": seconds, "count": n, "error": text}`. */
+const TICKER = 'test.ticker';
+
+interface Subscription {
+  readonly session: Session;
+  readonly name: string;
+  /** Set on an event source's subscription. */
+  readonly stop: AbortController | null;
+}
+
+/** Who wants which events. */
+export class Events {
+  private readonly subscriptions = new Map<string, Subscription>();
+
+  /** Without full privileges a user may not see everything, and a stranger nothing. */
+  static mayRead(session: Session, name: string): boolean {
+    if (session.credentials === null) return false;
+    return session.isAdmin || name === 'core.get_jobs' || name.startsWith('test.');
+  }
+
+  /** A subscription, by its id. Throws EACCES for what the user may not see. */
+  subscribe(session: Session, name: string, id: string = randomUUID()): string {
+    if (!Events.mayRead(session, name)) throw notAuthorized();
+    this.subscriptions.get(id)?.stop?.abort(); // given again, an id has its new meaning
+    const isSource = name.startsWith(`${TICKER}:`) || name === TICKER;
+    const stop = isSource ? new AbortController() : null;
+    this.subscriptions.set(id, { session, name, stop });
+    if (stop !== null) this.startSource(id, session, name, stop.signal);
+    return id;
+  }
+
+  unsubscribe(session: Session, id: string): void {
+    const subscription = this.subscriptions.get(id);
+    if (subscription?.session !== session) return;
+    if (subscription.stop === null) this.subscriptions.delete(id);
+    else this.endSource(id, null);
+  }
+
+  /** The connection is gone: nobody is told. */
+  drop(session: Session): void {
+    for (const [id, subscription] of this.subscriptions) {
+      if (subscription.session !== session) continue;
+      this.subscriptions.delete(id);
+      subscription.stop?.abort();
+    }
+  }
+
+  /** Sends an event to each session that wants it, once however many subscriptions it has. */
+  publish(
+    kind: 'added' | 'changed' | 'removed',
+    collection: string,
+    body: () => EventBody,
+    isFor: (session: Session) => boolean = () => true,
+  ): void {
+    const sessions = new Set<Session>();
+    for (const { session, name } of this.subscriptions.values())
+      if ((name === collection || name === '*') && isFor(session)) sessions.add(session);
+    if (sessions.size === 0) return;
+    const params = eventParams(kind, collection, body());
+    for (const session of sessions) session.event(params);
+  }
+
+  private startSource(id: string, session: Session, name: string, signal: AbortSignal): void {
+    let options: TickerOptions;
+    try {
+      options = tickerOptions(name.slice(TICKER.length + 1));
+    } catch (error) {
+      this.endSource(id, asPyException(error)); // before the answer to core.subscribe, as on the real server
+      return;
+    }
+    const run = async (): Promise<void> => {
+      try {
+        await tick(session, name, options, signal);
+        this.endSource(id, null);
+      } catch (error) {
+        if (!signal.aborted) this.endSource(id, asPyException(error));
+      }
+    };
+    setImmediate(() => void run());
+  }
+
+  private endSource(id: string, error: PyException | null): void {
+    const subscription = this.subscriptions.get(id);
+    if (subscription === undefined) return;
+    this.subscriptions.delete(id);
+    subscription.stop?.abort();
+    subscription.session.sourceEnded(subscription.name, error);
+  }
+}
+
+/** A removed event carries its fields under `extra`. */
+function eventParams(kind: string, collection: string, body: EventBody): PyDict {
+  const params = dict({ msg: kind, collection });
+  if (body.id !== undefined) params.set('id', body.id);
+  const fields = body.fields === undefined ? {} : { fields: body.fields };
+  if (kind === 'removed') {
+    params.set('extra', new Map([...Object.entries(fields), ...(body.extra ?? [])]));
+    return params;
+  }
+  if (body.fields !== undefined) params.set('fields', body.fields);
+  if (body.extra !== undefined) params.set('extra', body.extra);
+  return params;
+}
+
+interface TickerOptions {
+  readonly interval: number;
+  readonly count: number;
+  readonly error: string | null;
+}
+
+function tickerOptions(text: string): TickerOptions {
+  let given: PyValue;
+  try {
+    given = text === '' ? dict({}) : parse(text);
+  } catch (error) {
+    if (!(error instanceof PyJsonError)) throw error;
+    throw new ValidationErrors([['', error.message, EINVAL]]);
+  }
+  if (!(given instanceof Map))
+    throw new ValidationErrors([['', 'Input should be a valid dictionary', EINVAL]]);
+  const { interval, count, error } = {
+    interval: given.get('interval') ?? new PyFloat(1),
+    count: given.get('count') ?? 3n,
+    error: given.get('error') ?? null,
+  };
+  const complaints: Complaint[] = [
+    ...complaint('interval', interval, 'number'),
+    ...complaint('count', count, 'integer'),
+    ...(error === null ? [] : complaint('error', error, 'string')),
+  ];
+  for (const key of given.keys())
+    if (!['interval', 'count', 'error'].includes(key))
+      complaints.push([key, 'Extra inputs are not permitted', EINVAL]);
+  if (complaints.length > 0) throw new ValidationErrors(complaints);
+  return {
+    interval: numberOf(interval) ?? 1,
+    count: numberOf(count) ?? 3,
+    error: typeof error === 'string' ? error : null,
+  };
+}
+
+async function tick(
+  session: Session,
+  name: string,
+  { interval, count, error }: TickerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let n = 0; n < count; n += 1) {
+    const body = { fields: dict({ n: int(n) }) };
+    session.event(eventParams('added', name, body));
+    await delay(interval * 1000, undefined, { signal });
+  }
+  if (error !== null) throw new CallError(error, EIO);
+}

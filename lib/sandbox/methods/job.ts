@@ -1,0 +1,242 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CallError,
+  ProcessError,
+  asPyException,
+  isValidation,
+  ValidationErrors,
+  type PyException,
+} from '../python/exceptions.js';
+import type { Call } from './table.js';
+import { credentialsData, type Credentials, type Session } from '../wire/session.js';
+import { datetime, dict, int, type PyDict, type PyValue } from '../python/values.js';
+
+export type JobState = 'WAITING' | 'RUNNING' | 'SUCCESS' | 'FAILED' | 'ABORTED';
+
+/** How a method's jobs behave. Every member is off unless given. */
+export interface JobOptions {
+  readonly abortable?: boolean;
+  readonly transient?: boolean;
+  /** Audited jobs answer before their last event. */
+  readonly audited?: boolean;
+  /** Jobs with the same lock run one after the other. */
+  readonly lock?: string;
+  /**
+   * How many may wait for the lock; callers beyond share the last that waits (0: refused while one runs). Unless
+   * given, any number may wait for a lock, and five jobs that have none.
+   */
+  readonly lockQueueSize?: number;
+  readonly describe?: (args: readonly PyValue[]) => string;
+}
+
+/**
+ * What a job does. It may stop when `job.signal` is aborted; its outcome no longer counts then.
+ * `call` is the call that started it, whose connection may be gone meanwhile.
+ */
+export type JobBody = (
+  job: Job,
+  args: readonly PyValue[],
+  call: Call,
+) => Promise<PyValue> | PyValue;
+
+export interface JobSpec {
+  readonly id: number;
+  readonly method: string;
+  readonly args: readonly PyValue[];
+  readonly options: JobOptions;
+  readonly messageId: PyValue[];
+  readonly owner: Session;
+  /** Called whenever the fields changed enough to tell the subscribers. */
+  readonly changed: (job: Job) => void;
+}
+
+/** One job: what core.get_jobs shows of it, and how it gets there. */
+export class Job {
+  readonly messageIds: PyValue[];
+  state: JobState = 'WAITING';
+  progress: { percent: PyValue; description: string; extra: PyValue } = {
+    percent: 0n,
+    description: '',
+    extra: null,
+  };
+  result: PyValue = null;
+  failure: PyException | null = null;
+  /** Resolves when its callers are to be told its id. */
+  readonly admitted: Promise<void>;
+  isAdmitted = false;
+  readonly finished: Promise<void>;
+  private readonly credentials: Credentials | null;
+  private readonly timeStarted = Date.now();
+  private timeFinished: number | null = null;
+  private readonly stopping = new AbortController();
+  private readonly followers: Job[] = [];
+  private finish!: () => void;
+  private tellAdmitted!: () => void;
+
+  constructor(readonly spec: JobSpec) {
+    this.messageIds = [...spec.messageId];
+    this.credentials = spec.owner.credentials;
+    this.admitted = new Promise((resolve) => {
+      this.tellAdmitted = resolve;
+    });
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+  }
+
+  get id(): number {
+    return this.spec.id;
+  }
+
+  get signal(): AbortSignal {
+    return this.stopping.signal;
+  }
+
+  get isFinished(): boolean {
+    return this.state !== 'WAITING' && this.state !== 'RUNNING';
+  }
+
+  /** Full administrators see every job; others those of a session of theirs that still lives. */
+  isVisibleTo(session: Session): boolean {
+    if (session.credentials === null) return false;
+    if (session.isAdmin) return true;
+    return this.livingCredentials?.account === session.credentials.account;
+  }
+
+  admit(): void {
+    this.isAdmitted = true;
+    this.tellAdmitted();
+  }
+
+  /** From WAITING to the end. Never throws: what goes wrong is the job's outcome. */
+  async run(body: JobBody, call: Call): Promise<void> {
+    this.state = 'RUNNING';
+    this.spec.changed(this);
+    try {
+      this.result = await Promise.race([body(this, call.args, call), this.aborted()]);
+      this.state = 'SUCCESS';
+      this.timeFinished = Date.now();
+      this.setProgress(100n); // tells the subscribers too, unless 100 was reached before
+    } catch (error) {
+      this.timeFinished = Date.now();
+      if (this.signal.aborted) this.state = 'ABORTED';
+      else this.fail(asPyException(error));
+    }
+    this.finish();
+    if (this.spec.options.audited === true) await new Promise(setImmediate);
+    this.spec.changed(this);
+  }
+
+  /** Ends a job that runs, after the caller was answered; one that still waits ends when its turn would come. */
+  abort(): void {
+    setImmediate(() => {
+      if (!this.isFinished) this.stopping.abort();
+    });
+  }
+
+  /** Never started: the abort came first. */
+  cancel(): void {
+    this.state = 'ABORTED';
+    this.timeFinished = Date.now();
+    this.finish();
+    this.spec.changed(this);
+  }
+
+  /** Tells the subscribers and the jobs that wait for this one, if anything changed. */
+  setProgress(percent: PyValue, description?: string, extra: PyValue = null): void {
+    if (this.state === 'ABORTED' || this.state === 'FAILED') return; // a body that didn't notice
+    const before = this.progress;
+    const after = {
+      percent,
+      description: description ?? before.description,
+      extra: extra ?? before.extra,
+    };
+    if (
+      extra === null &&
+      before.percent === after.percent &&
+      before.description === after.description
+    )
+      return;
+    this.progress = after;
+    this.spec.changed(this);
+    for (const follower of this.followers) follower.mirror(this);
+  }
+
+  /** core.job_wait: this job shows the other's progress and ends as it does. */
+  async follow(other: Job): Promise<PyValue> {
+    this.mirror(other);
+    other.followers.push(this);
+    await other.finished;
+    const failure = other.failure;
+    if (failure === null) return other.result;
+    throw failure instanceof CallError || isValidation(failure)
+      ? failure
+      : new CallError(failure.message);
+  }
+
+  /** Sleeps `seconds`, until the job is aborted at most. */
+  async sleep(seconds: number): Promise<void> {
+    await delay(seconds * 1000, undefined, { signal: this.signal });
+  }
+
+  /** What core.get_jobs and its events show. */
+  fields(): PyDict {
+    const { failure, progress, spec } = this;
+    const credentials = this.livingCredentials;
+    return dict({
+      id: int(spec.id),
+      message_ids: [...this.messageIds],
+      method: spec.method,
+      arguments: [...spec.args],
+      transient: spec.options.transient === true,
+      description: spec.options.describe?.(spec.args) ?? null,
+      abortable: spec.options.abortable === true,
+      logs_path: null,
+      logs_excerpt: null,
+      progress: dict({ ...progress }),
+      result: this.result,
+      result_encoding_error: null,
+      error: failure === null ? null : failure.message,
+      exception: failure === null ? null : failure.traceback,
+      exc_info: failure === null ? null : excInfo(failure),
+      state: this.state,
+      time_started: datetime(this.timeStarted),
+      time_finished: datetime(this.timeFinished),
+      credentials:
+        credentials === null
+          ? null
+          : dict({ type: credentials.type, data: credentialsData(credentials) }),
+    });
+  }
+
+  private get livingCredentials(): Credentials | null {
+    return this.spec.owner.closed ? null : this.credentials;
+  }
+
+  private mirror(other: Job): void {
+    const { percent, description, extra } = other.progress;
+    this.setProgress(percent, description, extra);
+  }
+
+  private fail(error: PyException): void {
+    this.state = 'FAILED';
+    this.failure = error instanceof ProcessError ? new CallError(error.reason) : error;
+  }
+
+  private aborted(): Promise<never> {
+    return new Promise((_resolve, reject) => {
+      this.signal.addEventListener('abort', () => {
+        reject(new Error('aborted'));
+      });
+    });
+  }
+}
+
+function excInfo(error: PyException): PyDict {
+  return dict({
+    repr: error.repr,
+    type: isValidation(error) ? 'VALIDATION' : error.className,
+    errno: error instanceof ValidationErrors || error.errno === null ? null : int(error.errno),
+    extra: error.extra,
+  });
+}

@@ -1,0 +1,239 @@
+import * as fs from 'node:fs';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import { legacy } from './legacy.js';
+import type { Middleware, Peer, Protocol } from '../middleware.js';
+import { rpc } from './rpc.js';
+import type { Wire } from './session.js';
+
+/** API versions there is a path for, beside `current`. */
+const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v26.0.0', 'v27.0.0'];
+
+/** The largest message in bytes, after inflation; the real server refuses 4 MiB itself. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 1;
+
+/** The longest path of a Unix socket in bytes (Linux); a longer one would be cut silently. */
+const MAX_SOCKET_PATH = 107;
+
+/** The header of a text message of 1024 bytes, and 512 of them. */
+const HALF_FRAME = Buffer.concat([Buffer.from([0x81, 126, 4, 0]), Buffer.alloc(512, '{"half": ')]);
+
+/** A certificate and its private key, both PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where to listen: a Unix socket's path, or TCP (port 0: any free one), with TLS if there is a certificate. */
+export type Address =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number; readonly certificate?: Certificate };
+
+/** A listening HTTP server with WebSockets at `/api/current`, `/api/vNN.NN.N` and `/websocket`. */
+export interface Listener {
+  /** The TCP port, null on a Unix socket. */
+  readonly port: number | null;
+  /** Stops listening and ends what is open; a Unix socket's file is gone then. */
+  close(): Promise<void>;
+}
+
+/** Answers handshakes with an HTTP status instead, while it returns one. */
+export type Refusal = () => number | null;
+
+/** Rejects with the system's error (EADDRINUSE, EACCES, …), or TLS's about the certificate. */
+export async function listen(
+  middleware: Middleware,
+  address: Address,
+  refusal: Refusal,
+): Promise<Listener> {
+  const certificate = 'path' in address ? undefined : address.certificate;
+  const { gate } = middleware;
+  const answerLater: http.RequestListener = (request, response) => {
+    gate.pass(() => {
+      answer(request, response);
+    });
+  };
+  const server =
+    certificate === undefined
+      ? http.createServer(answerLater)
+      : https.createServer({ cert: certificate.cert, key: certificate.key }, answerLater);
+  const sockets = new WebSocketServer<typeof SandboxSocket>({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: true,
+    allowSynchronousEvents: false, // a call that is over at once gives its slot back before the next is read
+    maxPayload: MAX_MESSAGE_BYTES,
+    autoPong: false, // a stalled sandbox sends none
+    WebSocket: SandboxSocket,
+  });
+  const upgrade = (request: http.IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const protocol = protocolAt(pathOf(request));
+    const status = refusal();
+    if (status !== null || protocol === null) {
+      refuse(socket, status ?? 404);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const { remoteAddress = '', remotePort = 0 } = request.socket;
+      const isTls = certificate !== undefined;
+      const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
+      serve(middleware, protocol, webSocket, socket, peer);
+    });
+  };
+  server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => undefined); // whoever it is need not stay
+    gate.pass(() => {
+      upgrade(request, socket, head);
+    });
+  });
+  const connections = new Set<net.Socket>();
+  server.on('connection', (socket: net.Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  if ('path' in address) await reclaim(address.path);
+  await bound(server, address);
+  const bind = server.address();
+  return {
+    port: bind !== null && typeof bind === 'object' ? bind.port : null,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        for (const socket of connections) socket.destroy();
+      }),
+  };
+}
+
+/** One WebSocket's life as a session. */
+function serve(
+  middleware: Middleware,
+  protocol: Protocol,
+  socket: SandboxSocket,
+  stream: Duplex,
+  peer: Peer | null,
+): void {
+  const { gate } = middleware;
+  const whenOpen = (action: () => void): void => {
+    gate.pass(() => {
+      if (socket.readyState === WebSocket.OPEN) action();
+    });
+  };
+  const wire: Wire = {
+    send: (data) => {
+      whenOpen(() => {
+        socket.send(data);
+      });
+    },
+    close: (code, reason) => {
+      whenOpen(() => {
+        socket.closeWith(code, reason);
+      });
+    },
+    terminate: () => {
+      socket.terminate();
+    },
+    cut: () => {
+      stream.write(HALF_FRAME, () => stream.destroy());
+    },
+  };
+  gate.add(socket);
+  const session = middleware.open(wire, peer, protocol.dialect);
+  protocol.opened(middleware, session);
+  socket.on('message', (data: Buffer, isBinary) => {
+    whenOpen(() => {
+      if (isBinary) wire.close(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
+      else protocol.receive(middleware, session, data.toString('utf8'));
+    });
+  });
+  socket.on('ping', (data) => {
+    whenOpen(() => {
+      socket.pong(data);
+    });
+  });
+  socket.on('error', () => undefined); // a broken frame; the close that follows says it
+  socket.on('close', () => {
+    gate.remove(socket);
+    middleware.closed(session);
+  });
+}
+
+/** ws's own socket, except that it answers any close with 1000, as the real server does. */
+class SandboxSocket extends WebSocket {
+  /** ws calls this with a code and a reason (or neither) to answer a close, with a code alone to report a broken frame. */
+  override close(code?: number, data?: string | Buffer): void {
+    const isAnswer = code === undefined || data !== undefined;
+    super.close(isAnswer ? 1000 : code);
+  }
+
+  closeWith(code: number, reason: string): void {
+    super.close(code, reason);
+  }
+}
+
+/** Plain HTTP: the list of versions; a WebSocket path without an upgrade is a bad request. */
+function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
+  const path = pathOf(request);
+  if (path === '/api/versions') {
+    response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
+    response.end(JSON.stringify(VERSIONS));
+    return;
+  }
+  const isKnown = protocolAt(path) !== null;
+  response.writeHead(isKnown ? 400 : 404, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(isKnown ? 'No WebSocket UPGRADE hdr: None\n' : '404: Not Found\n');
+}
+
+function refuse(socket: Duplex, status: number): void {
+  const reason = http.STATUS_CODES[status] ?? 'Refused';
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function pathOf(request: http.IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
+
+function protocolAt(path: string): Protocol | null {
+  if (path === '/websocket') return legacy;
+  const version = /^\/api\/([^/]+)$/.exec(path)?.[1] ?? '';
+  return version === 'current' || VERSIONS.includes(version) ? rpc : null;
+}
+
+function bound(server: net.Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const where = 'path' in address ? address : { host: address.host, port: address.port };
+    server.listen(where, () => {
+      server.removeListener('error', reject);
+      if ('path' in address) fs.chmodSync(address.path, 0o600);
+      resolve();
+    });
+  });
+}
+
+/** Removes the socket file of a sandbox that is no more; one that answers stays, and listening on it fails. */
+async function reclaim(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH)
+    throw Object.assign(new Error(`the socket path is longer than ${MAX_SOCKET_PATH} bytes`), {
+      code: 'ENAMETOOLONG',
+    });
+  const isSocket = fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+  if (isSocket && (await isStale(path))) fs.rmSync(path, { force: true });
+}
+
+function isStale(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = net.connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ECONNREFUSED');
+    });
+  });
+}
