@@ -8,6 +8,7 @@ import type { AskOtp } from '../lib/middleware/login/login.js';
 import { startSandbox } from '../lib/sandbox/index.js';
 import { isLoopback, parseTarget } from '../lib/middleware/uri.js';
 import { surroundings } from './support/daemon.js';
+import { Scheduler } from '../lib/stream/scheduler.js';
 import { until } from './support/midclt.js';
 
 const NONE = Buffer.from('[]');
@@ -63,14 +64,13 @@ t.test('calls share a connection and are answered each by its own', async (t) =>
 t.test('a timeout frees the caller at once, the slot when the late answer comes', async (t) => {
   const { uri } = await surroundings(t);
   const connection = await connect(t, uri);
-  let settled = false;
-  const call = connection.call('test.sleep', params(0.3), {
-    timeout: 50,
-    onSettled: () => (settled = true),
-  });
+  const scheduler = new Scheduler({ calls: 1, jobs: 1, lookUps: 1 });
+  const lease = scheduler.tryAcquire('call');
+  const call = connection.call('test.sleep', params(0.3), { timeout: 50, lease });
   await t.rejects(call, { code: 'TIMEOUT', message: 'Call timeout' });
-  t.notOk(settled);
-  await until('the late answer', () => settled);
+  lease?.release();
+  t.equal(scheduler.active, 1, 'the call still runs there');
+  await until('the late answer', () => scheduler.active === 0);
   t.equal(connection.inFlight, 0);
 });
 
@@ -87,13 +87,15 @@ t.test('request ids are strings with a prefix no other client has', async (t) =>
 t.test('F26: a message the server would close the connection for is not sent', async (t) => {
   const { uri, sandbox } = await surroundings(t);
   const connection = await connect(t, uri);
-  let settled = 0;
+  const scheduler = new Scheduler({ calls: 1, jobs: 1, lookUps: 1 });
+  const lease = scheduler.tryAcquire('call');
   const tooLong = connection.call('test.echo', params('x'.repeat(65_536)), {
     timeout: null,
-    onSettled: () => settled++,
+    lease,
   });
   await t.rejects(tooLong, { code: 'REQUEST', message: /characters for test.echo.*takes 65536/ });
-  t.equal(settled, 1);
+  lease?.release();
+  t.equal(scheduler.active, 0);
   t.equal(sandbox.countOf('test.echo'), 0);
   const wide = await connection.call('test.echo', params('ž'.repeat(65_000)), { timeout: null });
   t.ok(wide.length > 65_000, 'characters count, not bytes');
@@ -172,15 +174,14 @@ t.test('says what is wrong with the other side', async (t) => {
 t.test('F24: calls in flight when the connection drops fail with an unknown outcome', async (t) => {
   const { uri, sandbox } = await surroundings(t);
   const connection = await connect(t, uri);
-  let settled = 0;
-  const call = connection.call('test.sleep', params(30), {
-    timeout: null,
-    onSettled: () => settled++,
-  });
+  const scheduler = new Scheduler({ calls: 1, jobs: 1, lookUps: 1 });
+  const lease = scheduler.tryAcquire('call');
+  const call = connection.call('test.sleep', params(30), { timeout: null, lease });
   await until('the call to arrive', () => sandbox.countOf('test.sleep') === 1);
   sandbox.dropAll();
   await t.rejects(call, { code: 'LOST', message: /outcome of test.sleep is unknown/ });
-  t.equal(settled, 1);
+  lease?.release();
+  t.equal(scheduler.active, 0);
   await connection.ready(null, 5000);
   const pong = await connection.call('core.ping', NONE, { timeout: 5000 });
   t.equal(pong.toString(), '"pong"', 'the connection heals');

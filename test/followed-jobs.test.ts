@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { Cancellation } from '../lib/cancellation.js';
 import { noLog } from '../lib/logger.js';
 import { CHECKUP } from '../lib/middleware/jobs/check-up.js';
+import { NO_LEASE } from '../lib/stream/scheduler.js';
 import { Jobs } from '../lib/middleware/jobs/jobs.js';
 import { startSandbox } from '../lib/sandbox/index.js';
 import { connectQuickly } from './support/asked.js';
@@ -23,8 +24,8 @@ async function asking(t: Test, uri: string, pace = CHECKUP): Promise<Ask> {
       const result = await jobs.call(method, Buffer.from(JSON.stringify(params)), {
         timeout: 20_000,
         onProgress: () => undefined,
-        onAccepted: () => undefined,
-        onSettled: () => undefined,
+        deadline: Infinity,
+        lease: NO_LEASE,
         cancellation: new Cancellation(),
         isHeld: false,
       });

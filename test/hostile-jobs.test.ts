@@ -2,6 +2,7 @@
 import { Cancellation } from '../lib/cancellation.js';
 import t from 'tap';
 import { noLog } from '../lib/logger.js';
+import { Scheduler } from '../lib/stream/scheduler.js';
 import { Jobs } from '../lib/middleware/jobs/jobs.js';
 import { connectQuickly, echo, eightAtATime, soon } from './support/asked.js';
 import { diceOf, pester } from './support/garbage.js';
@@ -34,24 +35,27 @@ for (const wire of ['jsonrpc', 'legacy'] as const) {
     const connection = await connectQuickly(t, uris[wire]);
     const jobs = new Jobs(connection, noLog);
     const contents = Array.from({ length: 200 }, (_, i) => `job ${i} ${dice.random()}`);
-    const counted = { accepted: 0, settled: 0 };
+    const scheduler = new Scheduler({ calls: 8, jobs: 8, lookUps: 1 });
     const results = new Map<string, string>();
     await eightAtATime(contents, async (content) => {
+      const lease = await scheduler.acquire(() => 'job', new Cancellation(), null);
       const result = await jobs.call('test.job', Buffer.from(JSON.stringify([content])), {
         timeout: 20_000,
         onProgress: () => undefined,
-        onAccepted: () => counted.accepted++,
-        onSettled: () => counted.settled++,
+        deadline: Infinity,
+        lease,
         cancellation: new Cancellation(),
         isHeld: true,
       });
+      t.ok(scheduler.active > 0);
+      lease.release();
       results.set(content, result.toString());
     });
     t.same(
       contents.filter((content) => results.get(content) !== JSON.stringify(content)),
       [],
     );
-    t.same(counted, { accepted: 200, settled: 200 });
+    t.equal(scheduler.active, 0);
     t.equal(jobs.followed, 0);
   });
 }

@@ -1,5 +1,12 @@
 import t from 'tap';
-import { elementsOf, integerOf, membersOf, onOneLine, quote, stringOf } from '../lib/json/members.js';
+import {
+  elementsOf,
+  integerOf,
+  membersOf,
+  onOneLine,
+  quote,
+  stringOf,
+} from '../lib/json/members.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 const bytes = (text: string) => Buffer.from(text);

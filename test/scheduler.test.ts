@@ -43,6 +43,21 @@ t.test('a lease released twice is one slot', async (t) => {
   next.release();
 });
 
+t.test('F16: a slot is free when the request and all its calls are over', async (t) => {
+  const scheduler = wide(1);
+  for (const isAnsweredFirst of [true, false]) {
+    const lease = await scheduler.acquire(call, never, null);
+    const [one, two] = [lease.share(), lease.share()];
+    const ends = isAnsweredFirst ? [one, two, lease.release] : [lease.release, two, one];
+    for (const end of ends) {
+      t.equal(scheduler.active, 1);
+      end();
+      end();
+    }
+    t.equal(scheduler.active, 0);
+  }
+});
+
 t.test('F37: calls that may start a job are fewer, and hold up no others', async (t) => {
   const scheduler = wide(4, 2);
   const order: string[] = [];

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { Cancellation } from '../lib/cancellation.js';
 import { MidcltError } from '../lib/errors.js';
-import { Settlement } from '../lib/middleware/settlement.js';
 import { Waiting } from '../lib/middleware/waiting.js';
 
 const waiting = () => new Waiting(() => 'the connection (it is down)');
@@ -59,30 +58,4 @@ t.test('once it is stopped nobody waits, now or later', async (t) => {
   await t.rejects(before, error);
   await t.rejects(line.add(null, null), error);
   t.equal(line.size, 0);
-});
-
-t.test('F16: a call is over when both the server and its caller are done with it', async (t) => {
-  const orders: Record<string, (settlement: Settlement) => void> = {
-    'the answer first': (settlement) => {
-      settlement.byServer();
-      settlement.byCaller();
-    },
-    'given up first': (settlement) => {
-      settlement.byCaller();
-      settlement.byServer();
-    },
-  };
-  for (const [name, act] of Object.entries(orders)) {
-    let told = 0;
-    act(new Settlement(() => told++));
-    t.equal(told, 1, name);
-  }
-  let told = 0;
-  const half = new Settlement(() => told++);
-  half.byServer();
-  t.equal(told, 0, 'it may be sent again');
-  half.cancel();
-  half.byCaller();
-  t.equal(told, 0, 'it is sent again, and settled then');
-  new Settlement(undefined).byServer();
 });

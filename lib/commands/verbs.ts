@@ -99,15 +99,12 @@ function patienceOf(timeout: Timeout, fallback: number | null): Patience {
 
 async function call(
   request: Request,
-  { lease, timeout, cancellation, progress, client }: Context,
+  { lease, timeout, deadline, cancellation, progress, client }: Context,
   { connection, jobs, plainMethods, log, metrics, concurrency, callTimeout }: CommandOptions,
 ): Promise<FinalFrame> {
   const { method, params, kwargs } = request;
-  const onSettled = () => {
-    lease.release();
-  };
   if (method === null || method === '') {
-    onSettled();
+    lease.release();
     throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
   }
   const endCall = kwargs.job ? null : plainMethods.calling(method, lease.isNoJob);
@@ -122,24 +119,24 @@ async function call(
     const answer = kwargs.job
       ? jobs.call(method, params, {
           timeout,
+          deadline,
           onProgress: progress,
-          // One lock around everything holds until the job ends, whoever still listens.
-          onAccepted: concurrency === 1 ? () => undefined : onSettled,
-          onSettled,
+          lease,
           cancellation,
+          // One lock around everything holds until the job ends, whoever still listens.
           isHeld: concurrency === 1,
         })
-      : connection.call(method, params, { timeout, onSettled, cancellation });
+      : connection.call(method, params, { timeout, lease, cancellation });
     const text = await answer;
     if (!kwargs.job) plainMethods.answered(method, text);
     report('result');
     return result(text);
   } catch (error) {
     report(error instanceof MidcltError ? error.code : 'error');
-    if (isTimeout(error)) lease.giveUp();
     throw forPerson(error, request, callTimeout);
   } finally {
     endCall?.();
+    lease.release();
   }
 }
 
@@ -178,21 +175,14 @@ async function ping(
 ): Promise<FinalFrame> {
   const pong = connection.call('core.ping', EMPTY_LIST, {
     timeout,
-    onSettled: () => {
-      lease.release();
-    },
+    lease,
     cancellation,
   });
   try {
     return result(await pong);
-  } catch (error) {
-    if (isTimeout(error)) lease.giveUp();
-    throw error;
+  } finally {
+    lease.release();
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof MidcltError && error.code === 'TIMEOUT';
 }
 
 /** What the command line says of a ping that failed. */

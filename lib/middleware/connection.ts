@@ -7,7 +7,6 @@ import { PATIENCE, type Json } from '../protocol/frames.js';
 import { notSent, type Channel } from './channel/channel.js';
 import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
 import type { SendOptions } from './channel/pending.js';
-import { Settlement } from './settlement.js';
 import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
 import { Supervisor } from './supervisor.js';
 import { MAX_ANONYMOUS } from './wire/wire.js';
@@ -164,25 +163,20 @@ export class Connection {
   }
 
   private async send(method: string, options: Sending, send: Send): Promise<Json> {
-    const { onSettled } = options;
+    const { lease } = options;
     const began = performance.now();
     for (let attempt = 1; ;) {
       const channel = this.supervisor.usable();
-      if (!channel) {
-        onSettled?.();
-        throw notSent();
-      }
-      const settlement = new Settlement(onSettled);
+      if (!channel) throw notSent();
       let isSent = false;
       try {
         let { timeout } = options;
         if (options.size > SHORT) timeout = await this.checkSession(channel, options);
         isSent = true;
-        const result = await send(channel, { timeout, onSettled: settlement.byServer });
+        const result = await send(channel, { timeout, lease });
         if (this.refusing.size > 0) this.refusing.delete(method);
         return result;
       } catch (error) {
-        if (!isSent) settlement.byServer();
         const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
         const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
         if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
@@ -191,10 +185,7 @@ export class Connection {
           throw error;
         }
         await this.becomesPossible(refusal, attempt, options);
-        settlement.cancel();
         if (!isLost) attempt++;
-      } finally {
-        settlement.byCaller();
       }
     }
   }

@@ -16,6 +16,8 @@ export interface Context {
   readonly lease: Lease;
   /** Milliseconds from sending to answer, or null for as long as it takes. */
   readonly timeout: number | null;
+  /** By `performance.now()`, for all of the request, where that has one time; else Infinity. */
+  readonly deadline: number;
   /** Cancelled when the client has gone: nobody will read the answer. */
   readonly cancellation: Cancellation;
   readonly progress: (frame: ProgressFrame) => void;
@@ -109,8 +111,10 @@ async function answer(
     const acquired = acquire(want, client, gate);
     const lease = acquired instanceof Promise ? await acquired : acquired;
     const timeout = timeLeft(patience, performance.now() - began);
+    const deadline = patience.isShared ? began + (patience.toAnswer ?? Infinity) : Infinity;
     const { cancellation, number } = client;
-    return await verb.run(request, { lease, timeout, cancellation, progress, client: number });
+    const context = { lease, timeout, deadline, cancellation, progress, client: number };
+    return await verb.run(request, context);
   } catch (error) {
     return errorFrame(error);
   }

@@ -4,9 +4,18 @@ import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 import { TakenSlots, type SlotClass, type Slots } from './slots.js';
 
-/** The right to have one request at the middleware. Released once; more often does no harm. */
+/**
+ * The right to have one request at the middleware. Its slot is free when whoever works on the request has
+ * released it, and everybody with whom it was shared.
+ */
 export interface Lease {
+  /** Once; more often does no harm. */
   readonly release: () => void;
+  /**
+   * To be called when a call is sent: the server may be at work on it long after the request was given up. What
+   * it returns is to be called when that is over; more often does no harm.
+   */
+  readonly share: () => () => void;
   /** To be called when the call has turned out to start no job: another may then. */
   readonly isNoJob: () => void;
   /** To be called when its call was given up, and may run on at the server for ever. */
@@ -26,6 +35,7 @@ interface Waiter {
 /** For what needs none. */
 export const NO_LEASE: Lease = {
   release: () => undefined,
+  share: () => () => undefined,
   isNoJob: () => undefined,
   giveUp: () => undefined,
 };
@@ -129,24 +139,32 @@ export class Scheduler {
     if (given === 'none') return NO_LEASE;
     const { slots } = this;
     let slotClass = given;
-    let isHeld = true;
+    let holders = 0;
     let isGivenUp = false;
     slots.take(slotClass);
-    return {
-      release: () => {
-        if (!isHeld) return;
-        isHeld = false;
+    const share = () => {
+      let isHolding = true;
+      holders++;
+      return () => {
+        if (!isHolding) return;
+        isHolding = false;
+        holders--;
+        if (holders > 0) return;
         slots.free(slotClass, isGivenUp);
         this.reconsider();
-      },
+      };
+    };
+    return {
+      release: share(),
+      share,
       isNoJob: () => {
-        if (!isHeld || slotClass !== 'job') return;
+        if (holders === 0 || slotClass !== 'job') return;
         slotClass = 'call';
         slots.freeJob(isGivenUp);
         this.reconsider();
       },
       giveUp: () => {
-        if (!isHeld || isGivenUp) return;
+        if (holders === 0 || isGivenUp) return;
         isGivenUp = true;
         slots.giveUp(slotClass);
         this.stuckAlarm.by(this.lookIfStuck(performance.now()));

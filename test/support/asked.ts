@@ -5,6 +5,7 @@ import { noLog } from '../../lib/logger.js';
 import { Connection } from '../../lib/middleware/connection.js';
 import { PACE } from '../../lib/middleware/login/reconnect-policy.js';
 import { parseTarget } from '../../lib/middleware/uri.js';
+import { Scheduler } from '../../lib/stream/scheduler.js';
 import type { Dice } from './garbage.js';
 import type { Heard } from './hostile-server.js';
 
@@ -25,23 +26,30 @@ export async function connectQuickly(t: Test, uri: string) {
   return connection;
 }
 
-/** A call whose answer can be nobody else's, and how often it was settled. */
+/** A call whose answer can be nobody else's, and the slot that it holds. */
 export class Asked {
-  settled = 0;
   outcome = '';
+  private readonly scheduler = new Scheduler({ calls: 1, jobs: 1, lookUps: 1 });
 
   constructor(readonly content: string) {}
+
+  /** Is its slot taken? */
+  get isHeld(): boolean {
+    return this.scheduler.active > 0;
+  }
 
   /** Resolves when it is answered: with what, or the code of why not. */
   async ask(connection: Connection, timeout: number | null = 20_000): Promise<this> {
     const params = Buffer.from(JSON.stringify([this.content]));
-    const onSettled = () => this.settled++;
+    const lease = this.scheduler.tryAcquire('call');
     try {
       await connection.ready(null, 20_000);
-      const result = await connection.call('test.echo', params, { timeout, onSettled });
+      const result = await connection.call('test.echo', params, { timeout, lease });
       this.outcome = result.toString();
     } catch (error) {
       this.outcome = isMidcltError(error) ? error.code : String(error);
+    } finally {
+      lease?.release();
     }
     return this;
   }

@@ -164,7 +164,6 @@ export class Channel {
       if (this.gone) throw notSent();
       message = encode();
     } catch (error) {
-      options.onSettled?.();
       return Promise.reject(asMidcltError(error));
     }
     const answer = this.pending.add(id, method, options);

@@ -3,14 +3,19 @@ import { Alarm } from '../../timer.js';
 import { MidcltError } from '../../errors.js';
 import type { Json } from '../../protocol/frames.js';
 
+/** The part of a request's lease that its calls have to do with. */
+export interface CallLease {
+  /** Holds it until what this returns is called: when the server is done with the call. */
+  readonly share: () => () => void;
+  /** The call was given up, and still runs at the server. */
+  readonly giveUp: () => void;
+}
+
 export interface SendOptions {
   /** Milliseconds from sending to answer; null waits for ever. */
   readonly timeout: number | null;
-  /**
-   * Called exactly once, when the server is done with the call or never had it. That may be long
-   * after the promise is rejected with a timeout: a call given up still runs there.
-   */
-  readonly onSettled?: (() => void) | undefined;
+  /** Of the request that the call is made for; none for calls that hold no slot. */
+  readonly lease?: CallLease | null | undefined;
 }
 
 export interface PendingCall {
@@ -20,7 +25,9 @@ export interface PendingCall {
 }
 
 interface Entry extends PendingCall {
-  onSettled: (() => void) | undefined;
+  readonly lease: CallLease | null | undefined;
+  /** Lets go of the lease; more often does no harm. */
+  readonly letGo: (() => void) | undefined;
   /** By `performance.now()`; Infinity for none, or when it is past. */
   deadline: number;
   isGivenUp: boolean;
@@ -41,10 +48,11 @@ export class PendingCalls {
   }
 
   /** Resolves with the answer, or rejects with a `TIMEOUT`, as whoever settles it says. */
-  add(id: string, method: string, { timeout, onSettled }: SendOptions): Promise<Json> {
+  add(id: string, method: string, { timeout, lease }: SendOptions): Promise<Json> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + (timeout ?? Infinity);
-      this.calls.set(id, { method, onSettled, deadline, isGivenUp: false, resolve, reject });
+      const held = { lease, letGo: lease?.share() };
+      this.calls.set(id, { method, ...held, deadline, isGivenUp: false, resolve, reject });
       this.alarm.by(deadline);
     });
   }
@@ -53,7 +61,7 @@ export class PendingCalls {
   settle(id: string): PendingCall | undefined {
     const call = this.calls.get(id);
     this.calls.delete(id);
-    call?.onSettled?.();
+    call?.letGo?.();
     return call;
   }
 
@@ -67,10 +75,10 @@ export class PendingCalls {
     }
   }
 
-  /** Settles the calls that were given up, or will be, though the server is not done with them. */
+  /** Calls that were given up, or will be, hold their leases no longer, though the server is not done with them. */
   freeGivenUp(): void {
     this.areFreed = true;
-    for (const call of this.calls.values()) if (call.isGivenUp) free(call);
+    for (const call of this.calls.values()) if (call.isGivenUp) call.letGo?.();
   }
 
   /** Calls whose time is up. The server may still be at work on them. */
@@ -80,17 +88,12 @@ export class PendingCalls {
       if (call.deadline <= now) {
         call.deadline = Infinity;
         call.isGivenUp = true;
-        if (this.areFreed) free(call);
+        if (this.areFreed) call.letGo?.();
+        else call.lease?.giveUp();
         call.reject(new MidcltError('TIMEOUT', 'Call timeout'));
       }
       nearest = Math.min(nearest, call.deadline);
     }
     return nearest;
   }
-}
-
-function free(call: Entry): void {
-  const { onSettled } = call;
-  call.onSettled = undefined;
-  onSettled?.();
 }

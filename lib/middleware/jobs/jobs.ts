@@ -13,6 +13,7 @@ import { abandoned, asMidcltError, MidcltError } from '../../errors.js';
 import type { Log } from '../../logger.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { Json, ProgressFrame } from '../../protocol/frames.js';
+import type { CallLease } from '../channel/pending.js';
 import { delay, type Connection } from '../connection.js';
 import { CHECKUP, JobCheckup, type CheckupPace } from './check-up.js';
 import { isLost, JOB_PATIENCE, JobEvents } from './events.js';
@@ -24,14 +25,14 @@ import { JobWatches } from './watches.js';
 export interface JobOptions {
   /** Milliseconds from sending to the job's id; the job itself may take as long as it takes. */
   readonly timeout: number | null;
+  /** By `performance.now()`, for all of that and what is waited for before; Infinity for none. */
+  readonly deadline: number;
   readonly onProgress: (frame: ProgressFrame) => void;
-  /** Called once: the server has answered the call itself, with a job's id or otherwise. */
-  readonly onAccepted: () => void;
-  /** Called once: call and job are over, or the job is no longer followed. */
-  readonly onSettled: () => void;
+  /** Released when the server has accepted the job, unless it is held to the job's end. */
+  readonly lease: CallLease & { readonly release: () => void };
   /** Cancelled when nobody wants to know any more. The job itself goes on. */
   readonly cancellation: Cancellation;
-  /** Follow it to its end all the same. */
+  /** Keep the lease to the job's end, and follow it that far whoever still listens. */
   readonly isHeld: boolean;
 }
 
@@ -40,15 +41,6 @@ const FORGOTTEN = 'ran, and the server knows it no longer or shows it to adminis
 
 /** Milliseconds before a call that the server merged into another's job is sent again. */
 const SEND_AGAIN = [50, 150, 400, 1000, 2000];
-
-/** How far a call has come. */
-interface Stage {
-  /** Nothing of it waits for an answer at the server. */
-  answered: boolean;
-  /** The caller has its answer. */
-  over: boolean;
-  readonly accept: () => void;
-}
 
 export class Jobs {
   private readonly watches: JobWatches;
@@ -95,65 +87,46 @@ export class Jobs {
    * the server merged into another's job was not run: it is sent again.
    */
   async call(method: string, params: Json, options: JobOptions): Promise<Json> {
-    let accepted = false;
-    const accept = () => {
-      if (!accepted) options.onAccepted();
-      accepted = true;
-    };
-    const stage: Stage = { answered: true, over: false, accept };
-    try {
-      for (const pause of [...SEND_AGAIN, null]) {
-        const result = await this.attempt(method, params, options, stage);
-        if (result !== 'merged') return result;
-        this.log('warning', 'job merged into another', { method: method.slice(0, 100) });
-        if (pause === null) break;
-        // Those it was merged with come again at another time.
-        await delay(pause * (0.5 + Math.random()), options.cancellation);
-        if (options.cancellation.isCancelled) throw abandoned();
-      }
-      const text = 'the server merged this job with another and did not run it';
-      throw new MidcltError('CALL', `${method.slice(0, 100)}: ${text}; call it again`);
-    } finally {
-      stage.over = true;
-      if (stage.answered) {
-        accept();
-        options.onSettled();
-      }
+    for (const pause of [...SEND_AGAIN, null]) {
+      const result = await this.attempt(method, params, options);
+      if (result !== 'merged') return result;
+      this.log('warning', 'job merged into another', { method: method.slice(0, 100) });
+      if (pause === null) break;
+      // Those it was merged with come again at another time.
+      await delay(pause * (0.5 + Math.random()), options.cancellation);
+      if (options.cancellation.isCancelled) throw abandoned();
     }
+    const text = 'the server merged this job with another and did not run it';
+    throw new MidcltError('CALL', `${method.slice(0, 100)}: ${text}; call it again`);
   }
 
   private async attempt(
     method: string,
     params: Json,
     options: JobOptions,
-    stage: Stage,
   ): Promise<Json | 'merged'> {
-    const { timeout, cancellation } = options;
-    const following = options.isHeld ? null : cancellation;
-    const subscribe = () => this.events.subscribe(timeout, cancellation);
+    const { lease, cancellation, isHeld } = options;
+    const following = isHeld ? null : cancellation;
+    const accept = () => {
+      if (!isHeld) lease.release();
+    };
+    const timeout = () => timeLeft(options);
+    const subscribe = () => this.events.subscribe(timeout(), cancellation);
     await subscribe();
     const watch = this.watches.add(method, params, options.onProgress);
     let followed: Followed = null;
-    stage.answered = false;
     try {
       const answer = await this.connection.call(method, params, {
-        timeout,
+        timeout: timeout(),
         id: watch.request.id,
         cancellation,
         beforeRepeat: subscribe,
-        onSettled: () => {
-          stage.answered = true;
-          // A call given up by its timeout is over only now, when its late answer has come.
-          if (stage.over) {
-            stage.accept();
-            options.onSettled();
-          }
-        },
+        lease,
       });
       followed = await this.watchFor(answer, watch, options);
       if (followed === 'merged') return followed;
       if (!followed) return answer;
-      stage.accept();
+      accept();
       this.log('info', 'job started', { method: method.slice(0, 100), job: followed.shownId });
       this.checkup.begin(followed);
       return await followed.ended(following);
@@ -162,7 +135,7 @@ export class Jobs {
       // An event has told before the connection was lost.
       if (watch.mergedInto !== null && watch.jobId === null) return 'merged';
       if (watch.jobId === null) throw error;
-      stage.accept();
+      accept();
       this.checkup.begin(watch);
       return await watch.ended(following);
     } finally {
@@ -236,6 +209,12 @@ export class Jobs {
       return found;
     }
   }
+}
+
+/** Milliseconds for what is asked next. */
+function timeLeft({ timeout, deadline }: JobOptions): number | null {
+  const left = Math.min(timeout ?? Infinity, deadline - performance.now());
+  return left === Infinity ? null : Math.max(1, left);
 }
 
 function idOf({ jobId }: JobWatch): number {
