@@ -67,7 +67,7 @@ export class Scan {
   /** Of each member of the outermost object, where its key ends, and where the comma or brace behind it stands. */
   private readonly places: number[] = [];
 
-  constructor(private readonly text: Buffer) {}
+  constructor(readonly text: Buffer) {}
 
   /** In bytes: what is checked, or where it is not JSON. */
   get offset(): number {

@@ -25,6 +25,8 @@ export type NotificationListener = (method: string, params: Json) => void;
 interface Sending extends CallOptions {
   /** Of what makes the message long, in bytes. */
   readonly size: number;
+  /** Throws if it is too long for any session. */
+  readonly check?: (channel: Channel) => void;
 }
 
 type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
@@ -144,7 +146,10 @@ export class Connection {
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     const id = options.id ?? this.newId();
     const size = ESCAPED * method.length + params.length;
-    return this.send(method, { ...options, size }, (channel, sending) =>
+    const check = (channel: Channel) => {
+      channel.checkCall(id, method, params);
+    };
+    return this.send(method, { ...options, size, check }, (channel, sending) =>
       channel.call(id, method, params, sending),
     );
   }
@@ -195,7 +200,8 @@ export class Connection {
    * everybody. Resolves with what is left of the timeout, in the turn in which it can be sent. Rejects with
    * the refusal, with `LOST` or `CLOSED` if another connection is to be used, and as {@link call}.
    */
-  private async checkSession(channel: Channel, { timeout, cancellation }: Sending) {
+  private async checkSession(channel: Channel, { timeout, cancellation, check }: Sending) {
+    check?.(channel);
     const { credential, target } = this.options;
     const neverIs = credential === null && target.scheme !== 'ws+unix';
     if (neverIs) return timeout;

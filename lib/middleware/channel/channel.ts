@@ -123,6 +123,11 @@ export class Channel {
     return this.send(id, method, encode, options);
   }
 
+  /** Throws the `REQUEST` error of a call that is too long for any session. */
+  checkCall(id: string, method: string, params: Json): void {
+    this.wire.encodeCall(id, method, params, true);
+  }
+
   /** Asks for the notifications of an event. Resolves and rejects as {@link call}. */
   subscribe(id: string, event: string, options: SendOptions): Promise<Json> {
     const encode = () => this.wire.encodeSubscribe(id, event, this.isLoggedIn);

@@ -1,6 +1,7 @@
 /**
  * What comes over a WebSocket, checked and handed on in the order in which it came. A large message is
- * checked in steps, so that the process has time for others in between.
+ * checked in turns, so that the process has time for others in between; if it is an answer, what comes
+ * behind it need not wait: only events depend on their order.
  */
 import type { Members } from '../../json/members.js';
 import { Scan } from '../../json/scan.js';
@@ -24,48 +25,54 @@ const STEP = 64 * 1024;
 /** Milliseconds after which others have their turn. */
 const TURN = 5;
 
+/** An answer as the middleware lays it out, on either wire. */
+const ANSWER = /^\{("jsonrpc": "2\.0", "(result|error)": |"id": "[^"\\]+", "msg": "result", )/;
+
 export class Intake {
-  /** The first of them is being checked. */
-  private readonly waiting: Buffer[] = [];
+  /** Large answers; the first of them is being checked. */
+  private readonly answers: Scan[] = [];
+  /** A large message that is none, and all behind it; the first of them is being checked. */
+  private readonly others: Scan[] = [];
   private onEmpty: (() => void) | null = null;
 
   constructor(private readonly hooks: IntakeHooks) {}
 
   push(text: Buffer): void {
-    if (this.waiting.length === 0) {
-      const scan = new Scan(text);
-      if (this.step(text, scan)) return;
-      this.hooks.pause();
-      this.goOn(text, scan);
-    }
-    this.waiting.push(text);
+    const scan = new Scan(text);
+    const isInOrder = this.others.length > 0;
+    if (!isInOrder && this.step(scan)) return;
+    const isAnswer = !isInOrder && ANSWER.test(text.toString('latin1', 0, 100));
+    const queue = isAnswer ? this.answers : this.others;
+    queue.push(scan);
+    // One that is large is enough to be kept.
+    if (this.others.length > 0 || this.answers.length > 1) this.hooks.pause();
+    if (queue.length === 1) this.goOn(queue);
   }
 
   /** Calls `action` when all that has come is handed on; nothing comes after that. */
   finish(action: () => void): void {
-    if (this.waiting.length === 0) action();
-    else this.onEmpty = action;
+    this.onEmpty = action;
+    this.lookIfEmpty();
   }
 
-  private goOn(text: Buffer, scan: Scan): void {
+  private goOn(queue: Scan[]): void {
     setImmediate(() => {
-      if (!this.step(text, scan)) {
-        this.goOn(text, scan);
-        return;
-      }
-      this.waiting.shift();
-      const [next] = this.waiting;
-      if (next) {
-        this.goOn(next, new Scan(next));
-      } else {
-        this.hooks.resume();
-        this.onEmpty?.();
-      }
+      const [first] = queue;
+      if (first && this.step(first)) queue.shift();
+      if (this.others.length === 0 && this.answers.length <= 1) this.hooks.resume();
+      if (queue.length > 0) this.goOn(queue);
+      else this.lookIfEmpty();
     });
   }
 
-  /** False while there is more of it to be checked. */
-  private step(text: Buffer, scan: Scan): boolean {
+  private lookIfEmpty(): void {
+    if (this.others.length + this.answers.length > 0) return;
+    this.onEmpty?.();
+    this.onEmpty = null;
+  }
+
+  /** One turn; false while there is more of it to be checked. */
+  private step(scan: Scan): boolean {
     let verdict = scan.step(STEP);
     if (verdict === 'unfinished') {
       const end = performance.now() + TURN;
@@ -74,7 +81,7 @@ export class Intake {
     }
     if (verdict === 'unfinished') return false;
     const wrongAt = verdict === 'valid' ? null : scan.offset;
-    this.hooks.onMessage({ text, members: scan.members(), wrongAt });
+    this.hooks.onMessage({ text: scan.text, members: scan.members(), wrongAt });
     return true;
   }
 }
