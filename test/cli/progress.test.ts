@@ -1,6 +1,10 @@
 import t from 'tap';
 
-import { DescriptionLines, ProgressBar, type ProgressOutput } from '../../lib/cli/output/progress.js';
+import {
+  DescriptionLines,
+  ProgressBar,
+  type ProgressOutput,
+} from '../../lib/cli/output/progress.js';
 
 const REDRAW = '\r\x1b[2K\x1b[1A\x1b[2K';
 

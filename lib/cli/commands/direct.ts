@@ -25,7 +25,7 @@ function withinTimeout(
   run: (args: Arguments, exchange: Exchange) => Promise<number>,
 ): Promise<number> {
   const clock = new Stopwatch(args.timeout !== null && args.timeout > 0 ? args.timeout : null);
-  return withCore(args, (core) => run({ ...args, timeout: clock.left }, exchangeOver(core)), clock);
+  return withCore(args, (core) => run(args, exchangeOver(core, clock)), clock);
 }
 
 /** Connects and logs in, does the work, and closes the connection whatever comes of it. */
@@ -73,9 +73,11 @@ async function open({ connection }: Core, uri: string, clock: Stopwatch): Promis
   }
 }
 
-function exchangeOver(core: Core): Exchange {
+/** `clock`: what is left of the timeout after what was done before. */
+function exchangeOver(core: Core, clock: Stopwatch): Exchange {
   return async (outbound, listener) => {
-    const frame = await core.local().ask(requestOf(outbound), listener.progress);
+    const timeout = clock.left ?? outbound.timeout;
+    const frame = await core.local().ask(requestOf({ ...outbound, timeout }), listener.progress);
     if (frame.type === MessageType.ERROR) return frame;
     listener.result(frame.result);
     return null;
