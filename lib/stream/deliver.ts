@@ -33,18 +33,34 @@ export class Deliver extends Writable {
     _encoding: BufferEncoding,
     done: (error?: Error | null) => void,
   ): void {
-    const chunks = chunksOf(pieces);
+    const taken = (error?: Error | null) => {
+      this.isWaiting = false;
+      if (!error) onTaken?.();
+      done(error);
+    };
+    // Nearly all frames are one small piece.
+    const only = Array.isArray(pieces) && pieces.length === 1 ? (pieces[0] as Buffer) : null;
+    if (only && only.length <= CHUNK) this.writeChunk(only, taken);
+    else this.writeAll(chunksOf(pieces), taken);
+  }
+
+  private writeChunk(chunk: Buffer, next: (error?: Error | null) => void): void {
+    this.isWaiting = true;
+    this.socket.write(chunk, next);
+    if (this.stall !== null) this.watch();
+  }
+
+  private writeAll(
+    chunks: Iterator<Buffer | null, void>,
+    taken: (error?: Error | null) => void,
+  ): void {
     let turn = startTurn();
     const next = (error?: Error | null) => {
       const step = error ? END : chunks.next();
       if (step.done) {
-        this.isWaiting = false;
-        if (!error) onTaken?.();
-        done(error);
+        taken(error);
       } else if (step.value !== null) {
-        this.isWaiting = true;
-        this.socket.write(step.value, next);
-        if (this.stall !== null) this.watch();
+        this.writeChunk(step.value, next);
       } else if (!turn.isOver()) {
         next();
       } else {
