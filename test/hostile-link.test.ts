@@ -75,7 +75,7 @@ t.test('F36: a message in one packet with the handshake is not lost', async (t) 
     connection.close();
   });
   const heard: string[] = [];
-  connection.onNotification((method) => heard.push(method));
+  connection.on('notification', (method) => heard.push(method));
   await connection.open();
   await until('the message', () => heard.length > 0, 2000);
   t.same(heard, ['early']);

@@ -1,97 +1,99 @@
-/** The connection to the middleware as its callers see it: many calls over whatever WebSocket there is. */
-import { randomBytes } from 'node:crypto';
+/**
+ * Keeps one WebSocket to the middleware that is logged in: connects, logs in again when the session
+ * has expired, connects again when the WebSocket was lost.
+ *
+ *     connecting → authenticating → ready ──┐
+ *         ↑               ↑ expired ──┘     │ lost
+ *         └─────────── waiting ◄────────────┘         closed: for good
+ */
+import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Cancellation } from '../cancellation.js';
-import { abandoned, isMidcltError, type MidcltError } from '../errors.js';
-import { EMPTY_LIST } from '../json/members.js';
-import { PATIENCE, type Json } from '../protocol/frames.js';
-import { notSent, type Channel } from './channel/channel.js';
-import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
-import type { SendOptions } from './channel/pending.js';
-import type { ConnectionFacts, ConnectionOptions, State } from './state.js';
-import { Supervisor } from './supervisor.js';
-import { MAX_ANONYMOUS } from './wire/wire.js';
+import { MidcltError } from '../errors.js';
+import { Aside } from './channel/aside.js';
+import { Authenticator } from './login/authenticator.js';
+import { Channel, notSent } from './channel/channel.js';
+import { isFinal } from './login/credential.js';
+import { Backoff, PACE, type Pace } from './login/reconnect-policy.js';
+import type { Json } from '../protocol/frames.js';
+import { Calls, requestIds, type CallOptions } from './calls.js';
+import {
+  ConnectionState,
+  type ConnectionEvents,
+  type ConnectionFacts,
+  type ConnectionOptions,
+  type State,
+} from './state.js';
+import { Waiting } from './waiting.js';
 
-export interface CallOptions extends SendOptions {
-  /** The request's id, from {@link Connection.newId}; made here if it isn't given. */
-  readonly id?: string;
-  /** Cancelled when nobody waits for the answer any more: a call that was refused is not sent again. */
-  readonly cancellation?: Cancellation;
-  /** To be done before a call that was refused is sent again. What it rejects with ends the call. */
-  readonly beforeRepeat?: () => Promise<void>;
-}
+export class Connection extends EventEmitter<ConnectionEvents> {
+  /** Resolves when it is over for good; with why, or null if it was closed here. */
+  readonly ended: Promise<MidcltError | null>;
 
-export type NotificationListener = (method: string, params: Json) => void;
-
-interface Sending extends CallOptions {
-  /** Of what makes the message long, in bytes. */
-  readonly size: number;
-  /** Throws if it is too long for any session. */
-  readonly check?: (channel: Channel) => void;
-}
-
-type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
-
-/** Bytes, at least as many as characters, that leave room for the rest of a message. */
-const SHORT = MAX_ANONYMOUS - 500;
-/** Bytes that a character may take in a message. */
-const ESCAPED = 6;
-/** Milliseconds that a call the server has refused waits until it can be sent once more. */
-const REPEAT_PATIENCE = PATIENCE * 1000;
-/** Milliseconds until a call refused for too many others is sent again: at first, and at most. */
-const BUSY = { least: 100, most: 2000 };
-
-export class Connection {
-  private readonly supervisor: Supervisor;
-  private readonly notificationListeners: NotificationListener[] = [];
-  private readonly renewalListeners: (() => void)[] = [];
-  private readonly lossListeners: ((error: MidcltError) => void)[] = [];
-  /** Methods that answer "not authenticated" also right after a login. */
-  private readonly refusing = new Set<string>();
-  /** Unique among all clients of the server: an admin's events name other sessions' ids too. */
-  private readonly prefix = randomBytes(6).toString('hex');
-  private counter = 0;
+  private readonly status: ConnectionState;
+  private reconnects = 0;
+  private wasReady = false;
+  /** The one that is logged in, or about to be once more. */
+  private channel: Channel | null = null;
+  private readonly aside = new Aside();
+  /** The one that is not logged in yet. */
+  private opening: Channel | null = null;
+  private readonly authenticator: Authenticator | null;
+  private readonly pace: Pace;
+  private readonly backoff: Backoff;
+  private readonly waiters: Waiting;
+  private readonly closing = new AbortController();
+  private end!: (error: MidcltError | null) => void;
+  private readonly calls = new Calls(this);
+  readonly newId = requestIds();
+  readonly isAnonymous: boolean;
+  readonly log: ConnectionOptions['log'];
 
   constructor(private readonly options: ConnectionOptions) {
-    this.supervisor = new Supervisor(options, {
-      newId: () => this.newId(),
-      onNotification: (method, params) => {
-        for (const listener of this.notificationListeners) listener(method, params);
-      },
-      onLoss: (error) => {
-        for (const listener of this.lossListeners) listener(error);
-      },
-      onRenewal: () => {
-        for (const listener of this.renewalListeners) listener();
-      },
+    super();
+    this.setMaxListeners(0);
+    this.status = new ConnectionState(options.target.uri, options.log);
+    const { target, credential, askOtp = null, pace = PACE } = options;
+    this.pace = pace;
+    this.log = options.log;
+    this.isAnonymous = credential === null && target.scheme !== 'ws+unix';
+    this.authenticator = credential && new Authenticator(target, credential, askOtp, pace);
+    this.backoff = new Backoff(pace);
+    this.waiters = new Waiting(() => {
+      const why = this.status.lastError === null ? '' : ` (${this.status.lastError})`;
+      return `the connection to ${target.uri}${why}`;
+    });
+    this.ended = new Promise((resolve) => {
+      this.end = resolve;
     });
   }
 
-  /** Resolves when the connection is closed for good; with why, or null if it was closed here. */
-  get ended(): Promise<MidcltError | null> {
-    return this.supervisor.ended;
-  }
-
   get state(): State {
-    return this.supervisor.state;
+    return this.status.current;
   }
 
-  /** Can something be sent in this turn? */
-  isReady(): boolean {
-    return this.supervisor.usable() !== null;
+  /** What calls can be sent over in this turn. */
+  usable(): Channel | null {
+    const { channel } = this;
+    // Its server has said goodbye, and the line is still to end: what is sent would be lost.
+    if (this.status.current === 'ready' && channel?.isClosing)
+      this.lose(channel, 'the server closes it');
+    return this.status.current === 'ready' ? this.channel : null;
   }
 
   /** Calls sent and not answered. */
   get inFlight(): number {
-    return this.supervisor.inFlight;
+    return (this.channel?.inFlight ?? 0) + this.aside.inFlight;
   }
 
   /** Who waits until something can be sent. */
   get waiting(): number {
-    return this.supervisor.waitingCount;
+    return this.waiters.size;
   }
 
-  get facts(): ConnectionFacts {
-    return this.supervisor.facts;
+  /** Can something be sent in this turn? */
+  isReady(): boolean {
+    return this.usable() !== null;
   }
 
   /** Do the middleware's jobs name the requests that started them? */
@@ -99,171 +101,201 @@ export class Connection {
     return this.options.target.wire === 'jsonrpc';
   }
 
-  onNotification(listener: NotificationListener): void {
-    this.notificationListeners.push(listener);
+  /** As {@link Calls.call}. */
+  call(method: string, params: Json, options: CallOptions): Promise<Json> {
+    return this.calls.call(method, params, options);
   }
 
-  /** Calls can be made again: over a new WebSocket, or after a new login. */
-  onRenewal(listener: () => void): void {
-    this.renewalListeners.push(listener);
+  /** As {@link Calls.subscribe}. */
+  subscribe(event: string, timeout: number | null): Promise<Json> {
+    return this.calls.subscribe(event, timeout);
   }
 
-  /** A WebSocket was lost, and another is going to be made. */
-  onLoss(listener: (error: MidcltError) => void): void {
-    this.lossListeners.push(listener);
+  get facts(): ConnectionFacts {
+    const { status, reconnects, authenticator } = this;
+    const { current: state, since, lastError } = status;
+    const canLogInAgain = authenticator?.isReusable ?? true;
+    const logins = authenticator?.count ?? 0;
+    return { state, since, lastError, logins, reconnects, canLogInAgain };
   }
 
-  newId(): string {
-    this.counter++;
-    return `${this.prefix}-${this.counter}`;
+  /**
+   * Resolves when calls can be made; from then on a WebSocket that is lost is made anew. Rejects
+   * with a `CONNECT` or `LOGIN` error; `LOST` or `TIMEOUT` in the midst of a login.
+   */
+  async open(): Promise<void> {
+    try {
+      this.authenticator?.check();
+      await this.establish();
+    } catch (error) {
+      const wasClosed = this.isOver();
+      this.finish(null);
+      throw wasClosed
+        ? new MidcltError('CLOSED', 'The connection was closed while it was opened')
+        : error;
+    }
   }
 
-  /** As {@link Supervisor.open}. */
-  open(): Promise<void> {
-    return this.supervisor.open();
-  }
-
-  /** As {@link Supervisor.startAfresh}. */
-  startAfresh(): void {
-    this.supervisor.startAfresh();
-  }
-
-  /** As {@link Supervisor.ready}. */
+  /**
+   * Resolves when calls can be made. Rejects when the client has gone, after `patience` milliseconds
+   * (null: never; so many were `waited` before), or when it is over for good.
+   */
   ready(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
-    return this.supervisor.ready(client, patience, waited);
+    if (this.usable()) return Promise.resolve();
+    return this.waiters.add(client, patience, waited);
+  }
+
+  /**
+   * Makes another WebSocket for what is to be sent, since this one is full of calls that were given up
+   * and don't end; those count as settled. Whatever else it is to answer, it does.
+   */
+  startAfresh(): void {
+    const { channel } = this;
+    if (!channel || this.isOver()) return;
+    const { uri } = this.options.target;
+    this.options.log('warning', 'calls given up take all slots', { uri, calls: channel.inFlight });
+    this.channel = null;
+    void this.heal();
+    this.emit('loss', new MidcltError('LOST', `Connection to ${uri} given up for another`));
+    this.aside.add(channel); // last, since it gives a slot to whoever waits
   }
 
   /** Nobody waits any more until calls can be made. */
   stopWaiting(error: MidcltError): void {
-    this.supervisor.stopWaiting(error);
+    this.waiters.stop(error);
   }
 
-  /**
-   * Sends a call and resolves with its result's text. Rejects with a `CALL` error (the server's
-   * answer), `TIMEOUT`, `LOST` (sent, outcome unknown), `CLOSED` or `REQUEST` (not sent). What the
-   * server refused before running it, for an expired session or too many calls, is sent again.
-   */
-  call(method: string, params: Json, options: CallOptions): Promise<Json> {
-    const id = options.id ?? this.newId();
-    const size = ESCAPED * method.length + params.length;
-    const check = (channel: Channel) => {
-      channel.checkCall(id, method, params);
-    };
-    return this.send(method, { ...options, size, check }, (channel, sending) =>
-      channel.call(id, method, params, sending),
-    );
-  }
-
-  /** Asks for the notifications of an event. Rejects as {@link call}. */
-  subscribe(event: string, timeout: number | null): Promise<Json> {
-    const size = ESCAPED * event.length;
-    return this.send('core.subscribe', { timeout, size }, (channel, sending) =>
-      channel.subscribe(this.newId(), event, sending),
-    );
+  /** The session turned out not to be logged in any more. False if nothing can be done about that. */
+  renew(channel: Channel): boolean {
+    if (this.usable() !== channel) return true; // it is being done
+    if (this.authenticator) {
+      void this.logInAgain(channel, this.authenticator);
+      return true;
+    }
+    // A local socket's session begins logged in, or never is.
+    const isLocal = this.options.target.scheme === 'ws+unix';
+    if (!isLocal || !this.status.lasts(this.pace.settled)) return false;
+    channel.retire();
+    this.lose(channel, 'the session has expired');
+    return true;
   }
 
   /** Also while it is being opened, which then rejects. */
   close(): void {
-    this.supervisor.close();
+    this.finish(null);
   }
 
-  private async send(method: string, options: Sending, send: Send): Promise<Json> {
-    const { lease } = options;
-    const began = performance.now();
-    for (let attempt = 1; ;) {
-      const channel = this.supervisor.usable();
-      if (!channel) throw notSent();
-      let isSent = false;
+  private async logInAgain(channel: Channel, authenticator: Authenticator): Promise<void> {
+    const { status, newId } = this;
+    const isInUse = () => this.channel === channel; // else it was lost: that is seen to elsewhere
+    const onRefused = (refusal: unknown, ms: number) => {
+      const why = status.note(refusal).message;
+      this.log('warning', 'login refused for now', { why, ms });
+      return isInUse();
+    };
+    status.enter('authenticating');
+    try {
+      await authenticator.logInPatiently(channel, newId, this.closing.signal, onRefused);
+      if (isInUse()) this.becomeReady(channel);
+    } catch (thrown) {
+      if (!isInUse()) return;
+      const error = status.note(thrown);
+      if (isFinal(error)) this.finish(error);
+      else channel.close();
+    }
+  }
+
+  /** One attempt at a WebSocket that is logged in. */
+  private async establish(): Promise<void> {
+    const { target, log } = this.options;
+    const { signal } = this.closing;
+    const onNotification = (method: string, params: Json) => {
+      this.emit('notification', method, params);
+    };
+    this.status.enter('connecting');
+    const { liveness } = this.pace;
+    const channel = await Channel.open({ target, liveness, log, onNotification }, signal);
+    channel.onClosed = (why) => {
+      this.lose(channel, why);
+    };
+    this.opening = channel;
+    try {
+      signal.throwIfAborted();
+      if (this.authenticator) {
+        this.status.enter('authenticating');
+        await this.authenticator.logIn(channel, this.newId, signal);
+      }
+    } catch (error) {
+      channel.close();
+      throw error;
+    } finally {
+      this.opening = null;
+    }
+    this.becomeReady(channel);
+  }
+
+  private becomeReady(channel: Channel): void {
+    this.channel = channel;
+    this.status.enter('ready');
+    if (this.wasReady) this.emit('renewal');
+    this.wasReady = true;
+    this.waiters.release();
+  }
+
+  private lose(channel: Channel, why: string): void {
+    if (this.channel !== channel) return;
+    const { uri } = this.options.target;
+    this.channel = null;
+    if (this.isOver()) return;
+    this.options.log('warning', 'connection lost', { uri, why, calls: channel.inFlight });
+    const error = this.status.note(new MidcltError('LOST', `Connection to ${uri} lost (${why})`));
+    if (this.status.lasts(this.pace.settled)) this.backoff.reset();
+    this.reconnects++;
+    void this.heal();
+    this.emit('loss', error);
+  }
+
+  private async heal(): Promise<void> {
+    for (;;) {
+      const pause = Math.ceil(Math.max(this.backoff.next(), this.authenticator?.wait ?? 0));
+      this.status.enter('waiting', { ms: pause, why: this.status.lastError });
+      await delay(pause, undefined, { signal: this.closing.signal }).catch(() => undefined);
+      if (this.isOver()) return;
       try {
-        let { timeout } = options;
-        if (options.size > SHORT) timeout = await this.checkSession(channel, options);
-        isSent = true;
-        const result = await send(channel, { timeout, lease });
-        if (this.refusing.size > 0) this.refusing.delete(method);
-        return result;
-      } catch (error) {
-        const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
-        const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
-        if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
-          // Too long for a session that is not logged in, which its encoding says.
-          if (!isSent && refusalOf(error) === 'session') return await send(channel, { timeout: 0 });
-          throw error;
+        await this.establish();
+        return;
+      } catch (thrown) {
+        if (this.isOver()) return;
+        const error = this.status.note(thrown);
+        if (isFinal(error)) {
+          this.finish(error);
+          return;
         }
-        await this.becomesPossible(refusal, attempt, options);
-        if (!isLost) attempt++;
       }
     }
   }
 
-  /**
-   * Before a long message: is the session logged in? Otherwise the server would close the connection under
-   * everybody. Resolves with what is left of the timeout, in the turn in which it can be sent. Rejects with
-   * the refusal, with `LOST` or `CLOSED` if another connection is to be used, and as {@link call}.
-   */
-  private async checkSession(channel: Channel, { timeout, cancellation, check }: Sending) {
-    check?.(channel);
-    const { credential, target } = this.options;
-    const neverIs = credential === null && target.scheme !== 'ws+unix';
-    if (neverIs) return timeout;
-    const began = performance.now();
-    try {
-      await channel.call(this.newId(), 'auth.me', EMPTY_LIST, { timeout });
-      channel.isLoggedIn = true;
-    } catch (error) {
-      const isOther = error instanceof CallFailure && refusalOf(error) === null;
-      if (!isOther) throw error;
-    }
-    if (cancellation?.isCancelled) throw abandoned();
-    if (this.supervisor.usable() !== channel) throw notSent();
-    return timeout === null ? null : Math.max(0, timeout - (performance.now() - began));
-  }
-
-  /** Why the call was refused before it was run, if it makes sense to send it once more. */
-  private repeatable(
-    error: unknown,
-    channel: Channel,
-    method: string,
-    attempt: number,
-  ): Refusal | null {
-    const refusal = refusalOf(error);
-    if (refusal === 'busy') {
-      this.options.log('warning', 'too many calls under way', { method: method.slice(0, 100) });
-    }
-    if (refusal !== 'session') return refusal;
-    channel.isLoggedIn = false;
-    if (attempt > 1) this.refusing.add(method);
-    return !this.refusing.has(method) && this.supervisor.renew(channel) ? refusal : null;
-  }
-
-  /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
-  private async becomesPossible(
-    refusal: Refusal | 'lost',
-    attempt: number,
-    { cancellation, beforeRepeat }: Sending,
-  ): Promise<void> {
-    if (refusal === 'busy') {
-      const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
-      await delay(pause, cancellation);
-    }
-    await this.ready(cancellation ?? null, REPEAT_PATIENCE);
-    await beforeRepeat?.();
-    if (cancellation?.isCancelled) throw abandoned();
-  }
-}
-
-/** Resolves after so many milliseconds, or when the client has gone. */
-export function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (client?.isCancelled) {
-      resolve();
+  /** Over for good: because of `error`, or because it was asked for. */
+  private finish(error: MidcltError | null): void {
+    if (this.isOver()) return;
+    this.closing.abort();
+    const { channel, opening } = this;
+    this.status.enter('closed', error ? { why: error.message } : {});
+    opening?.close();
+    if (!error) this.aside.close();
+    this.waiters.stop(error ?? notSent());
+    if (error || !channel) {
+      channel?.retire();
+      this.end(error);
       return;
     }
-    const end = () => {
-      clearTimeout(timer);
-      client?.off(end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    client?.on(end);
-  });
+    channel.close();
+    void channel.closed.then(() => {
+      this.end(null);
+    });
+  }
+
+  private isOver(): boolean {
+    return this.closing.signal.aborted;
+  }
 }

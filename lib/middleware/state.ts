@@ -1,5 +1,5 @@
 /** What the connection is made of, and what it can be found in. */
-import type { MidcltError } from '../errors.js';
+import { asMidcltError, type MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol/frames.js';
 import type { Target } from './uri.js';
@@ -18,16 +18,6 @@ export interface ConnectionOptions {
   readonly pace?: Pace;
 }
 
-/** What the one who keeps the connection tells and asks. */
-export interface Hooks {
-  readonly newId: () => string;
-  readonly onNotification: (method: string, params: Json) => void;
-  /** The WebSocket is not in use any more, and another is going to be made. */
-  readonly onLoss: (error: MidcltError) => void;
-  /** Calls can be made again: over a new WebSocket, or after a new login. */
-  readonly onRenewal: () => void;
-}
-
 /** What `status` tells. */
 export interface ConnectionFacts {
   readonly state: State;
@@ -39,4 +29,47 @@ export interface ConnectionFacts {
   readonly reconnects: number;
   /** False when what it logged in with can't be used once more. */
   readonly canLogInAgain: boolean;
+}
+
+export interface ConnectionEvents {
+  /** What the server says unasked. `method` and `params` as JSON-RPC has them. */
+  readonly notification: [method: string, params: Json];
+  /** The WebSocket is not in use any more, and another is going to be made. */
+  readonly loss: [error: MidcltError];
+  /** Calls can be made again: over a new WebSocket, or after a new login. */
+  readonly renewal: [];
+}
+
+/** The state that a connection is in, since when, and what went wrong last. */
+export class ConnectionState {
+  current: State = 'closed';
+  /** By the wall clock, for people. */
+  since = Date.now();
+  lastError: string | null = null;
+  /** The same as {@link since} by the steady clock: the other one may be set meanwhile. */
+  private entered = performance.now();
+
+  constructor(
+    private readonly uri: string,
+    private readonly log: Log,
+  ) {}
+
+  enter(state: State, fields: Record<string, number | string | null> = {}): void {
+    this.current = state;
+    this.since = Date.now();
+    this.entered = performance.now();
+    this.log('info', state, { uri: this.uri, ...fields });
+  }
+
+  /** Has it been in this state for so many milliseconds? */
+  lasts(milliseconds: number): boolean {
+    return performance.now() - this.entered >= milliseconds;
+  }
+
+  /** Remembers what went wrong. */
+  note(thrown: unknown): MidcltError {
+    const error = asMidcltError(thrown);
+    this.lastError = error.message;
+    return error;
+  }
 }

@@ -16,6 +16,7 @@ export interface Subscription {
 interface Listener {
   readonly onEvent: (params: Json) => void;
   readonly end: (error: MidcltError | null) => void;
+  readonly lose: (error: MidcltError) => void;
 }
 
 /** The wildcard: all events. */
@@ -25,8 +26,13 @@ export class Subscriptions {
   private readonly listeners = new Map<string, Listener>();
 
   constructor(private readonly connection: Connection) {
-    connection.onNotification((method, params) => {
+    connection.on('notification', (method, params) => {
       if (this.listeners.size > 0) this.onNotification(method, params);
+    });
+    // Events may have been missed then: whoever counts on all of them has to know.
+    connection.on('loss', (error) => {
+      for (const { lose } of this.listeners.values()) lose(error);
+      this.listeners.clear();
     });
   }
 
@@ -40,14 +46,14 @@ export class Subscriptions {
     timeout: number | null,
   ): Promise<Subscription> {
     let end!: Listener['end'];
+    let lose!: Listener['lose'];
     const ended = new Promise<MidcltError | null>((resolve, reject) => {
       end = resolve;
-      // Events may have been missed then: whoever counts on all of them has to know.
-      this.connection.onLoss(reject);
+      lose = reject;
     });
     ended.catch(() => undefined); // the caller may have gone by then
     // Before the call: a source with bad arguments ends before the answer to it comes.
-    this.listeners.set(event, { onEvent, end });
+    this.listeners.set(event, { onEvent, end, lose });
     try {
       await this.connection.subscribe(event, timeout);
     } catch (error) {

@@ -30,7 +30,7 @@ export class JobEvents {
     private readonly connection: Connection,
     private readonly listener: JobListener,
   ) {
-    connection.onNotification((method, params) => {
+    connection.on('notification', (method, params) => {
       if (!this.subscription) return;
       if (method === 'collection_update') this.read(params);
       else if (method === UNTOLD) this.listener.onUntold();
@@ -38,8 +38,8 @@ export class JobEvents {
     const reset = () => {
       this.subscription = null;
     };
-    connection.onLoss(reset);
-    connection.onRenewal(reset);
+    connection.on('loss', reset);
+    connection.on('renewal', reset);
   }
 
   /**

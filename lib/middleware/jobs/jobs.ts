@@ -14,7 +14,8 @@ import type { Log } from '../../logger.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { Json, ProgressFrame } from '../../protocol/frames.js';
 import type { CallLease } from '../channel/pending.js';
-import { delay, type Connection } from '../connection.js';
+import { delay } from '../calls.js';
+import type { Connection } from '../connection.js';
 import { CHECKUP, JobCheckup, type CheckupPace } from './check-up.js';
 import { isLost, JOB_PATIENCE, JobEvents } from './events.js';
 import { findJob, findJobs, LOOK_UP_TIMEOUT } from './look-up.js';
@@ -65,7 +66,7 @@ export class Jobs {
         this.checkup.untold();
       },
     });
-    connection.onRenewal(() => {
+    connection.on('renewal', () => {
       void this.followOn();
     });
     void connection.ended.then((error) => {

@@ -26,7 +26,7 @@ export class PlainMethods {
     private readonly onLearnt: () => void,
   ) {
     // It may be another version of the server by then.
-    connection.onRenewal(() => {
+    connection.on('renewal', () => {
       this.known.clear();
       this.asked.clear();
     });

@@ -81,6 +81,26 @@ export class Authenticator {
     if (this.isSpent) this.tend(channel, call);
   }
 
+  /**
+   * The same, once more whenever it was refused for too many logins. `onRefused` is told of that; where it
+   * returns false, the refusal is what this rejects with.
+   */
+  async logInPatiently(
+    channel: Channel,
+    newId: () => string,
+    signal: AbortSignal,
+    onRefused: (error: unknown, milliseconds: number) => boolean,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        await this.logIn(channel, newId, signal);
+        return;
+      } catch (error) {
+        if (!isRateLimit(error) || !onRefused(error, Math.round(this.wait))) throw error;
+      }
+    }
+  }
+
   private async prove({ certificate }: Channel, call: Call): Promise<void> {
     const { spare, credential, target } = this;
     if (spare.text !== null) {

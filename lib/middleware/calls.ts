@@ -1,0 +1,192 @@
+/**
+ * Calls over whatever WebSocket there is. What the server has refused before it ran it, because the session had expired or
+ * too many calls were under way, is sent again.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Cancellation } from '../cancellation.js';
+import { abandoned, isMidcltError } from '../errors.js';
+import type { Log } from '../logger.js';
+import { EMPTY_LIST } from '../json/members.js';
+import { PATIENCE, type Json } from '../protocol/frames.js';
+import { notSent, type Channel } from './channel/channel.js';
+import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
+import type { SendOptions } from './channel/pending.js';
+import { MAX_ANONYMOUS } from './wire/wire.js';
+
+export interface CallOptions extends SendOptions {
+  /** The request's id, from {@link Line.newId}; made here if it isn't given. */
+  readonly id?: string;
+  /** Cancelled when nobody waits for the answer any more: a call that was refused is not sent again. */
+  readonly cancellation?: Cancellation;
+  /** To be done before a call that was refused is sent again. What it rejects with ends the call. */
+  readonly beforeRepeat?: () => Promise<void>;
+}
+
+/** The connection, as far as calls have to do with it. */
+export interface Line {
+  /** What calls can be sent over in this turn. */
+  usable(): Channel | null;
+  /** Resolves when calls can be made. */
+  ready(client: Cancellation | null, patience: number | null): Promise<void>;
+  /** The session turned out not to be logged in any more. False if nothing can be done about that. */
+  renew(channel: Channel): boolean;
+  /** An id that no other request has. */
+  readonly newId: () => string;
+  /** Does nobody log in, and the session never is? */
+  readonly isAnonymous: boolean;
+  readonly log: Log;
+}
+
+interface Sending extends CallOptions {
+  /** Of what makes the message long, in bytes. */
+  readonly size: number;
+  /** Throws if it is too long for any session. */
+  readonly check?: (channel: Channel) => void;
+}
+
+type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
+
+/** Bytes, at least as many as characters, that leave room for the rest of a message. */
+const SHORT = MAX_ANONYMOUS - 500;
+/** Bytes that a character may take in a message. */
+const ESCAPED = 6;
+/** Milliseconds that a call the server has refused waits until it can be sent once more. */
+const REPEAT_PATIENCE = PATIENCE * 1000;
+/** Milliseconds until a call refused for too many others is sent again: at first, and at most. */
+const BUSY = { least: 100, most: 2000 };
+
+export class Calls {
+  /** Methods that answer "not authenticated" also right after a login. */
+  private readonly refusing = new Set<string>();
+
+  constructor(private readonly line: Line) {}
+
+  /**
+   * Sends a call and resolves with its result's text. Rejects with a `CALL` error (the server's
+   * answer), `TIMEOUT`, `LOST` (sent, outcome unknown), `CLOSED` or `REQUEST` (not sent). What the
+   * server refused before running it, for an expired session or too many calls, is sent again.
+   */
+  call(method: string, params: Json, options: CallOptions): Promise<Json> {
+    const id = options.id ?? this.line.newId();
+    const size = ESCAPED * method.length + params.length;
+    const check = (channel: Channel) => {
+      channel.checkCall(id, method, params);
+    };
+    return this.send(method, { ...options, size, check }, (channel, sending) =>
+      channel.call(id, method, params, sending),
+    );
+  }
+
+  /** Asks for the notifications of an event. Rejects as {@link call}. */
+  subscribe(event: string, timeout: number | null): Promise<Json> {
+    const size = ESCAPED * event.length;
+    return this.send('core.subscribe', { timeout, size }, (channel, sending) =>
+      channel.subscribe(this.line.newId(), event, sending),
+    );
+  }
+
+  private async send(method: string, options: Sending, send: Send): Promise<Json> {
+    const { lease } = options;
+    const began = performance.now();
+    for (let attempt = 1; ;) {
+      const channel = this.line.usable();
+      if (!channel) throw notSent();
+      let isSent = false;
+      try {
+        let { timeout } = options;
+        if (options.size > SHORT) timeout = await this.checkSession(channel, options);
+        isSent = true;
+        const result = await send(channel, { timeout, lease });
+        if (this.refusing.size > 0) this.refusing.delete(method);
+        return result;
+      } catch (error) {
+        const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
+        const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
+        if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
+          // Too long for a session that is not logged in, which its encoding says.
+          if (!isSent && refusalOf(error) === 'session') return await send(channel, { timeout: 0 });
+          throw error;
+        }
+        await this.becomesPossible(refusal, attempt, options);
+        if (!isLost) attempt++;
+      }
+    }
+  }
+
+  /**
+   * Before a long message: is the session logged in? Otherwise the server would close the connection under
+   * everybody. Resolves with what is left of the timeout, in the turn in which it can be sent. Rejects with
+   * the refusal, with `LOST` or `CLOSED` if another connection is to be used, and as {@link call}.
+   */
+  private async checkSession(channel: Channel, { timeout, cancellation, check }: Sending) {
+    check?.(channel);
+    if (this.line.isAnonymous) return timeout;
+    const began = performance.now();
+    try {
+      await channel.call(this.line.newId(), 'auth.me', EMPTY_LIST, { timeout });
+      channel.isLoggedIn = true;
+    } catch (error) {
+      const isOther = error instanceof CallFailure && refusalOf(error) === null;
+      if (!isOther) throw error;
+    }
+    if (cancellation?.isCancelled) throw abandoned();
+    if (this.line.usable() !== channel) throw notSent();
+    return timeout === null ? null : Math.max(0, timeout - (performance.now() - began));
+  }
+
+  /** Why the call was refused before it was run, if it makes sense to send it once more. */
+  private repeatable(
+    error: unknown,
+    channel: Channel,
+    method: string,
+    attempt: number,
+  ): Refusal | null {
+    const refusal = refusalOf(error);
+    if (refusal === 'busy') {
+      this.line.log('warning', 'too many calls under way', { method: method.slice(0, 100) });
+    }
+    if (refusal !== 'session') return refusal;
+    channel.isLoggedIn = false;
+    if (attempt > 1) this.refusing.add(method);
+    return !this.refusing.has(method) && this.line.renew(channel) ? refusal : null;
+  }
+
+  /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
+  private async becomesPossible(
+    refusal: Refusal | 'lost',
+    attempt: number,
+    { cancellation, beforeRepeat }: Sending,
+  ): Promise<void> {
+    if (refusal === 'busy') {
+      const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
+      await delay(pause, cancellation);
+    }
+    await this.line.ready(cancellation ?? null, REPEAT_PATIENCE);
+    await beforeRepeat?.();
+    if (cancellation?.isCancelled) throw abandoned();
+  }
+}
+
+/** Resolves after so many milliseconds, or when the client has gone. */
+export function delay(milliseconds: number, client: Cancellation | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (client?.isCancelled) {
+      resolve();
+      return;
+    }
+    const end = () => {
+      clearTimeout(timer);
+      client?.off(end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    client?.on(end);
+  });
+}
+
+/** Unique among all clients of the server: an admin's events name other sessions' ids too. */
+export function requestIds(): () => string {
+  const prefix = randomBytes(6).toString('hex');
+  let counter = 0;
+  return () => `${prefix}-${++counter}`;
+}
