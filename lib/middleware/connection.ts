@@ -101,12 +101,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.options.target.wire === 'jsonrpc';
   }
 
-  /** As {@link Calls.call}. */
+  /** As {@link Calls}: both. */
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     return this.calls.call(method, params, options);
   }
 
-  /** As {@link Calls.subscribe}. */
   subscribe(event: string, timeout: number | null): Promise<Json> {
     return this.calls.subscribe(event, timeout);
   }
