@@ -1,5 +1,5 @@
 import { JsonText } from './json/text.js';
-import type { Json } from './json/json.js';
+import type { Json } from './json/scan.js';
 
 /** What went wrong, for code to match on; the message is for people. */
 export type ErrorCode =

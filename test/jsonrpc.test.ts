@@ -1,6 +1,6 @@
 import t from 'tap';
 import { jsonrpc } from '../lib/middleware/wire/jsonrpc.js';
-import { Scan } from '../lib/json/scan.js';
+import { Scan } from '../lib/json/members.js';
 
 const LONG = 'x'.repeat(20_000);
 const decode = (text: string) => {

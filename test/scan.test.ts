@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Scan } from '../lib/json/scan.js';
+import { Scan } from '../lib/json/members.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 /** Byte for byte, in steps of so many bytes. */

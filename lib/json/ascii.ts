@@ -1,4 +1,4 @@
-/** The bytes that JSON and its lines are made of. */
+/** The bytes that JSON and its lines are made of, and where what they make ends. */
 export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
@@ -20,3 +20,135 @@ export const SMALL_E = 0x65;
 export const SMALL_U = 0x75;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
+
+/** Bytes that stand for themselves in a string. */
+const PLAIN = table((c) => c >= SPACE && c !== QUOTE && c !== BACKSLASH);
+export const BLANK = table((c) => c === SPACE || c === LF || c === CR || c === TAB);
+export const DIGIT = table((c) => c >= ZERO && c <= NINE);
+const HEX = table((c) => /[0-9a-fA-F]/.test(String.fromCharCode(c)));
+const ESCAPED = table((c) => '"\\/bfnrt'.includes(String.fromCharCode(c)));
+/** The constants by their first bytes. */
+const WORDS: ReadonlyMap<number, string> = new Map(
+  ['null', 'true', 'false', 'NaN', 'Infinity', '-Infinity'].map((word) => [
+    word.charCodeAt(0),
+    word,
+  ]),
+);
+
+function table(has: (c: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, c) => (has(c) ? 1 : 0));
+}
+
+export function skipSpace(text: Buffer, from: number): number {
+  let pos = from;
+  while (BLANK[text[pos] ?? 0] === 1) pos++;
+  return pos;
+}
+
+/** In a string, the end of what stands for itself. A function of its own, since V8 compiles a small one soon. */
+export function plainEnd(text: Buffer, start: number, limit: number): number {
+  let pos = start;
+  while (pos < limit && PLAIN[text[pos] ?? 0] === 1) pos++;
+  return pos;
+}
+
+/**
+ * At what does not stand for itself in a string: the length of its escape sequence, 0 if it is none. A
+ * lone surrogate is as good as any other.
+ */
+export function escapeLength(text: Buffer, at: number): number {
+  if (text[at] !== BACKSLASH) return 0;
+  if (text[at + 1] !== SMALL_U) return ESCAPED[text[at + 1] ?? 0] === 1 ? 2 : 0;
+  for (let i = at + 2; i < at + 6; i++) if (HEX[text[i] ?? 0] !== 1) return 0;
+  return 6;
+}
+
+/** The most digits of an integer, and of any run of them. */
+interface NumberRules {
+  readonly integerDigits: number;
+  readonly digits: number;
+}
+
+/** The end of the number or constant that starts at `start`, or `start` where there is none. `1.` and `1e` end behind the digit. */
+export function scalarEnd(text: Buffer, start: number, rules: NumberRules): number {
+  const { integerDigits, digits } = rules;
+  const whole = text[start] === MINUS ? start + 1 : start;
+  const integerEnd = text[whole] === ZERO ? whole + 1 : digitsEnd(text, whole, digits);
+  if (integerEnd === whole) return wordEnd(text, start);
+  let pos = integerEnd;
+  if (text[pos] === DOT) {
+    const end = digitsEnd(text, pos + 1, digits);
+    if (end > pos + 1) pos = end;
+  }
+  if (text[pos] === LARGE_E || text[pos] === SMALL_E) {
+    const sign = text[pos + 1];
+    const exponent = pos + (sign === PLUS || sign === MINUS ? 2 : 1);
+    const end = digitsEnd(text, exponent, digits);
+    if (end > exponent) pos = end;
+  }
+  return pos === integerEnd && pos - whole > integerDigits ? start : pos;
+}
+
+function digitsEnd(text: Buffer, start: number, most: number): number {
+  const limit = Math.min(start + most, text.length);
+  let pos = start;
+  while (pos < limit && DIGIT[text[pos] ?? 0] === 1) pos++;
+  return pos;
+}
+
+/** The end of the constant that starts at `start`, or `start` where there is none. */
+function wordEnd(text: Buffer, start: number): number {
+  const word = WORDS.get(text[start] ?? 0);
+  if (word === undefined) return start;
+  for (let i = 1; i < word.length; i++) if (text[start + i] !== word.charCodeAt(i)) return start;
+  return start + word.length;
+}
+
+/**
+ * The end of the value that starts at `start`, or `start` where there is none: by its brackets and
+ * quotes alone, which takes half the time of reading it, and of a long string a hundredth.
+ */
+export function believedEnd(text: Buffer, start: number): number {
+  const c = text[start];
+  if (c === QUOTE) return believedStringEnd(text, start);
+  if (c === OPEN_BRACE || c === OPEN_BRACKET) return believedContainerEnd(text, start);
+  let pos = start;
+  for (;;) {
+    const next = text[pos];
+    if (next === undefined || next <= SPACE || next === COMMA) return pos;
+    if (next === CLOSE_BRACE || next === CLOSE_BRACKET) return pos;
+    pos++;
+  }
+}
+
+/** Counts brackets instead of recursing: the depth of a peer's text has no limit. */
+function believedContainerEnd(text: Buffer, start: number): number {
+  let depth = 0;
+  let pos = start;
+  while (pos < text.length) {
+    const c = text[pos];
+    if (c === QUOTE) {
+      const end = believedStringEnd(text, pos);
+      if (end === pos) return start;
+      pos = end;
+      continue;
+    }
+    if (c === OPEN_BRACE || c === OPEN_BRACKET) depth++;
+    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
+    pos++;
+    if (depth === 0) return pos;
+  }
+  return start;
+}
+
+function believedStringEnd(text: Buffer, start: number): number {
+  let from = start + 1;
+  for (;;) {
+    const quoteAt = text.indexOf(QUOTE, from);
+    if (quoteAt === -1) return start;
+    let backslashes = 0;
+    while (text[quoteAt - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quoteAt + 1;
+    from = quoteAt + 1;
+  }
+}

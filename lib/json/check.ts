@@ -1,30 +1,27 @@
 /**
- * JSON as the middleware's Python reads and writes it, on bytes.
- *
- * Nothing here builds values out of payloads. Two things are done with a text: it is checked
- * (what the server would refuse without naming the caller must never be sent), and the bytes of
- * one member are found (so that they can be passed on as they are).
+ * Checks what is sent to the middleware: what the server would refuse without naming the caller must
+ * never be sent. A request's members and an argument as typed are found by the same check.
  */
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
-  COMMA,
-  DOLLAR,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-} from './ascii.js';
+import { BACKSLASH, DOLLAR, OPEN_BRACE, skipSpace } from './ascii.js';
+import { keyText, onOneLine, quote } from './members.js';
 import { extendedKind, Kind, type ExtendedMember, type ExtendedMembers } from './python-types.js';
-import { JsonError, keyText, scalarEnd, skipSpace, stringEnd } from './tokens.js';
-import type { Json } from './json.js';
+import { JsonError, Scanner, Token, type Json, type Rules } from './scan.js';
 import { atOnce, type Steps } from '../steps.js';
 
-export { JsonError, keyText, MAX_INTEGER_DIGITS, skipSpace, unquote } from './tokens.js';
+export { JsonError } from './scan.js';
 
 /** Nesting up to here is taken. Python gives up near 1,000; the server drops the connection at 10,000. */
 export const MAX_DEPTH = 500;
+/** Python's `int()` refuses longer integers (CVE-2020-10735). Floats have no such limit. */
+export const MAX_INTEGER_DIGITS = 4300;
+/** What Python reads, all of it looked at: extended JSON may stand at any depth. */
+export const PYTHON: Rules = {
+  depth: MAX_DEPTH,
+  integerDigits: MAX_INTEGER_DIGITS,
+  digits: Infinity,
+  entered: MAX_DEPTH,
+  believes: false,
+};
 /** Members that the object whose members are asked for may have, duplicates counted. */
 const MAX_MEMBERS = 1000;
 /** An object of more members that begin with `$` is a plain one. */
@@ -62,9 +59,9 @@ export function* checkingObject(text: Buffer): Steps<Map<string, Json> | null> {
 
 /** A list or an object that has begun and not ended. One for each depth, used again and again. */
 interface Container {
-  /** Where it began, and the bracket that ends it. */
+  /** Where it began. */
   start: number;
-  close: number;
+  isObject: boolean;
   /** All elements of the list so far could be in a Python `set`. */
   hashable: boolean;
   /** All keys of the object so far begin with `$`: only such an object can be an extended one. */
@@ -73,15 +70,14 @@ interface Container {
   extended: ExtendedMembers | null;
   /** The members of the object read so far. */
   count: number;
-  /** The key of the value that is being read, and where that began. */
+  /** The key of the value that is being read. */
   keyStart: number;
   keyEnd: number;
-  valueStart: number;
 }
 
 /** Counts on a list of open containers and not on the stack, so that it can stop and go on. */
 class Checker {
-  private pos = 0;
+  private readonly scanner: Scanner;
   private depth = 0;
   private readonly containers: Container[] = [];
 
@@ -89,111 +85,95 @@ class Checker {
   constructor(
     private readonly text: Buffer,
     private readonly found: Map<string, Json> | null,
-  ) {}
+  ) {
+    this.scanner = new Scanner(text, PYTHON);
+  }
 
   /** Goes on for a little. True when the whole text has been checked. */
   advance(): boolean {
-    const until = this.pos + STRIDE;
-    do {
-      for (let kind = this.value(); kind !== null; kind = this.afterValue(kind)) {
-        if (this.depth > 0) continue;
-        this.space();
-        if (this.pos !== this.text.length) throw this.error('Extra data');
-        return true;
+    const { scanner } = this;
+    const until = scanner.end + STRIDE;
+    for (;;) {
+      switch (scanner.next(until)) {
+        case Token.UNFINISHED:
+          return false;
+        case Token.END:
+          return true;
+        case Token.OPEN:
+          this.open(scanner.start);
+          break;
+        case Token.KEY:
+          this.key(scanner.start, scanner.end);
+          break;
+        case Token.STRING:
+          this.value(Kind.STRING, scanner.start);
+          break;
+        case Token.SCALAR:
+          this.value(Kind.SCALAR, scanner.start);
+          break;
+        case Token.CLOSE:
+          this.close();
+          break;
+        default:
+          throw scanner.error();
       }
-    } while (this.pos < until);
-    return false;
-  }
-
-  /** What the value that begins here is, at its end; null if it has only begun, and one within it is next. */
-  private value(): Kind | null {
-    this.space();
-    switch (this.text[this.pos]) {
-      case OPEN_BRACE:
-        return this.open(CLOSE_BRACE);
-      case OPEN_BRACKET:
-        return this.open(CLOSE_BRACKET);
-      case QUOTE:
-        this.pos = stringEnd(this.text, this.pos);
-        return Kind.STRING;
-      default:
-        this.pos = scalarEnd(this.text, this.pos);
-        return Kind.SCALAR;
     }
   }
 
-  private open(close: number): Kind | null {
-    const { text, depth } = this;
-    if (depth >= MAX_DEPTH) throw this.error(`Nesting deeper than ${MAX_DEPTH}`);
-    const start = this.pos++;
-    this.space();
-    if (text[this.pos] === close) {
-      this.pos++;
-      return close === CLOSE_BRACE ? Kind.DICT : Kind.LIST_OF_HASHABLE;
-    }
+  private open(start: number): void {
+    const { depth } = this;
     const container = (this.containers[depth] ??= newContainer());
     container.start = start;
-    container.close = close;
+    container.isObject = this.text[start] === OPEN_BRACE;
     container.hashable = true;
     container.dollars = depth > 0 || this.found === null;
     container.extended = null;
     container.count = 0;
     this.depth++;
-    if (close === CLOSE_BRACE) this.key(container);
-    return null;
   }
 
-  /** After a value: null if another one follows in its container, else what that is, which has ended, too. */
-  private afterValue(kind: Kind): Kind | null {
-    const { text } = this;
-    const container = this.containers[this.depth - 1] ?? newContainer();
-    const isObject = container.close === CLOSE_BRACE;
-    if (isObject) this.member(container, kind);
-    else if (kind > Kind.STRING) container.hashable = false;
-    this.space();
-    const next = text[this.pos++];
-    if (next === COMMA) {
-      if (isObject) this.key(container);
-      return null;
-    }
-    if (next !== container.close) throw this.error("Expecting ',' delimiter", this.pos - 1);
+  private key(start: number, end: number): void {
+    const container = this.innermost();
+    container.keyStart = start;
+    container.keyEnd = end;
+  }
+
+  private close(): void {
+    const container = this.innermost();
+    const kind = this.kindOf(container);
     this.depth--;
-    if (!isObject) return container.hashable ? Kind.LIST_OF_HASHABLE : Kind.LIST;
-    if (!container.extended) return Kind.DICT;
-    const answer = extendedKind(container.extended);
-    if (typeof answer === 'string') throw this.error(answer, container.start);
-    return answer;
+    this.value(kind, container.start);
   }
 
-  /** A member's key and colon. */
-  private key(container: Container): void {
-    const { text } = this;
-    this.space();
-    if (text[this.pos] !== QUOTE) {
-      throw this.error('Expecting property name enclosed in double quotes');
-    }
-    container.keyStart = this.pos;
-    this.pos = stringEnd(text, this.pos);
-    container.keyEnd = this.pos;
-    this.space();
-    if (text[this.pos] !== COLON) throw this.error("Expecting ':' delimiter");
-    this.pos++;
-    this.space();
-    container.valueStart = this.pos;
+  private kindOf({ isObject, hashable, extended, start }: Container): Kind {
+    if (!isObject) return hashable ? Kind.LIST_OF_HASHABLE : Kind.LIST;
+    if (!extended) return Kind.DICT;
+    const kind = extendedKind(extended);
+    if (typeof kind === 'string') throw new JsonError(kind, start);
+    return kind;
   }
 
-  /** Behind a member's value. */
-  private member(container: Container, kind: Kind): void {
-    const { text, found } = this;
-    const { keyStart, keyEnd, valueStart } = container;
+  /** At the end of a value. */
+  private value(kind: Kind, start: number): void {
+    if (this.depth === 0) return;
+    const container = this.innermost();
+    if (container.isObject) this.member(container, kind, start);
+    else if (kind > Kind.STRING) container.hashable = false;
+  }
+
+  private member(container: Container, kind: Kind, start: number): void {
+    const { text, found, scanner } = this;
+    const { keyStart, keyEnd } = container;
     const first = text[keyStart + 1];
     const isWanted = found !== null && this.depth === 1;
     const mayBeExtended = container.dollars && (first === DOLLAR || first === BACKSLASH);
     if (isWanted || mayBeExtended) {
       const key = keyText(text.subarray(keyStart, keyEnd));
-      const value = text.subarray(valueStart, this.pos);
+      const value = text.subarray(start, scanner.end);
       if (isWanted) {
-        if (++container.count > MAX_MEMBERS) throw this.error(`More than ${MAX_MEMBERS} members`);
+        if (++container.count > MAX_MEMBERS) {
+          throw new JsonError(`More than ${MAX_MEMBERS} members`, scanner.end);
+        }
         found.set(key, value);
         return;
       }
@@ -207,25 +187,62 @@ class Checker {
     container.extended = null;
   }
 
-  private space(): void {
-    this.pos = skipSpace(this.text, this.pos);
-  }
-
-  private error(message: string, at = this.pos): JsonError {
-    return new JsonError(message, Math.min(at, this.text.length));
+  private innermost(): Container {
+    return (this.containers[this.depth - 1] ??= newContainer());
   }
 }
 
 function newContainer(): Container {
   return {
     start: 0,
-    close: 0,
+    isObject: false,
     hashable: true,
     dollars: false,
     extended: null,
     count: 0,
     keyStart: 0,
     keyEnd: 0,
-    valueStart: 0,
   };
+}
+
+/** What JSON can begin with. To find out by an exception costs more than all the rest of a short argument. */
+const MAY_BE_JSON = /^[ \t\r\n]*["[{tfnNI\-0-9]/;
+
+/** Characters that are quoted in one step. */
+const SLICE = 64 * 1024;
+
+/**
+ * The JSON text of one argument: its own where Python's parser takes it as JSON, else that of a string.
+ * `onString` is told why an argument that begins like JSON is taken for one.
+ */
+export function textOf(arg: string, onString: (why: JsonError) => void): string {
+  return atOnce(readingArgument(arg, onString));
+}
+
+/** As {@link textOf}, in steps. */
+export function* readingArgument(
+  arg: string,
+  onString: (why: JsonError) => void = () => undefined,
+): Steps<string> {
+  if (!MAY_BE_JSON.test(arg)) return yield* quoting(arg);
+  const bytes = Buffer.from(arg);
+  try {
+    yield* checkingValue(bytes);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    onString(error);
+    return yield* quoting(arg);
+  }
+  yield;
+  return onOneLine(bytes).toString().trim();
+}
+
+/** As {@link quote}, which spells the halves of a pair one by one. */
+function* quoting(text: string): Steps<string> {
+  let quoted = '';
+  for (let from = 0; from < text.length; from += SLICE) {
+    yield;
+    quoted += quote(text.slice(from, from + SLICE)).slice(1, -1);
+  }
+  return `"${quoted}"`;
 }

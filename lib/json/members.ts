@@ -1,83 +1,165 @@
 /**
- * Finds the text of one member in a JSON document without building any value of it.
- *
- * For texts that a Python peer has written (the middleware's messages, a daemon's frames): the
- * structure is followed, the rest believed. A text that has no such structure gives null.
+ * Finds the members of a JSON document's object, or the elements of its array, each as the bytes that
+ * stand there, without building any value of it.
  */
 import {
   BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
   COMMA,
+  CLOSE_BRACE,
   LF,
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
+  skipSpace,
   SMALL_U,
   SPACE,
 } from './ascii.js';
-import { keyText, skipSpace, unquote } from './check.js';
-import type { Json } from './json.js';
+import { Scanner, Token, type Json, type Rules } from './scan.js';
 
 export type Members = ReadonlyMap<string, Json>;
+
+/**
+ * For texts that have been read before, or that a daemon wrote: they are believed, since to check the
+ * members of a message anew at each level of it would take as long again each time.
+ */
+const BELIEVED: Rules = { depth: 1, integerDigits: 0, digits: 0, entered: 1, believes: true };
+
+/**
+ * For messages of the middleware. They may have what Python refuses to read and may write all the same
+ * (longer integers, deeper lists), since they are not sent on to a Python; what is beyond any server
+ * bounds the memory that a scan takes, and what it does in one step.
+ */
+const MESSAGE: Rules = {
+  depth: 10_000_000,
+  integerDigits: Infinity,
+  digits: 1024 * 1024,
+  entered: 1,
+  believes: false,
+};
 
 /**
  * Members of an object, duplicates counted, and elements of an array that are looked at. What has
  * more of them is data and nothing that steers; to list a million takes seconds.
  */
 const MOST = 10_000;
+/** Members that a message may have to be looked at: it has four. */
+const MOST_OF_MESSAGE = 63;
 
 /**
  * The members of an object, each as the bytes that stand there; of duplicate keys the last. Null
- * also for one of more than {@link MOST}.
+ * also for one of more than {@link MOST}, and for what has no such structure.
  */
 export function membersOf(text: Buffer | undefined | null): Members | null {
-  if (!text) return null;
+  if (text?.[skipSpace(text, 0)] !== OPEN_BRACE) return null;
+  const scanner = new Scanner(text, BELIEVED);
   const found = new Map<string, Json>();
-  let pos = skipSpace(text, 0);
-  if (text[pos] !== OPEN_BRACE) return null;
-  pos = skipSpace(text, pos + 1);
-  if (text[pos] === CLOSE_BRACE) return isEnd(text, pos + 1) ? found : null;
-  for (let count = 0; count < MOST; count++) {
-    pos = skipSpace(text, pos);
-    if (text[pos] !== QUOTE) return null;
-    const keyEnd = skipString(text, pos);
-    const colon = skipSpace(text, keyEnd);
-    if (text[colon] !== COLON) return null;
-    const start = skipSpace(text, colon + 1);
-    const end = skipValue(text, start);
-    if (end === start) return null;
-    const key = keyOf(text.subarray(pos, keyEnd));
-    if (key === null) return null;
-    found.set(key, text.subarray(start, end));
-    pos = skipSpace(text, end);
-    if (text[pos] === CLOSE_BRACE) return isEnd(text, pos + 1) ? found : null;
-    if (text[pos] !== COMMA) return null;
-    pos++;
+  let key = '';
+  let count = 0;
+  for (;;) {
+    switch (scanner.next()) {
+      case Token.UNFINISHED:
+      case Token.INVALID:
+        return null;
+      case Token.END:
+        return found;
+      case Token.OPEN:
+      case Token.CLOSE:
+        break;
+      case Token.KEY:
+        if (++count > MOST) return null;
+        key = keyText(scanner.token());
+        break;
+      default:
+        found.set(key, scanner.token());
+    }
   }
-  return null;
 }
 
 /** The elements of an array, each as the bytes that stand there. Null also if there are more than `most`. */
 export function elementsOf(text: Buffer | undefined | null, most = MOST): Json[] | null {
-  if (!text) return null;
+  if (text?.[skipSpace(text, 0)] !== OPEN_BRACKET) return null;
+  const scanner = new Scanner(text, BELIEVED);
   const found: Json[] = [];
-  let pos = skipSpace(text, 0);
-  if (text[pos] !== OPEN_BRACKET) return null;
-  pos = skipSpace(text, pos + 1);
-  if (text[pos] === CLOSE_BRACKET) return isEnd(text, pos + 1) ? found : null;
-  while (found.length < most) {
-    const start = skipSpace(text, pos);
-    const end = skipValue(text, start);
-    if (end === start) return null;
-    found.push(text.subarray(start, end));
-    pos = skipSpace(text, end);
-    if (text[pos] === CLOSE_BRACKET) return isEnd(text, pos + 1) ? found : null;
-    if (text[pos] !== COMMA) return null;
-    pos++;
+  for (;;) {
+    switch (scanner.next()) {
+      case Token.UNFINISHED:
+      case Token.INVALID:
+        return null;
+      case Token.END:
+        return found;
+      case Token.OPEN:
+      case Token.CLOSE:
+        break;
+      default:
+        if (found.length === most) return null;
+        found.push(scanner.token());
+    }
   }
-  return null;
+}
+
+export type Verdict = 'unfinished' | 'valid' | 'invalid';
+
+/** Checks in steps that a message of the middleware is JSON, and finds the members of the object that it is. */
+export class Scan {
+  private readonly scanner: Scanner;
+  /** Of each member where its key and its value begin and end. */
+  private places: number[] = [];
+
+  constructor(readonly text: Buffer) {
+    this.scanner = new Scanner(text, MESSAGE);
+  }
+
+  /** In bytes: what is checked, or where it is not JSON. */
+  get offset(): number {
+    return this.scanner.end;
+  }
+
+  /** Checks about so many bytes more. */
+  step(bytes: number): Verdict {
+    const { scanner, places } = this;
+    const until = scanner.end + bytes;
+    for (;;) {
+      const token = scanner.next(until);
+      if (token === Token.UNFINISHED) return 'unfinished';
+      if (token === Token.INVALID) return 'invalid';
+      if (token === Token.END) return 'valid';
+      if (token !== Token.OPEN && token !== Token.CLOSE && places.length <= 4 * MOST_OF_MESSAGE) {
+        places.push(scanner.start, scanner.end);
+      }
+    }
+  }
+
+  /**
+   * The members of the object that the text is, as far as it is checked; of duplicate keys the last. None
+   * where it is something else, or has far too many.
+   */
+  members(): Map<string, Json> {
+    const { text, places } = this;
+    const found = new Map<string, Json>();
+    if (text[skipSpace(text, 0)] !== OPEN_BRACE || places.length > 4 * MOST_OF_MESSAGE)
+      return found;
+    for (let i = 0; i + 3 < places.length; i += 4) {
+      const [keyStart, keyEnd, start, end = 0] = places.slice(i, i + 4);
+      // Of a text that is wrong there, a number may be only the beginning of one.
+      const next = text[skipSpace(text, end)];
+      if (next !== COMMA && next !== CLOSE_BRACE) break;
+      found.set(unquote(text.subarray(keyStart, keyEnd)), text.subarray(start, end));
+    }
+    return found;
+  }
+}
+
+/** The value of a JSON string's text. */
+function unquote(text: Json): string {
+  return JSON.parse(text.toString('utf8')) as string;
+}
+
+/** Bytes of the longest key that is read; all that are known are shorter. */
+const LONGEST_KEY = 1000;
+
+/** The value of a key. One too long to be known is not read: its beginning stands for it. */
+export function keyText(text: Json): string {
+  return text.length > LONGEST_KEY ? `${text.toString('utf8', 1, 200)}…` : unquote(text);
 }
 
 /** The value of a JSON string, or null for anything else. */
@@ -156,63 +238,4 @@ export function onOneLine(text: Json): Json {
   // Byte by byte: to search anew for each of a million takes ten times as long.
   for (let at = first; at < copy.length; at++) if (copy[at] === LF) copy[at] = SPACE;
   return copy;
-}
-
-function keyOf(text: Json): string | null {
-  try {
-    return keyText(text);
-  } catch {
-    return null;
-  }
-}
-
-function isEnd(text: Buffer, pos: number): boolean {
-  return skipSpace(text, pos) === text.length;
-}
-
-/** The end of the value that starts at `start`, or `start` where there is none. */
-function skipValue(text: Buffer, start: number): number {
-  const c = text[start];
-  if (c === QUOTE) return skipString(text, start);
-  if (c === OPEN_BRACE || c === OPEN_BRACKET) return skipContainer(text, start);
-  let pos = start;
-  for (;;) {
-    const next = text[pos];
-    if (next === undefined || next <= SPACE || next === COMMA) return pos;
-    if (next === CLOSE_BRACE || next === CLOSE_BRACKET) return pos;
-    pos++;
-  }
-}
-
-/** Counts brackets instead of recursing: the depth of a peer's text has no limit. */
-function skipContainer(text: Buffer, start: number): number {
-  let depth = 0;
-  let pos = start;
-  while (pos < text.length) {
-    const c = text[pos];
-    if (c === QUOTE) {
-      const end = skipString(text, pos);
-      if (end === pos) return start;
-      pos = end;
-      continue;
-    }
-    if (c === OPEN_BRACE || c === OPEN_BRACKET) depth++;
-    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
-    pos++;
-    if (depth === 0) return pos;
-  }
-  return start;
-}
-
-/** The end of the string that starts at `start`, or `start` if it never ends. */
-function skipString(text: Buffer, start: number): number {
-  let from = start + 1;
-  for (;;) {
-    const quoteAt = text.indexOf(QUOTE, from);
-    if (quoteAt === -1) return start;
-    let backslashes = 0;
-    while (text[quoteAt - 1 - backslashes] === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return quoteAt + 1;
-    from = quoteAt + 1;
-  }
 }

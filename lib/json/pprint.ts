@@ -5,13 +5,12 @@
  * Differences: `{"$date": …}` and its like stay plain dictionaries, and which characters are
  * printable is decided by this Node's Unicode tables.
  */
-
+import { PYTHON } from './check.js';
 import { float, repr } from './repr.js';
+import { JsonError } from './scan.js';
+import { build, type Maker } from './text.js';
 
 const WIDTH = 80;
-const DEPTH = 500;
-/** Python reads no longer integers. */
-const DIGITS = 4300;
 
 /** `size` is the length, in code points, of the whole value on one line. */
 type Value =
@@ -29,14 +28,13 @@ const MOST = 128 * 1024 * 1024;
  * long, as it is.
  */
 export function pprint(json: string): string {
-  const parser = new Parser(json);
   try {
-    const value = parser.whole();
+    const value = build(json, PYTHON, VALUES);
     const out = new Output(Math.min(MOST, GROWTH * (json.length + WIDTH)));
     format(value, 0, 0, true, out);
     return out.text();
   } catch (error) {
-    if (error instanceof Malformed) return json;
+    if (error instanceof JsonError || error instanceof TooLong) return json;
     throw error;
   }
 }
@@ -48,7 +46,7 @@ class Output {
 
   push(piece: string): void {
     this.left -= piece.length;
-    if (this.left < 0) throw new Malformed();
+    if (this.left < 0) throw new TooLong();
     this.pieces.push(piece);
   }
 
@@ -57,114 +55,24 @@ class Output {
   }
 }
 
-class Malformed extends Error {}
+class TooLong extends Error {}
 
-/** JSON as Python reads it. Numbers are told by their text: they may be too big for ours. */
-class Parser {
-  private at = 0;
-
-  constructor(private readonly json: string) {}
-
-  whole(): Value {
-    const value = this.value(0);
-    this.blank();
-    if (this.at !== this.json.length) throw new Malformed();
-    return value;
-  }
-
-  private value(depth: number): Value {
-    this.blank();
-    switch (this.json[this.at]) {
-      case '{':
-        return this.dict(depth);
-      case '[':
-        return this.list(depth);
-      case '"': {
-        const value = this.string();
-        return { kind: 'string', size: length(repr(value)), value };
-      }
-      default:
-        return this.atom();
-    }
-  }
-
-  private dict(depth: number): Value {
-    const members = new Map<string, Value>(); // the last of equal keys stays
-    this.members(depth, '}', () => {
-      this.blank();
-      const key = this.string();
-      if (!this.skip(':')) throw new Malformed();
-      members.set(key, this.value(depth + 1));
-    });
+const VALUES: Maker<Value> = {
+  scalar(word) {
+    const isInteger = /^-?\d+$/.test(word);
+    const text = WORDS[word] ?? (isInteger ? (word === '-0' ? '0' : word) : float(Number(word)));
+    return { kind: 'atom', size: text.length, text };
+  },
+  string: (value) => ({ kind: 'string', size: length(repr(value)), value }),
+  list: (items) => ({ kind: 'list', size: inBrackets(items.map((item) => item.size)), items }),
+  object(members) {
     const entries = [...members]
       .sort(([left], [right]) => compare(left, right))
       .map(([key, value]) => ({ key: repr(key), value }));
     const sizes = entries.map(({ key, value }) => length(key) + 2 + value.size);
     return { kind: 'dict', size: inBrackets(sizes), entries };
-  }
-
-  private list(depth: number): Value {
-    const items: Value[] = [];
-    this.members(depth, ']', () => items.push(this.value(depth + 1)));
-    return { kind: 'list', size: inBrackets(items.map((item) => item.size)), items };
-  }
-
-  private members(depth: number, end: string, member: () => void): void {
-    if (depth === DEPTH) throw new Malformed();
-    this.at += 1;
-    if (this.skip(end)) return;
-    do member();
-    while (this.skip(','));
-    if (!this.skip(end)) throw new Malformed();
-  }
-
-  private string(): string {
-    const start = this.at;
-    if (this.json[start] !== '"') throw new Malformed();
-    let end = start + 1;
-    for (; this.json[end] !== '"'; end += this.json[end] === '\\' ? 2 : 1) {
-      if (end >= this.json.length) throw new Malformed();
-    }
-    this.at = end + 1;
-    try {
-      return JSON.parse(this.json.slice(start, this.at)) as string;
-    } catch {
-      throw new Malformed();
-    }
-  }
-
-  private atom(): Value {
-    const [token, integer = '', more] = this.token(
-      /null|true|false|NaN|-?Infinity|-?(0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y,
-    );
-    const word = WORDS[token];
-    if (integer.length > DIGITS && more === '') throw new Malformed();
-    const text = word ?? (more === '' ? (token === '-0' ? '0' : token) : float(Number(token)));
-    return { kind: 'atom', size: text.length, text };
-  }
-
-  private token(pattern: RegExp): RegExpExecArray {
-    pattern.lastIndex = this.at;
-    const match = pattern.exec(this.json);
-    if (match === null) throw new Malformed();
-    this.at = pattern.lastIndex;
-    return match;
-  }
-
-  private skip(char: string): boolean {
-    this.blank();
-    if (this.json[this.at] !== char) return false;
-    this.at += 1;
-    return true;
-  }
-
-  private blank(): void {
-    const blank = /[ \t\n\r]*/y;
-    blank.lastIndex = this.at;
-    blank.exec(this.json);
-    this.at = blank.lastIndex;
-  }
-}
+  },
+};
 
 const WORDS: Readonly<Record<string, string>> = {
   null: 'None',

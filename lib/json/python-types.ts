@@ -5,7 +5,7 @@
  * malformed one must be found here.
  */
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Json } from './json.js';
+import type { Json } from './scan.js';
 
 /** What a JSON value is in Python, as far as building a `set` of it matters. */
 export const enum Kind {

@@ -1,4 +1,6 @@
-/** A JSON value as text, and the one place that makes JavaScript values of it, for the Node API. */
+/** A JSON value as text, and what is built of it: JavaScript values for the Node API, and what `pprint` shows. */
+import { OPEN_BRACE } from './ascii.js';
+import { JsonError, Scanner, Token, type Rules } from './scan.js';
 
 export interface ValueOptions {
   /** Integers that a double does not hold exactly (beyond ±(2^53 − 1)) come as BigInt. Default: rounded. */
@@ -27,7 +29,7 @@ export class JsonText {
         // NaN or an infinity, or no JSON at all
       }
     }
-    return new Reader(this.text, bigint).document();
+    return valueOf(this.text, bigint);
   }
 
   toString(): string {
@@ -35,108 +37,106 @@ export class JsonText {
   }
 }
 
-const SCALAR = /NaN|-?Infinity|null|true|false|(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
-const SPACE = /[ \t\r\n]*/y;
+/** For what has come already: its size is no reason to refuse it. */
+const ANY: Rules = {
+  depth: 10_000_000,
+  integerDigits: Infinity,
+  digits: Infinity,
+  entered: 10_000_000,
+  believes: false,
+};
 
 /** JSON.parse with Python's constants and BigInt; Node 20 shows revivers no source text. */
-class Reader {
-  private pos = 0;
-
-  constructor(
-    private readonly text: string,
-    private readonly bigint: boolean,
-  ) {}
-
-  document(): unknown {
-    const value = this.value();
-    if (this.peek() !== '') throw this.error();
-    return value;
+function valueOf(text: string, bigint: boolean): unknown {
+  try {
+    return build<unknown>(text, ANY, {
+      scalar: (word) => scalarOf(word, bigint),
+      string: (value) => value,
+      list: (items) => items,
+      object: (members) => Object.fromEntries(members), // own members, also one named __proto__
+    });
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const before = Buffer.from(text).toString('utf8', 0, error.offset);
+    throw new SyntaxError(`Not JSON at character ${before.length}`, { cause: error });
   }
+}
 
-  private value(): unknown {
-    switch (this.peek()) {
-      case '{':
-        return this.object();
-      case '[':
-        return this.list();
-      case '"':
-        return this.string();
+function scalarOf(word: string, bigint: boolean): unknown {
+  if (/^[tfn]/.test(word)) return JSON.parse(word) as unknown;
+  const value = Number(word);
+  const isExact = !bigint || Number.isSafeInteger(value) || !/^-?\d+$/.test(word);
+  return isExact ? value : BigInt(word);
+}
+
+/** Makes something of each value; of lists and objects when that of all that is in them is made. */
+export interface Maker<T> {
+  /** A number or a constant, as it is spelt: it may be too big for a double. */
+  readonly scalar: (word: string) => T;
+  readonly string: (value: string) => T;
+  readonly list: (items: T[]) => T;
+  /** Of duplicate keys the last. */
+  readonly object: (members: Map<string, T>) => T;
+}
+
+/** A list or an object that is not over. */
+interface Container<T> {
+  readonly items: T[];
+  /** Null in a list. */
+  readonly members: Map<string, T> | null;
+  key: string;
+}
+
+/** What `maker` makes of a text. Throws {@link JsonError}. The depth is not the stack's. */
+export function build<T>(json: string, rules: Rules, maker: Maker<T>): T {
+  const text = Buffer.from(withoutHalves(json));
+  // To take a word from a string costs less than to make one of bytes.
+  const isAscii = text.length === json.length;
+  const scanner = new Scanner(text, rules);
+  const token = () =>
+    isAscii ? json.slice(scanner.start, scanner.end) : scanner.token().toString();
+  const built: T[] = [];
+  const outer: Container<T>[] = [];
+  let container: Container<T> = { items: built, members: null, key: '' };
+  const add = (value: T) => {
+    if (container.members) container.members.set(container.key, value);
+    else container.items.push(value);
+  };
+  for (;;) {
+    switch (scanner.next()) {
+      case Token.OPEN: {
+        outer.push(container);
+        const isObject = text[scanner.start] === OPEN_BRACE;
+        container = { items: [], members: isObject ? new Map<string, T>() : null, key: '' };
+        break;
+      }
+      case Token.KEY:
+        container.key = JSON.parse(token()) as string;
+        break;
+      case Token.STRING:
+        add(maker.string(JSON.parse(token()) as string));
+        break;
+      case Token.SCALAR:
+        add(maker.scalar(token()));
+        break;
+      case Token.CLOSE: {
+        const { members, items } = container;
+        container = outer.pop() ?? container;
+        add(members ? maker.object(members) : maker.list(items));
+        break;
+      }
+      case Token.END:
+        return built[0] as T;
       default:
-        return this.scalar();
+        throw scanner.error();
     }
   }
+}
 
-  private object(): object {
-    const members = new Map<string, unknown>();
-    for (let more = this.open('}'); more; more = this.next('}')) {
-      if (this.peek() !== '"') throw this.error();
-      const key = this.string();
-      if (this.peek() !== ':') throw this.error();
-      this.pos++;
-      members.set(key, this.value());
-    }
-    return Object.fromEntries(members); // own members, also one named __proto__
-  }
-
-  private list(): unknown[] {
-    const elements: unknown[] = [];
-    for (let more = this.open(']'); more; more = this.next(']')) elements.push(this.value());
-    return elements;
-  }
-
-  /** Past an opening bracket: is there anything in it? */
-  private open(close: string): boolean {
-    this.pos++;
-    if (this.peek() !== close) return true;
-    this.pos++;
-    return false;
-  }
-
-  /** After an element: does another follow? */
-  private next(close: string): boolean {
-    const found = this.peek();
-    if (found !== ',' && found !== close) throw this.error();
-    this.pos++;
-    return found === ',';
-  }
-
-  private string(): string {
-    const start = this.pos;
-    let end = start;
-    let backslashes: number;
-    do {
-      end = this.text.indexOf('"', end + 1);
-      if (end === -1) throw this.error();
-      backslashes = 0;
-      while (this.text[end - 1 - backslashes] === '\\') backslashes++;
-    } while (backslashes % 2 === 1);
-    this.pos = end + 1;
-    return JSON.parse(this.text.slice(start, end + 1)) as string;
-  }
-
-  private scalar(): unknown {
-    SCALAR.lastIndex = this.pos;
-    const found = SCALAR.exec(this.text);
-    if (!found) throw this.error();
-    this.pos = SCALAR.lastIndex;
-    const [word, integer, fraction, exponent] = found;
-    if (integer === undefined) {
-      return /^[tfn]/.test(word) ? (JSON.parse(word) as unknown) : Number(word);
-    }
-    const value = Number(word);
-    const exact = fraction !== undefined || exponent !== undefined || Number.isSafeInteger(value);
-    return this.bigint && !exact ? BigInt(integer) : value;
-  }
-
-  /** The next character that is no blank; '' at the end. */
-  private peek(): string {
-    SPACE.lastIndex = this.pos;
-    SPACE.exec(this.text);
-    this.pos = SPACE.lastIndex;
-    return this.text[this.pos] ?? '';
-  }
-
-  private error(): SyntaxError {
-    return new SyntaxError(`Not JSON at character ${this.pos}`);
-  }
+/** Halves of surrogate pairs, which bytes can't hold, as escape sequences; not where one would be behind a backslash. */
+function withoutHalves(json: string): string {
+  if (!/\p{Surrogate}/u.test(json)) return json;
+  return json.replace(/\\[^]|\p{Surrogate}/gu, (found) =>
+    found.startsWith('\\') ? found : `\\u${found.charCodeAt(0).toString(16)}`,
+  );
 }

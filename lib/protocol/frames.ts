@@ -6,9 +6,9 @@
  * {@link Json}: the bytes of one JSON value as they came.
  */
 
-import type { Json } from '../json/json.js';
+import type { Json } from '../json/scan.js';
 
-export type { Json } from '../json/json.js';
+export type { Json } from '../json/scan.js';
 
 /** This program's version; a test holds it to the package's. */
 export const VERSION = '0.1.0';

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { OPEN_BRACKET } from '../json/ascii.js';
 import { asMidcltError, MidcltError } from '../errors.js';
-import { checkingObject, checkValue, JsonError } from '../json/check.js';
+import { checkingObject, checkValue, JsonError, readingArgument } from '../json/check.js';
 import {
   elementsOf,
   EMPTY_LIST,
@@ -26,7 +26,6 @@ import {
 } from './frames.js';
 import { refuseUnknown } from './request-members.js';
 import { atOnce, type Steps } from '../steps.js';
-import { readingArgument } from '../json/argument.js';
 
 /** What became of one line. */
 export type Incoming =

@@ -1,7 +1,6 @@
 /** The final frame as `midclt call` prints it, for those who have no program for it: shells. */
-import { QUOTE } from '../json/ascii.js';
+import { QUOTE, skipSpace } from '../json/ascii.js';
 import { asMidcltError, MidcltError } from '../errors.js';
-import { skipSpace } from '../json/check.js';
 import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol/frames.js';
 import { extraText, formattedOf } from './error.js';
 import { ResultPrinter } from './result.js';

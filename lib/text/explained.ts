@@ -1,5 +1,5 @@
 /** What a person is told on a terminal beyond what scripts get to read. */
-import type { JsonError } from '../json/check.js';
+import type { JsonError } from '../json/scan.js';
 
 /** The texts that scripts compare with, whole; neither says what it is about. */
 const NO_METHOD = 'Method does not exist';

@@ -1,8 +1,7 @@
 /** A result to stdout as it comes, in constant memory. */
 import { StringDecoder } from 'node:string_decoder';
-import { QUOTE } from '../json/ascii.js';
+import { QUOTE, skipSpace } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
-import { skipSpace } from '../json/check.js';
 
 export type Write = (data: Buffer) => void;
 

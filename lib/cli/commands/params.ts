@@ -1,7 +1,7 @@
 /** A call's arguments to the text of its `params`. */
 import { readSync } from 'node:fs';
 import { MidcltError, systemReason } from '../../errors.js';
-import { textOf } from '../../json/argument.js';
+import { textOf } from '../../json/check.js';
 import { slipText } from '../../text/explained.js';
 import { pause } from '../../files/pause.js';
 

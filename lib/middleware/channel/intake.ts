@@ -3,8 +3,7 @@
  * checked in turns, so that the process has time for others in between; if it is an answer, what comes
  * behind it need not wait: only events depend on their order.
  */
-import type { Members } from '../../json/members.js';
-import { Scan } from '../../json/scan.js';
+import { Scan, type Members } from '../../json/members.js';
 
 export interface Received {
   readonly text: Buffer;
