@@ -90,11 +90,14 @@ interface Container<T> {
 /** What `maker` makes of a text. Throws {@link JsonError}. The depth is not the stack's. */
 export function build<T>(json: string, rules: Rules, maker: Maker<T>): T {
   const text = Buffer.from(withoutHalves(json));
-  // To take a word from a string costs less than to make one of bytes.
   const isAscii = text.length === json.length;
+  // To take a word from a string costs less than to make one of bytes.
+  const ascii = isAscii ? json : text.toString('latin1');
   const scanner = new Scanner(text, rules);
-  const token = () =>
-    isAscii ? json.slice(scanner.start, scanner.end) : scanner.token().toString();
+  const token = () => {
+    const word = ascii.slice(scanner.start, scanner.end);
+    return isAscii || !/[\x80-\xff]/.test(word) ? word : scanner.token().toString();
+  };
   const built: T[] = [];
   const outer: Container<T>[] = [];
   let container: Container<T> = { items: built, members: null, key: '' };
