@@ -74,7 +74,10 @@ function pythonWord(text: Buffer): Buffer {
   return word === 'false' ? Buffer.from('False') : text;
 }
 
-/** The text of a JSON string after its opening quote, to what it means. */
+/**
+ * The text of a JSON string after its opening quote, to what it means. It is only cut here, where no escape
+ * sequence goes on; JSON.parse reads it, twice as fast as a loop over its bytes.
+ */
 class Unescaper {
   private readonly decoder = new StringDecoder('utf8');
   /** What can't be unescaped yet: an escape sequence may go on, and the last character is the closing quote. */
