@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Scan } from '../lib/json/members.js';
+import { Scanner, Token } from '../lib/json/scan.js';
 import { randomText, seededRandom } from './support/random-json.js';
 
 /** Byte for byte, in steps of so many bytes. */
@@ -107,3 +108,32 @@ t.test('says where it is wrong', async (t) => {
   };
   t.same(['[}', '{"a": nul}', '"a\u0001"', '[1 2]', '"a'].map(offsetOf), [1, 6, 2, 3, 2]);
 });
+
+t.test(
+  'gives the tokens of what is entered, and the rest whole, in steps of any size',
+  async (t) => {
+    const text = ' {"a" : [1, {"b\\"": "x\\n"}, []], "c":-2.5e3 } ';
+    const tokensOf = (entered: number, believes: boolean, bytes: number) => {
+      const rules = { depth: 3, integerDigits: 5, digits: 5, entered, believes };
+      const scanner = new Scanner(Buffer.from(text), rules);
+      const tokens: string[] = [];
+      for (;;) {
+        const token = scanner.next(scanner.end + bytes);
+        if (token === Token.END) return tokens;
+        if (token === Token.INVALID) throw scanner.error();
+        if (token !== Token.UNFINISHED) tokens.push(scanner.token().toString());
+      }
+    };
+    const list = '[1, {"b\\"": "x\\n"}, []]';
+    const inList = ['[', '1', '{', '"b\\""', '"x\\n"', '}', '[', ']', ']'];
+    for (const bytes of [1, 2, 3, 7, Infinity]) {
+      // A closing bracket's token begins where the last token within began.
+      const ends = (tokens: string[]) =>
+        tokens.map((token) => (/[\]}]$/.test(token) ? token.slice(-1) : token));
+      t.same(ends(tokensOf(3, false, bytes)), ['{', '"a"', ...inList, '"c"', '-2.5e3', '}']);
+      t.same(tokensOf(1, false, bytes).slice(1, -1), ['"a"', list, '"c"', '-2.5e3']);
+      t.same(tokensOf(1, true, bytes).slice(1, -1), ['"a"', list, '"c"', '-2.5e3']);
+      t.same(tokensOf(0, false, bytes), [text.trim()]);
+    }
+  },
+);

@@ -87,7 +87,7 @@ const enum State {
 const TO_CLOSE = CLOSE_BRACE - OPEN_BRACE;
 
 export class Scanner {
-  /** Where the token begins. */
+  /** Where the token begins, if it is no closing bracket. */
   start = 0;
   /** Where the token ends; behind what is read, or at what is wrong. */
   end = 0;
@@ -243,7 +243,8 @@ export class Scanner {
     if (token !== Token.UNFINISHED || pos < text.length) return token;
     return depth === 0 && state === State.BEHIND_VALUE ? Token.END : Token.INVALID;
   }
-  /** Why the text is not JSON, in Python's words. */
+
+  /** Why the text is not JSON, in Python's words. For who enters all there is. */
   error(): JsonError {
     const { text, state, end } = this;
     const isCut = end >= text.length && (state === State.IN_KEY || state === State.IN_STRING);
