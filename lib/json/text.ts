@@ -89,8 +89,9 @@ interface Container<T> {
 
 /** What `maker` makes of a text. Throws {@link JsonError}. The depth is not the stack's. */
 export function build<T>(json: string, rules: Rules, maker: Maker<T>): T {
-  const text = Buffer.from(withoutHalves(json));
-  const isAscii = text.length === json.length;
+  const bytes = Buffer.from(json);
+  const isAscii = bytes.length === json.length;
+  const text = isAscii ? bytes : Buffer.from(withoutHalves(json));
   // To take a word from a string costs less than to make one of bytes.
   const ascii = isAscii ? json : text.toString('latin1');
   const scanner = new Scanner(text, rules);
