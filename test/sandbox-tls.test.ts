@@ -9,7 +9,7 @@ import { WebSocket, type ClientOptions } from 'ws';
 import { makeCertificate } from '../lib/sandbox/wire/certificate.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../lib/sandbox/index.js';
 import { Middleware } from '../lib/sandbox/middleware.js';
-import { rpcDialect } from '../lib/sandbox/wire/rpc-dialect.js';
+import { rpc } from '../lib/sandbox/wire/rpc.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -153,11 +153,11 @@ t.test('a login works over TLS, and its session is told of as secure', async (te
 });
 
 t.test('a connection from elsewhere is secure with TLS alone', (test) => {
-  const middleware = new Middleware({ failedLoginDelayMs: 0, rateLimit: false, version: '' });
+  const middleware = new Middleware({ failedLoginDelayMs: 0, rateLimit: false, version: '' }, []);
   const nothing = () => undefined;
   const wire = { send: nothing, close: nothing, terminate: nothing, cut: nothing };
   for (const isTls of [false, true]) {
-    const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls }, rpcDialect);
+    const { origin } = middleware.open(wire, { host: '192.0.2.1', port: 4, isTls }, rpc.dialect);
     test.same(origin, { text: '192.0.2.1:4', address: '192.0.2.1', secure: isTls, isTls });
   }
   test.end();

@@ -1,15 +1,15 @@
+/** The simulated server behind its listeners: its sessions, jobs, events and methods. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ROOT } from './login/accounts.js';
+import { Events } from './events.js';
+import type { JobBody, JobOptions } from './job.js';
+import { Jobs } from './jobs.js';
+import { RateLimiter, type RateLimit } from './limits.js';
+import { ROOT, Tokens, type MechanismName, type TokenOptions } from './login/accounts.js';
 import { ApiKeys, type ApiKey } from './login/api-keys.js';
-import { authMethods } from './login/auth-methods.js';
-import { coreMethods } from './methods/core.js';
-import { Events } from './methods/events.js';
-import { Gate } from './wire/gate.js';
-import { Jobs } from './methods/jobs.js';
-import { Journal } from './journal.js';
-import type { Method } from './methods/table.js';
-import { RateLimiter, type RateLimit } from './login/rate-limit.js';
 import type { ScramFaults } from './login/scram.js';
+import type { Parameter } from './python/parameters.js';
+import { datetime, dict, int, type PyValue } from './python/values.js';
+import { Journal, Recorder } from './recorder.js';
 import {
   Session,
   credentialsData,
@@ -17,24 +17,51 @@ import {
   type Credentials,
   type Dialect,
   type Origin,
-  type Wire,
-} from './wire/session.js';
-import { Recorder, type Mechanism } from './stats.js';
-import { systemMethods } from './methods/system.js';
-import { testJobMethods } from './methods/test-jobs.js';
-import { testMethods } from './methods/test.js';
-import { Tokens, type TokenOptions } from './tokens.js';
-import { datetime, dict, int } from './python/values.js';
+  type Transport,
+} from './session.js';
+
+/** One call of a method: its arguments, with defaults filled in, and where it comes from. */
+export interface Call {
+  readonly middleware: Middleware;
+  readonly session: Session;
+  readonly args: readonly PyValue[];
+  /** Aborted when the connection is gone: nobody gets the call's answer. */
+  readonly signal: AbortSignal;
+}
+
+interface MethodBase {
+  /** Who may call it; `login` unless given. */
+  readonly access?: 'anyone' | 'login' | 'admin';
+  /** core.get_methods does not list it. */
+  readonly isPrivate?: boolean;
+  /** Positional parameters; null takes any number of any values. */
+  readonly params: readonly Parameter[] | null;
+}
+
+export interface PlainMethod extends MethodBase {
+  readonly run: (call: Call) => PyValue | Promise<PyValue>;
+}
+
+export interface JobMethod extends MethodBase {
+  readonly job: JobOptions;
+  /** What the job of this call does. Throws what the call is refused with: there is no job then. */
+  readonly body: (call: Call) => JobBody;
+}
+
+export type Method = PlainMethod | JobMethod;
+
+/** Methods by their names. */
+export type MethodTable = Readonly<Record<string, Method>>;
 
 export interface MiddlewareOptions {
   readonly failedLoginDelayMs: number;
   readonly rateLimit: RateLimit | false;
   readonly version: string;
-  /** In PEM; without one there is no TLS. */
-  readonly certificate?: string | undefined;
+  /** The hash of its certificate that SCRAM's channel bindings contain; without one there is no TLS. */
+  readonly endPoint?: (() => Buffer | null) | undefined;
   readonly apiKeys?: readonly ApiKey[] | undefined;
   readonly keyIterations?: number | undefined;
-  /** Ways to do SCRAM wrong; false: an older server, which doesn't know it. */
+  /** What it does wrong in SCRAM; false makes it an older server, which does not know SCRAM. */
   readonly scramFaults?: ScramFaults | false | undefined;
   readonly treatLoopbackAsRemote?: boolean | undefined;
   readonly unixIsRoot?: boolean | undefined;
@@ -50,15 +77,14 @@ export interface Peer {
   readonly isTls: boolean;
 }
 
-/** One of the two ways to talk to it, each with a path of its own. */
+/** One of the two ways to talk to the middleware. Each has a path of its own. */
 export interface Protocol {
   readonly dialect: Dialect;
   opened(middleware: Middleware, session: Session): void;
-  /** Takes one text message; whatever it leads to is answered on that session. */
+  /** Takes one text message and answers it on that session. */
   receive(middleware: Middleware, session: Session, text: string): void;
 }
 
-/** The simulated server behind its listeners: sessions, jobs, events, methods. */
 export class Middleware {
   readonly recorder = new Recorder();
   readonly events = new Events();
@@ -75,32 +101,22 @@ export class Middleware {
     );
   });
   readonly sessions = new Set<Session>();
-  readonly gate = new Gate();
   readonly journal: Journal | null;
-  private hashed: Buffer | null | undefined;
-  private readonly methods = new Map<string, Method>(
-    [coreMethods, authMethods, systemMethods, testMethods, testJobMethods].flatMap((table) =>
-      Object.entries(table),
-    ),
-  );
+  private readonly methods: ReadonlyMap<string, Method>;
 
-  constructor(readonly options: MiddlewareOptions) {
+  constructor(
+    readonly options: MiddlewareOptions,
+    tables: readonly MethodTable[],
+  ) {
     this.tokens = new Tokens(options.tokens);
     this.limiter = new RateLimiter(options.rateLimit);
     this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);
+    this.methods = new Map(tables.flatMap((table) => Object.entries(table)));
   }
 
   get knowsScram(): boolean {
     return this.options.scramFaults !== false;
-  }
-
-  /** What channel bindings to this server are made of; null when there is nothing. */
-  endPoint(): Buffer | null {
-    const { certificate } = this.options;
-    if (this.hashed === undefined)
-      this.hashed = certificate === undefined ? null : endPointOf(certificate);
-    return this.hashed;
   }
 
   method(name: string): Method | undefined {
@@ -115,8 +131,8 @@ export class Middleware {
     return [...this.methods.keys()].sort();
   }
 
-  /** A connection; `peer` is null over a Unix socket. */
-  open(wire: Wire, peer: Peer | null, dialect: Dialect): Session {
+  /** Makes the session of a new connection. `peer` is null over a Unix socket. */
+  open(transport: Transport, peer: Peer | null, dialect: Dialect): Session {
     const uid = process.getuid?.() ?? 0;
     const isLocal =
       this.options.treatLoopbackAsRemote !== true &&
@@ -131,19 +147,19 @@ export class Middleware {
       isTls: peer?.isTls === true,
     };
     this.recorder.stats.connections += 1;
-    const session = new Session(this.recorder.stats.connections, wire, origin, dialect);
+    const session = new Session(this.recorder.stats.connections, transport, origin, dialect);
     this.sessions.add(session);
     this.recorder.stats.open += 1;
     return session;
   }
 
-  /** Over a Unix socket a connection becomes root's, when its protocol says so. */
+  /** Logs in a connection over the Unix socket as root. Each protocol says when. */
   greet(session: Session): void {
     if (session.origin.address === null && this.options.unixIsRoot !== false)
       session.credentials ??= newCredentials('UNIX_SOCKET', ROOT);
   }
 
-  /** The connection is gone: its calls stop, its jobs run on without an owner. */
+  /** Ends the session of a connection that is gone: its calls stop, its jobs go on without an owner. */
   closed(session: Session): void {
     if (!this.sessions.delete(session)) return;
     this.recorder.stats.open -= 1;
@@ -152,11 +168,11 @@ export class Middleware {
     this.events.drop(session);
   }
 
-  /** Without a message for `idleLimitMs` it is logged out again. */
+  /** The session is logged out again after `idleLimitMs` without a message. */
   login(
     session: Session,
     credentials: Credentials,
-    mechanism: Mechanism,
+    mechanism: MechanismName,
     idleLimitMs = Infinity,
   ): void {
     const isNew = session.credentials === null;
@@ -178,7 +194,7 @@ export class Middleware {
     }));
   }
 
-  /** Subscriptions stay, as on the real server; what needs a login no longer reaches them. */
+  /** Subscriptions stay, as on the real server, but events that need a login are no longer sent to the session. */
   logout(session: Session): void {
     if (session.credentials === null) return;
     const wasLogin = session.credentials.type !== 'UNIX_SOCKET';
@@ -188,7 +204,7 @@ export class Middleware {
       this.events.publish('removed', 'auth.sessions', () => ({ fields: dict({ id: session.id }) }));
   }
 
-  /** Counts a refused login and lets it wait as long as the real server would. */
+  /** Counts a refused login and resolves after as long as the real server would take. */
   async loginFailed(signal: AbortSignal): Promise<void> {
     this.recorder.stats.failedLogins += 1;
     await delay(this.options.failedLoginDelayMs, undefined, { signal });
@@ -198,16 +214,10 @@ export class Middleware {
     for (const session of this.sessions) session.terminate();
   }
 
-  /** No call is run any more, and no job. */
+  /** Ends every connection and every job. */
   end(): void {
     this.dropAll();
     this.jobs.abortAll();
     this.journal?.close();
   }
-}
-
-/** A library of 130 kB, loaded for channel bindings alone. */
-function endPointOf(certificate: string): Buffer | null {
-  const file = require('./wire/end-point.js') as typeof import('./wire/end-point.js');
-  return file.endPointOf(certificate);
 }

@@ -1,13 +1,19 @@
+/** The sandbox's users, their passwords, and the tokens that log in without one. */
+import { randomBytes } from 'node:crypto';
 import { PySet, dict, int, type PyDict } from '../python/values.js';
 
-/** A user of the sandbox. `refusal` is what a right password is answered with. */
+/** The mechanisms of auth.login_ex. */
+export type MechanismName =
+  'API_KEY_PLAIN' | 'PASSWORD_PLAIN' | 'TOKEN_PLAIN' | 'OTP_TOKEN' | 'SCRAM';
+
+/** A user of the sandbox. `refusal` is the answer to a login whose password or key is right. */
 export interface Account {
   readonly name: string;
   readonly password: string | null;
   readonly uid: number;
   readonly admin: boolean;
   readonly refusal?: 'DENIED' | 'EXPIRED';
-  /** The one-time password, for who needs one. */
+  /** The one-time password, if the user needs one. */
   readonly otp?: string;
 }
 
@@ -27,7 +33,7 @@ export function findAccount(name: string, password: string): Account | null {
   return account !== undefined && account.password === password ? account : null;
 }
 
-/** What auth.me says, and a login that asks for `user_info`. */
+/** The answer to auth.me, and to a login that asks for `user_info`. */
 export function userInfo(account: Account): PyDict {
   const roles = account.admin ? ['FULL_ADMIN', 'READONLY_ADMIN'] : ['READONLY_ADMIN'];
   return dict({
@@ -51,4 +57,58 @@ export function userInfo(account: Account): PyDict {
     privilege: dict({ roles: new PySet(roles), web_shell: account.admin, webui_access: true }),
     account_attributes: ['LOCAL', 'SYS_ADMIN'].slice(0, account.admin ? 2 : 1),
   });
+}
+
+/** How tokens behave. Tests set it, because they can't wait for ten minutes. */
+export interface TokenOptions {
+  /**
+   * How long a token lives whose caller asks for no other time, and how long a session may send nothing that such
+   * a token logged in. 600 unless given.
+   */
+  readonly ttlSeconds?: number;
+  /** auth.generate_token refuses. */
+  readonly refuseGenerated?: boolean;
+}
+
+export interface Token {
+  readonly account: Account;
+  readonly ttlSeconds: number;
+}
+
+interface IssuedToken extends Token {
+  readonly isSingleUse: boolean;
+  /** The only address that may log in with it; null allows any. */
+  readonly origin: string | null;
+  /** By `performance.now()`. */
+  readonly expires: number;
+}
+
+/** The tokens issued by this sandbox. */
+export class Tokens {
+  private readonly issued = new Map<string, IssuedToken>();
+
+  constructor(readonly options: TokenOptions = {}) {}
+
+  issue(
+    account: Account,
+    {
+      ttlSeconds = this.options.ttlSeconds ?? 600,
+      isSingleUse = true,
+      origin = null,
+    }: Partial<Pick<IssuedToken, 'ttlSeconds' | 'isSingleUse' | 'origin'>> = {},
+  ): string {
+    const text = randomBytes(48).toString('base64url');
+    const expires = performance.now() + ttlSeconds * 1000;
+    this.issued.set(text, { account, ttlSeconds, isSingleUse, origin, expires });
+    return text;
+  }
+
+  /** The token, if it may log in from this address. A single-use token is gone afterwards. */
+  redeem(text: string, address: string | null): Token | null {
+    const token = this.issued.get(text);
+    if (token === undefined || (token.origin !== null && token.origin !== address)) return null;
+    const isOver = performance.now() > token.expires;
+    if (token.isSingleUse || isOver) this.issued.delete(text);
+    return isOver ? null : token;
+  }
 }

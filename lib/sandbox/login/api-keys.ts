@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { ACCOUNTS, type Account } from './accounts.js';
-import { deriveCredentials, type ScramCredentials } from './scram.js';
+import { deriveCredentials, type ScramCredentials, type ScramExchange } from './scram.js';
 
-/** An API key; who logs in with it gives `ID-KEY`. */
+/** An API key. A client logs in with `ID-KEY`. */
 export interface ApiKey {
   /** From 1 on. */
   readonly id: number;
@@ -14,15 +14,15 @@ export interface ApiKey {
   readonly revoked?: boolean | undefined;
 }
 
-/** As many as the real server takes. */
+/** The real server's number. */
 export const DEFAULT_ITERATIONS = 500_000;
 
-/** OpenSSL's. */
+/** OpenSSL's limit. */
 const MAX_ITERATIONS = 2 ** 31 - 1;
 
 const EXAMPLE = 'ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH';
 
-/** The keys there are unless others are given. */
+/** The sandbox's keys, unless others are given. */
 export const API_KEYS: readonly ApiKey[] = [
   {
     id: 2,
@@ -31,10 +31,10 @@ export const API_KEYS: readonly ApiKey[] = [
   },
   { id: 3, key: EXAMPLE, username: 'reader' },
   { id: 4, key: EXAMPLE, username: 'admin', expiresAt: Date.UTC(2025, 0, 1) },
-  { id: 5, key: EXAMPLE, username: 'otp' }, // a key asks for no one-time password
+  { id: 5, key: EXAMPLE, username: 'otp' }, // a login with a key needs no one-time password
 ];
 
-/** One key as the server keeps it. */
+/** One key as the server stores it. */
 export class KeyRecord {
   readonly salt = randomBytes(16);
   private isRevoked: boolean;
@@ -60,7 +60,7 @@ export class KeyRecord {
     this.isRevoked = true;
   }
 
-  /** Made on first use: it takes a quarter of a second. */
+  /** Derived on first use: that takes a quarter of a second. */
   credentials(): Promise<ScramCredentials> {
     this.derived ??= deriveCredentials(this.apiKey.key, this.salt, this.iterations);
     return this.derived;
@@ -72,7 +72,16 @@ export class KeyRecord {
   }
 }
 
-/** The API keys of a sandbox. Throws a RangeError for a key of nobody, an id used twice, and iterations that can't be. */
+/** A SCRAM login that has begun. */
+export interface ScramLogin {
+  readonly record: KeyRecord;
+  readonly exchange: ScramExchange;
+}
+
+/**
+ * The API keys of a sandbox. Throws a RangeError for a key whose user does not exist, for an id used twice, and for
+ * a number of iterations that is out of range.
+ */
 export class ApiKeys {
   private readonly keys = new Map<number, KeyRecord>();
 
@@ -91,7 +100,7 @@ export class ApiKeys {
     return this.keys.get(id) ?? null;
   }
 
-  /** Splits `ID-KEY`; null when there is no such key, but says nothing of whether KEY is right. */
+  /** Splits `ID-KEY`. Null when no key has that id; whether KEY is right is not checked. */
   locate(text: string): { readonly record: KeyRecord; readonly key: string } | null {
     const [, id, key] = /^([1-9]\d{0,8})-(.+)$/s.exec(text) ?? [];
     const record = this.find(Number(id));

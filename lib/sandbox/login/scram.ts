@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 /** The server's is SHA-512; the RFCs have examples for the others. */
 export type ScramHash = 'sha512' | 'sha256' | 'sha1';
 
-/** What a server keeps of a password: enough to check a proof, too little to make one. */
+/** What a server stores of a password: a proof can be checked with it, and not made. */
 export interface ScramCredentials {
   readonly hash: ScramHash;
   readonly storedKey: Buffer;
@@ -31,24 +31,24 @@ export interface ClientFinal {
   readonly withoutProof: string;
 }
 
-/** Ways to do it wrong, for tests of a client's checks. */
+/** What the server does wrong, for tests of a client's checks. */
 export interface ScramFaults {
   /** The server's signature is not the key's. */
   readonly badSignature?: boolean;
-  /** The server's nonce doesn't go on from the client's. */
+  /** The server's nonce does not begin with the client's. */
   readonly nonceTamper?: boolean;
-  /** The iterations told to the client, however many the keys have. */
+  /** The number of iterations told to the client, in place of the keys' own. */
   readonly lowIterations?: number;
 }
 
 const SIZES: Readonly<Record<ScramHash, number>> = { sha512: 64, sha256: 32, sha1: 20 };
 
-/** Either side's share of a nonce, in bytes. */
+/** The length in bytes of either side's part of a nonce. */
 const NONCE_BYTES = 32;
 
 const pbkdf2Async = promisify(pbkdf2);
 
-/** `password` is taken as it is: API keys are ASCII. */
+/** `password` is not normalized: API keys are ASCII. */
 export async function deriveCredentials(
   password: string,
   salt: Buffer,
@@ -60,7 +60,7 @@ export async function deriveCredentials(
   return { hash, storedKey: digest(hash, clientKey), serverKey: hmac(hash, salted, 'Server Key') };
 }
 
-/** Whether `proof` was made with the password: a client's, of the login's messages. */
+/** Whether a client's `proof` over the login's messages was made with the password. */
 export function isProof(
   { hash, storedKey }: ScramCredentials,
   message: string,
@@ -76,7 +76,7 @@ export function serverSignature({ hash, serverKey }: ScramCredentials, message: 
   return hmac(hash, serverKey, message);
 }
 
-/** Null for what is no client's first message, or names no key. */
+/** Null for text that is no client's first message, or names no key. */
 export function parseClientFirst(text: string): ClientFirst | null {
   const [, flag = '', bindingType = '', bare = '', name = '', nonce = ''] =
     /^(n|y|p=([\w.-]+)),,(n=([^,]+),r=([^,]+))$/.exec(text) ?? [];
@@ -94,7 +94,7 @@ export function parseClientFirst(text: string): ClientFirst | null {
   };
 }
 
-/** Null for what is no client's final message. */
+/** Null for text that is no client's final message. */
 export function parseClientFinal(text: string): ClientFinal | null {
   const [, withoutProof = '', c = '', nonce = '', p = ''] =
     /^(c=([^,]+),r=([^,]+)),p=([^,]+)$/.exec(text) ?? [];
@@ -102,7 +102,7 @@ export function parseClientFinal(text: string): ClientFinal | null {
   return binding === null || proof === null ? null : { binding, nonce, proof, withoutProof };
 }
 
-/** What lies between a client's first message and its last. */
+/** The server's side of one login, from the client's first message to its final one. */
 export class ScramExchange {
   readonly serverFirst: string;
   private readonly nonce: string;
@@ -114,7 +114,7 @@ export class ScramExchange {
     private readonly faults: ScramFaults = {},
   ) {
     const start = faults.nonceTamper === true ? randomBytes(NONCE_BYTES) : first.nonce;
-    // The bytes go on from the client's; their base64 doesn't.
+    // The bytes of both are joined and encoded then: to join the base64 texts would give another one.
     this.nonce = Buffer.concat([start, randomBytes(NONCE_BYTES)]).toString('base64');
     const told = faults.lowIterations ?? iterations;
     this.serverFirst = `r=${this.nonce},s=${salt.toString('base64')},i=${told}`;
@@ -136,7 +136,10 @@ export class ScramExchange {
     return `v=${signature.toString('base64')}`;
   }
 
-  /** With `y` a client says that the server can't bind, though it can: somebody is between them. */
+  /**
+   * The channel binding that the client must send; null refuses it. The flag `y` means that the client believes the
+   * server can't bind. This server can, so somebody between them has changed what it said.
+   */
   private expectedBinding(endPoint: Buffer | null): Buffer | null {
     const { flag, bindingType, header } = this.first;
     if (flag === 'n') return Buffer.from(header);
@@ -153,7 +156,7 @@ function digest(hash: ScramHash, data: Uint8Array): Buffer {
   return createHash(hash).update(data).digest();
 }
 
-/** Null for what isn't the one base64 form of its bytes. */
+/** Null for text that is not the canonical base64 of its bytes. */
 function fromBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64');
   return text !== '' && bytes.toString('base64') === text ? bytes : null;

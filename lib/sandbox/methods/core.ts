@@ -1,3 +1,6 @@
+/** `core.*`: liveness, options, subscriptions, jobs. */
+import type { Job } from '../job.js';
+import type { Call, MethodTable } from '../middleware.js';
 import {
   CallError,
   EINVAL,
@@ -5,16 +8,13 @@ import {
   ValidationErrors,
   instanceNotFound,
 } from '../python/exceptions.js';
-import type { Job } from './job.js';
-import { text, type Call, type MethodTable } from './table.js';
 import { complaint, optional, required } from '../python/parameters.js';
 import { query } from '../python/query.js';
-import { dict, numberOf, type PyValue } from '../python/values.js';
+import { dict, numberOf, stringOf, type PyValue } from '../python/values.js';
 
 const filters = optional('filters', 'list', []);
 const queryOptions = optional('options', 'dict', new Map<string, PyValue>());
 
-/** `core.*`: liveness, options, subscriptions, jobs. */
 export const coreMethods: MethodTable = {
   'core.ping': { access: 'anyone', params: [], run: () => 'pong' },
 
@@ -26,13 +26,13 @@ export const coreMethods: MethodTable = {
 
   'core.subscribe': {
     params: [required('event', 'string')],
-    run: ({ middleware, session, args }) => middleware.events.subscribe(session, text(args[0])),
+    run: ({ middleware, session, args }) => middleware.events.subscribe(session, stringOf(args[0])),
   },
 
   'core.unsubscribe': {
     params: [required('ident', 'string')],
     run: ({ middleware, session, args }) => {
-      middleware.events.unsubscribe(session, text(args[0]));
+      middleware.events.unsubscribe(session, stringOf(args[0]));
       return null;
     },
   },
@@ -52,8 +52,10 @@ export const coreMethods: MethodTable = {
   'core.job_wait': {
     params: [required('id', 'integer')],
     job: {},
-    check: (call) => void findJob(call),
-    body: (job, _args, call) => job.follow(findJob(call)),
+    body: (call) => {
+      const other = findJob(call);
+      return (job) => job.follow(other);
+    },
   },
 
   'core.job_abort': {
@@ -71,13 +73,13 @@ export const coreMethods: MethodTable = {
         middleware
           .methodNames()
           .filter((name) => middleware.method(name)?.isPrivate !== true)
-          .filter((name) => args[0] === null || name.startsWith(`${text(args[0])}.`))
+          .filter((name) => args[0] === null || name.startsWith(`${stringOf(args[0])}.`))
           .map((name) => [name, dict({ job: 'job' in (middleware.method(name) ?? {}) })]),
       ),
   },
 };
 
-/** Unknown options are ignored; the three there are come back. */
+/** Unknown options are ignored. The answer has the three that are known. */
 function setOptions({ session, args }: Call): PyValue {
   const { options } = session;
   const given = args[0] instanceof Map ? args[0] : new Map<string, PyValue>();
@@ -97,7 +99,7 @@ function setOptions({ session, args }: Call): PyValue {
   return new Map(members.map(([name, member]) => [name, options[member]]));
 }
 
-/** The job a caller names, if it is one it may touch. */
+/** The job that a call names. Throws unless its session may see that job. */
 function findJob({ middleware, session, args }: Call): Job {
   const id = numberOf(args[0]);
   const job = id === undefined ? undefined : middleware.jobs.get(id);

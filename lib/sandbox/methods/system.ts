@@ -1,9 +1,10 @@
+/** `system.*`, `pool.*` and `user.*`: a NAS with two pools, enough to try commands on. */
+import type { JobBody } from '../job.js';
 import { ACCOUNTS } from '../login/accounts.js';
-import { instanceNotFound } from '../python/exceptions.js';
-import type { Job } from './job.js';
-import type { MethodTable } from './table.js';
-import { optional, required } from '../python/parameters.js';
+import type { MethodTable } from '../middleware.js';
 import { repr } from '../python/dump.js';
+import { instanceNotFound } from '../python/exceptions.js';
+import { optional, required } from '../python/parameters.js';
 import { query } from '../python/query.js';
 import {
   PyDateTime,
@@ -19,11 +20,10 @@ const HOSTNAME = 'sandbox';
 const filters = optional('filters', 'list', []);
 const queryOptions = optional('options', 'dict', new Map<string, PyValue>());
 
-/** How long a simulated scrub takes in s, and how often it reports. */
+/** How many seconds a simulated scrub takes, and in how many steps. */
 const SCRUB_SECONDS = 3;
 const SCRUB_STEPS = 20;
 
-/** A NAS with two pools, enough to try commands on. */
 export const systemMethods: MethodTable = {
   'system.version': {
     params: [],
@@ -77,7 +77,7 @@ export const systemMethods: MethodTable = {
     },
   },
 
-  /** [pool, action or seconds, seconds]: the seconds are the sandbox's own. */
+  /** [pool, action or seconds, seconds]. The real method takes no seconds. */
   'pool.scrub': {
     access: 'admin',
     params: [
@@ -86,8 +86,8 @@ export const systemMethods: MethodTable = {
       optional('duration', 'number', null),
     ],
     job: { describe: ([pool = null]) => `Scrub of pool ${repr(pool)}` },
-    body: (job, [, action = null, duration = null]) =>
-      scrub(job, numberOf(duration) ?? numberOf(action) ?? SCRUB_SECONDS),
+    body: ({ args: [, action = null, duration = null] }) =>
+      scrub(numberOf(duration) ?? numberOf(action) ?? SCRUB_SECONDS),
   },
 
   'user.query': {
@@ -96,13 +96,15 @@ export const systemMethods: MethodTable = {
   },
 };
 
-async function scrub(job: Job, seconds: number): Promise<PyValue> {
-  for (let step = 1; step <= SCRUB_STEPS; step += 1) {
-    await job.sleep(seconds / SCRUB_STEPS);
-    if (step < SCRUB_STEPS)
-      job.setProgress(new PyFloat((step * 100) / SCRUB_STEPS + 0.25), 'Scrubbing');
-  }
-  return null;
+function scrub(seconds: number): JobBody {
+  return async (job) => {
+    for (let step = 1; step <= SCRUB_STEPS; step += 1) {
+      await job.sleep(seconds / SCRUB_STEPS);
+      if (step < SCRUB_STEPS)
+        job.setProgress(new PyFloat((step * 100) / SCRUB_STEPS + 0.25), 'Scrubbing');
+    }
+    return null;
+  };
 }
 
 function pools(): PyDict[] {

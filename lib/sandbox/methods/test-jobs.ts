@@ -1,4 +1,7 @@
+/** `test.*` jobs: each way a job can go. */
+import type { JobBody } from '../job.js';
 import { ROOT } from '../login/accounts.js';
+import type { Call, MethodTable } from '../middleware.js';
 import {
   CallError,
   EINVAL,
@@ -11,11 +14,9 @@ import {
   instanceNotFound,
   matchNotFound,
 } from '../python/exceptions.js';
-import type { Job, JobBody } from './job.js';
-import type { Call, MethodTable } from './table.js';
 import { optional } from '../python/parameters.js';
-import { Session, newCredentials } from '../wire/session.js';
 import { PyFloat, Unserializable, dict, int, numberOf, type PyValue } from '../python/values.js';
+import { Session, newCredentials } from '../session.js';
 
 /** [steps, seconds a step, how to fail, result]. */
 const steps = [
@@ -28,18 +29,17 @@ const steps = [
 /** [result, seconds]. */
 const locked = [optional('result', 'any', null), optional('delay', 'number', 1n)];
 
-/** `test.*` jobs: each way a job can go. */
 export const testJobMethods: MethodTable = {
-  'test.job': { params: steps, job: {}, body: walk({ extra: true }) },
-  'test.job_sync': { params: steps, job: { abortable: true }, body: walk({ extra: false }) },
-  'test.job_audited': { params: steps, job: { audited: true }, body: walk({ extra: true }) },
-  'test.job_transient': { params: steps, job: { transient: true }, body: walk({ extra: true }) },
+  'test.job': { params: steps, job: {}, body: walk },
+  'test.job_sync': { params: steps, job: { abortable: true }, body: walkWithoutExtra },
+  'test.job_audited': { params: steps, job: { audited: true }, body: walk },
+  'test.job_transient': { params: steps, job: { transient: true }, body: walk },
 
   'test.job_private': {
     params: steps,
     isPrivate: true,
     job: { transient: true },
-    body: walk({ extra: true }),
+    body: walk,
   },
 
   'test.job_abortable': {
@@ -48,43 +48,54 @@ export const testJobMethods: MethodTable = {
       abortable: true,
       describe: (args) => `abortable job of ${numberOf(args[0]) ?? 3} steps`,
     },
-    body: walk({ extra: true }),
+    body: walk,
   },
 
-  /** One may wait for the lock; who calls meanwhile joins it. */
+  /** One may wait for the lock; callers beyond join it. */
   'test.job_locked': {
     params: locked,
     job: { lock: 'test.job_locked', lockQueueSize: 1 },
     body: hold,
   },
 
-  /** None waits: refused while one runs, one after the other when they come together. */
+  /** None may wait: a call is refused while one runs. Those that come together are run one after the other. */
   'test.job_locked_busy': {
     params: locked,
     job: { lock: 'test.job_locked_busy', lockQueueSize: 0 },
     body: hold,
   },
 
-  /** Any number waits for the lock. */
+  /** Any number may wait for the lock. */
   'test.job_locked_all': { params: locked, job: { lock: 'test.job_locked_all' }, body: hold },
 
-  /** What can't be put into JSON, in the place a job names: its result, its progress or its error. */
+  /** A value without a JSON form, where the parameter says: in the job's result, progress or error. */
   'test.job_unserializable': {
     params: [optional('where', 'string', 'result'), optional('delay', 'number', new PyFloat(0.1))],
     job: {},
     body: unserializable,
   },
 
-  /** Jobs of another session of root's, whose requests had the ids 1, 2, 3…; answers their ids. */
+  /** Starts jobs of another session of root's, whose requests have the ids 1, 2, 3… Answers the jobs' ids. */
   'test.foreign_jobs': {
     params: [optional('count', 'integer', 3n), optional('delay', 'number', 0n)],
     run: foreignJobs,
   },
 };
 
+function walk({ args }: Call): JobBody {
+  return steppedJob(args, { extra: true });
+}
+
+function walkWithoutExtra({ args }: Call): JobBody {
+  return steppedJob(args, { extra: false });
+}
+
 /** Steps with progress, then a result or a failure. */
-function walk({ extra }: { readonly extra: boolean }): JobBody {
-  return async (job, [count = null, seconds = null, fail = null, result = null]) => {
+function steppedJob(
+  [count = null, seconds = null, fail = null, result = null]: readonly PyValue[],
+  { extra }: { readonly extra: boolean },
+): JobBody {
+  return async (job) => {
     const total = numberOf(count) ?? 0;
     for (let step = 0; step < total; step += 1) {
       const percent = int(Math.floor((step * 100) / total));
@@ -95,27 +106,25 @@ function walk({ extra }: { readonly extra: boolean }): JobBody {
   };
 }
 
-async function hold(
-  job: Job,
-  [result = null, seconds = null]: readonly PyValue[],
-): Promise<PyValue> {
-  job.setProgress(50n, 'holding the lock');
-  await job.sleep(numberOf(seconds) ?? 0);
-  return result;
+function hold({ args: [result = null, seconds = null] }: Call): JobBody {
+  return async (job) => {
+    job.setProgress(50n, 'holding the lock');
+    await job.sleep(numberOf(seconds) ?? 0);
+    return result;
+  };
 }
 
-async function unserializable(
-  job: Job,
-  [where = null, seconds = null]: readonly PyValue[],
-): Promise<PyValue> {
-  const odd = new Unserializable('bytes');
-  job.setProgress(50n, 'half way', where === 'progress' ? odd : null);
-  await job.sleep(numberOf(seconds) ?? 0);
-  if (where === 'error') throw new CallError('job failed on purpose', EIO, odd);
-  return where === 'result' ? odd : 'done';
+function unserializable({ args: [where = null, seconds = null] }: Call): JobBody {
+  return async (job) => {
+    const odd = new Unserializable('bytes');
+    job.setProgress(50n, 'half way', where === 'progress' ? odd : null);
+    await job.sleep(numberOf(seconds) ?? 0);
+    if (where === 'error') throw new CallError('job failed on purpose', EIO, odd);
+    return where === 'result' ? odd : 'done';
+  };
 }
 
-/** Throws an exception of a kind; some carry other texts in a job than in a plain call. */
+/** Throws an exception of this kind. The text of an unknown kind says whether it was raised in a job. */
 export function raise(kind: string, inJob: boolean): never {
   switch (kind) {
     case 'callerror':
@@ -145,30 +154,18 @@ export function raise(kind: string, inJob: boolean): never {
   }
 }
 
-function foreignJobs({ middleware, session, args }: Call): PyValue {
-  const [count = null, seconds = null] = args;
+function foreignJobs({ middleware, session, args: [count = null, seconds = null] }: Call): PyValue {
   const nothing = (): void => undefined;
   const silent = { send: nothing, close: nothing, terminate: nothing, cut: nothing };
   const origin = { text: 'another session', address: null, secure: true, isTls: false };
-  const other = new Session(0, silent, origin, session.dialect);
-  other.credentials = newCredentials('UNIX_SOCKET', ROOT);
-  const call: Call = {
-    middleware,
-    session: other,
-    args: [1n, seconds, null, null],
-    signal: other.signal,
-  };
-  const total = numberOf(count) ?? 0;
-  return Array.from({ length: total }, (_, index) => {
-    const result = `foreign ${index + 1}`;
-    const job = middleware.jobs.start({
-      method: 'test.job',
-      body: walk({ extra: true }),
-      options: {},
-      args: [1n, seconds, null, result],
-      call: { ...call, args: [1n, seconds, null, result] },
-      messageId: int(index + 1),
-    });
+  const owner = new Session(0, silent, origin, session.dialect);
+  owner.credentials = newCredentials('UNIX_SOCKET', ROOT);
+  return Array.from({ length: numberOf(count) ?? 0 }, (_, index) => {
+    const args = [1n, seconds, null, `foreign ${index + 1}`];
+    const body = steppedJob(args, { extra: true });
+    const messageId = int(index + 1);
+    const spec = { method: 'test.job', body, options: {}, args, owner, messageId };
+    const job = middleware.jobs.start(spec);
     return int(job.id);
   });
 }

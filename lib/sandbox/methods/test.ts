@@ -1,4 +1,6 @@
+/** `test.*` methods that answer at once: whatever a client has to cope with. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Call, MethodTable } from '../middleware.js';
 import {
   CallError,
   EINVAL,
@@ -8,9 +10,7 @@ import {
   notAuthenticated,
   type Complaint,
 } from '../python/exceptions.js';
-import { text, type Call, type MethodTable } from './table.js';
 import { complaint, optional, required } from '../python/parameters.js';
-import { raise } from './test-jobs.js';
 import {
   PyDate,
   PyDateTime,
@@ -23,8 +23,10 @@ import {
   dict,
   int,
   numberOf,
+  stringOf,
   type PyValue,
 } from '../python/values.js';
+import { raise } from './test-jobs.js';
 
 const EVENT_KINDS: ReadonlyMap<string, 'added' | 'changed' | 'removed'> = new Map([
   ['ADDED', 'added'],
@@ -32,13 +34,12 @@ const EVENT_KINDS: ReadonlyMap<string, 'added' | 'changed' | 'removed'> = new Ma
   ['REMOVED', 'removed'],
 ]);
 
-/** `test.*` methods that answer at once: whatever a client has to cope with. */
 export const testMethods: MethodTable = {
   /** Its arguments, as a list. */
   'test.echo': { params: null, run: ({ args }) => [...args] },
 
   'test.sleep': { params: [required('seconds', 'number')], run: sleep },
-  /** The same: what a thread does on after the connection is gone can't be seen from outside. */
+  /** The same. The real method goes on in a thread when the connection is gone; nobody sees that. */
   'test.sleep_thread': { params: [required('seconds', 'number')], run: sleep },
 
   'test.int': { params: [optional('value', 'integer', 7n)], run: ({ args }) => args[0] ?? 7n },
@@ -56,11 +57,11 @@ export const testMethods: MethodTable = {
       optional('extra', 'any', null),
     ],
     run: ({ args: [errno, reason, extra = null] }) => {
-      throw new CallError(text(reason), numberOf(errno) ?? EFAULT, extra);
+      throw new CallError(stringOf(reason), numberOf(errno) ?? EFAULT, extra);
     },
   },
 
-  /** With `true` as its parameter an error that complains of nothing. */
+  /** Two complaints; none when the parameter is `true`. */
   'test.validation': {
     params: [optional('nothing', 'boolean', false)],
     run: ({ args }) => {
@@ -75,12 +76,12 @@ export const testMethods: MethodTable = {
     },
   },
 
-  /** A model: `name` of two characters or more, `count` up to 10, `tags` a list, nothing else. */
+  /** Checks its parameter: `name` has at least two characters, `count` is at most 10, `tags` a list. */
   'test.validated': { params: [required('thing')], run: validated },
 
   'test.raise_': {
     params: [required('kind', 'string')],
-    run: ({ args }) => raise(text(args[0]), false),
+    run: ({ args }) => raise(stringOf(args[0]), false),
   },
 
   'test.unserializable': { params: [], run: () => new Unserializable('object') },
@@ -143,7 +144,7 @@ export const testMethods: MethodTable = {
     run: emit,
   },
 
-  /** The next message finds the session logged out. */
+  /** The session is logged out when its next message comes. */
   'test.expire_session': {
     params: [],
     run: ({ session }) => {
@@ -164,10 +165,10 @@ export const testMethods: MethodTable = {
     run: ({ args }) => 'x'.repeat(numberOf(args[0]) ?? 0),
   },
 
-  /** The result is this text as it is, whether JSON or not. */
+  /** The result is this text, whether it is JSON or not. */
   'test.raw': {
     params: [required('text', 'string')],
-    run: ({ args }) => new RawJson(text(args[0])),
+    run: ({ args }) => new RawJson(stringOf(args[0])),
   },
 };
 
@@ -201,8 +202,8 @@ function validated({ args }: Call): PyValue {
 
 function emit({ middleware, args }: Call): PyValue {
   const [kind, fields = null, id = null, extra = null, count = 1n] = args;
-  const event = EVENT_KINDS.get(text(kind));
-  if (event === undefined) throw new CallError(`Unknown event type ${text(kind)}`, EINVAL);
+  const event = EVENT_KINDS.get(stringOf(kind));
+  if (event === undefined) throw new CallError(`Unknown event type ${stringOf(kind)}`, EINVAL);
   const times = numberOf(count) ?? 1;
   for (let i = 0; i < times; i += 1)
     middleware.events.publish(event, 'test.event', () => ({

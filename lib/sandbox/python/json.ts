@@ -1,12 +1,12 @@
-import { PyJsonError, decodeExtended } from './types.js';
+import { PyJsonError, decodeExtended } from './object-hook.js';
 import { PyFloat, type PyDict, type PyValue } from './values.js';
 
 export { PyJsonError };
 
-/** Nested too deep: the real server's stack gives out and the connection with it. */
+/** Text nested too deep: the real server's stack overflows, and its connection ends. */
 export class PyJsonNesting extends Error {}
 
-/** 5,000 levels pass on the real server and 10,000 do not; where between it ends is a guess. */
+/** 5,000 levels pass on the real server and 10,000 do not; the limit between them is a guess. */
 const MAX_DEPTH = 9_000;
 const MAX_INT_DIGITS = 4300;
 
@@ -50,7 +50,7 @@ class Parser {
     for (;;) {
       this.space();
       let value = this.openOrScalar(open);
-      // A finished value goes into what is open around it, which may finish that in turn.
+      // A finished value goes into the container around it, which may be finished by it.
       while (value !== undefined) {
         const around = open.at(-1);
         if (around === undefined) return value;
@@ -94,7 +94,7 @@ class Parser {
     around: { readonly members: PyDict; key: string },
     value: PyValue,
   ): PyValue | undefined {
-    around.members.set(around.key, value); // of duplicate keys the last value stays, at the first one's place
+    around.members.set(around.key, value); // of duplicate keys the last value counts, in the first one's place
     this.space();
     if (this.take(',')) {
       this.space();
@@ -167,7 +167,7 @@ class Parser {
     if (kind === undefined) throw this.error('Unterminated string starting at', start);
     if (kind === 'u') {
       const hex = this.text.slice(this.at + 2, this.at + 6);
-      // Python wants something behind the digits, too.
+      // Python refuses digits at the end of the text, too.
       if (!/^[0-9a-fA-F]{4}$/.test(hex) || this.at + 6 >= this.text.length)
         throw this.error('Invalid \\uXXXX escape', this.at + 1);
       this.at += 6;

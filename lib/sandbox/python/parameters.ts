@@ -1,5 +1,5 @@
-import { ValidationErrors, type Complaint } from './exceptions.js';
-import { EINVAL } from './exceptions.js';
+/** The parameters of methods, and the complaints about arguments that do not fit them. */
+import { EINVAL, ValidationErrors, type Complaint } from './exceptions.js';
 import { PyFloat, numberOf, type PyValue } from './values.js';
 
 type Kind = 'any' | 'number' | 'integer' | 'string' | 'boolean' | 'list' | 'dict';

@@ -33,12 +33,12 @@ export class PyInterface {
   ) {}
 }
 
-/** JSON text that goes into an answer as it is; tests use it to make the sandbox say anything. */
+/** JSON text that is copied into an answer; with it tests make the sandbox send anything. */
 export class RawJson {
   constructor(readonly text: string) {}
 }
 
-/** An object that json.dumps refuses; `className` is what its complaint names. */
+/** An object that json.dumps refuses with a message that names its class. */
 export class Unserializable {
   constructor(readonly className: string) {}
 }
@@ -89,6 +89,11 @@ export function numberOf(value: PyValue | undefined): number | undefined {
   if (value instanceof PyFloat) return value.value;
   if (typeof value === 'boolean') return Number(value);
   return undefined;
+}
+
+/** A str; '' for any other value. */
+export function stringOf(value: PyValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }
 
 /** What `type(value).__name__` says. */

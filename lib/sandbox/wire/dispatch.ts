@@ -1,5 +1,7 @@
-/** What becomes of a valid call, on either wire. */
+/** What both wires do with a message: they read it, and call the method it names. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { Job } from '../job.js';
+import type { Call, Method, Middleware } from '../middleware.js';
 import {
   CallError,
   EBUSY,
@@ -10,27 +12,82 @@ import {
   notAuthorized,
   type PyException,
 } from '../python/exceptions.js';
-import { Job } from '../methods/job.js';
-import type { Call, JobMethod, Method } from '../methods/table.js';
-import type { Middleware } from '../middleware.js';
+import { PyJsonError, PyJsonNesting, parse } from '../python/json.js';
 import { bind } from '../python/parameters.js';
-import type { Session } from './session.js';
-import type { RecordedCall } from '../stats.js';
-import { int, type PyValue } from '../python/values.js';
+import { int, type PyDict, type PyValue } from '../python/values.js';
+import type { RecordedCall } from '../recorder.js';
+import type { Session } from '../session.js';
+
+/** The longest message in characters: before a login, after it, and for two methods that carry files. */
+const MAX_ANONYMOUS = 8192;
+const MAX_MESSAGE = 65536;
+const MAX_LARGE_MESSAGE = 2097152;
+const LARGE_METHODS: readonly PyValue[] = ['filesystem.file_receive', 'failover.datastore.sql'];
+
+/** The object in a message, or what is wrong with its JSON. Null when the message ended the connection. */
+export function readMessage(
+  middleware: Middleware,
+  session: Session,
+  text: string,
+): PyDict | PyJsonError | null {
+  middleware.recorder.message(text);
+  const length = characters(text);
+  if (session.credentials === null && length > MAX_ANONYMOUS) {
+    session.close(1007, 'Anonymous connection max message length is 8 kB');
+    return null;
+  }
+  if (length > MAX_LARGE_MESSAGE) return tooLong(session);
+  let message: PyValue;
+  try {
+    message = parse(text);
+  } catch (error) {
+    if (error instanceof PyJsonNesting) {
+      session.terminate();
+      return null;
+    }
+    if (!(error instanceof PyJsonError)) throw error;
+    return length > MAX_MESSAGE ? tooLong(session) : error;
+  }
+  if (length > MAX_MESSAGE && !isLarge(message)) return tooLong(session);
+  const now = performance.now();
+  if (session.expired || now - session.lastMessage > session.idleLimitMs)
+    middleware.logout(session);
+  session.lastMessage = now;
+  if (message instanceof Map) return message;
+  const isBatch = Array.isArray(message);
+  return new PyJsonError(
+    isBatch ? 'Batch messages are not supported at this time' : 'Invalid Message Format',
+  );
+}
+
+function tooLong(session: Session): null {
+  session.close(1009, 'Max message length is 64 kB');
+  return null;
+}
+
+/** Python counts code points, JavaScript UTF-16 units. */
+function characters(text: string): number {
+  const pairs = text.length > MAX_ANONYMOUS ? (text.match(/[\ud800-\udbff]/g)?.length ?? 0) : 0;
+  return text.length - pairs;
+}
+
+function isLarge(message: PyValue): boolean {
+  return message instanceof Map && LARGE_METHODS.includes(message.get('method') ?? null);
+}
 
 export interface Request {
-  /** Undefined: nobody is told what becomes of it. */
+  /** Undefined for a notification, which gets no answer. */
   readonly id: PyValue | undefined;
   readonly method: string;
-  /** An exception is what is wrong with them, which only those are told who may call the method. */
+  /** An exception says what is wrong with them. Only a session that may call the method gets it. */
   readonly params: PyValue[] | PyException;
-  /** The id that the events of a job name; undefined breaks them, as on the real server. */
+  /** The id that a job's events show. Without one the events have no JSON form, as on the real server. */
   readonly messageId: PyValue | undefined;
-  /** Whether a job is answered with its result, not with its id; asked when it has started. */
+  /** Whether the answer is a job's result, not its id. Asked when the job has started. */
   readonly waitsForJob: () => boolean;
 }
 
-/** Does what is asked for, and answers. */
+/** Calls the method and answers. */
 export async function serve(
   middleware: Middleware,
   session: Session,
@@ -52,11 +109,11 @@ export async function serve(
     }
     await slot;
     const ran = middleware.recorder.run(name);
-    let accepted: Job | null = null;
+    let started: Job | null = null;
     try {
       if (!session.closed) {
         const outcome = await run(middleware, session, request, method, recorded);
-        if (outcome instanceof Job) accepted = outcome;
+        if (outcome instanceof Job) started = outcome;
         else session.answer(id, outcome);
       }
     } catch (error) {
@@ -65,22 +122,22 @@ export async function serve(
       ran();
       session.slots.release();
     }
-    if (accepted === null) return;
-    await accepted.admitted;
-    session.answer(id, int(accepted.id));
+    if (started === null) return;
+    await started.admitted;
+    session.answer(id, int(started.id));
   } finally {
     recorded.answered();
   }
 }
 
-/** Why a session may not call a method, if it may not. */
-export function objection(session: Session, { access = 'login' }: Method): CallError | null {
+/** The error for a session that may not call a method; null if it may. */
+export function accessError(session: Session, { access = 'login' }: Method): CallError | null {
   if (access === 'anyone') return null;
   if (session.credentials === null) return notAuthenticated();
   return access === 'admin' && !session.isAdmin ? notAuthorized() : null;
 }
 
-/** A job is answered with its id, when it has one: it holds no slot until then. */
+/** The call's result, or the job it started, whose id is the answer. Such a job's call gives its slot back at once. */
 async function run(
   middleware: Middleware,
   session: Session,
@@ -88,24 +145,25 @@ async function run(
   method: Method,
   recorded: RecordedCall,
 ): Promise<PyValue | Job> {
-  await authorize(middleware, session, request.method, method);
-  const { params } = request;
+  const { method: name, params, messageId } = request;
+  await authorize(middleware, session, name, method);
   if (!Array.isArray(params)) throw params;
   const args = method.params === null ? params : bind(method.params, params);
   const record = (): void => {
-    middleware.journal?.record(request.method, params, session.number);
+    middleware.journal?.record(name, params, session.number);
   };
   const call: Call = { middleware, session, args, signal: session.signal };
   if ('run' in method) {
     record();
     return method.run(call);
   }
-  const job = startJob(call, request, params, method);
-  if (job.spec.args === params) record(); // not merged into another, which is run instead
+  const spec = { method: name, body: method.body(call), options: method.job, args: params };
+  const job = middleware.jobs.start({ ...spec, owner: session, messageId });
+  if (job.spec.args === params) record(); // the call did not join another's job
   recorded.lasts(job.finished);
   if (!request.waitsForJob()) return job;
   await job.finished; // the slot stays taken, as on the real server
-  return outcome(job);
+  return resultOf(job);
 }
 
 async function authorize(
@@ -114,8 +172,8 @@ async function authorize(
   name: string,
   method: Method,
 ): Promise<void> {
-  const refused = objection(session, method);
-  if (refused !== null) throw refused;
+  const error = accessError(session, method);
+  if (error !== null) throw error;
   const { address } = session.origin;
   if (session.credentials !== null || address === null || name === 'core.set_options') return;
   const wait = middleware.limiter.take(name, address);
@@ -124,20 +182,8 @@ async function authorize(
   throw new CallError('Rate Limit Exceeded', EBUSY);
 }
 
-function startJob(
-  call: Call,
-  { method: name, messageId }: Request,
-  args: readonly PyValue[],
-  method: JobMethod,
-): Job {
-  method.check?.(call);
-  const { body, job: options } = method;
-  return call.middleware.jobs.start({ method: name, body, options, args, call, messageId });
-}
-
-/** A failure whose text is empty is taken for none, by the real server too. */
-function outcome({ failure, result }: Job): PyValue {
-  const error: PyException | null = failure?.message === '' ? null : failure;
-  if (error !== null) throw error;
+/** Throws the job's failure. The real server, too, takes a failure with an empty text for none. */
+function resultOf({ failure, result }: Job): PyValue {
+  if (failure !== null && failure.message !== '') throw failure;
   return result;
 }

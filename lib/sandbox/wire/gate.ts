@@ -1,19 +1,19 @@
+/** Lets a sandbox stall: nothing is read or done meanwhile. What was held back is done in its order afterwards. */
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** What can stop reading for a while: a WebSocket. */
+/** A WebSocket, which can stop reading for a while. */
 export interface Pausable {
   pause(): void;
   resume(): void;
 }
 
-/** Lets a sandbox stall: nothing is read, and what was to be done is done when it goes on, in its order. */
 export class Gate {
   private readonly sockets = new Set<Pausable>();
   private readonly held: (() => void)[] = [];
   private isShut = false;
   private isDraining = false;
 
-  /** Does this now, or once the sandbox goes on. */
+  /** Does this now, or when the sandbox goes on. */
   pass(action: () => void): void {
     if (this.isShut || this.held.length > 0) this.held.push(action);
     else action();
@@ -39,12 +39,12 @@ export class Gate {
     if (!this.isDraining) void this.drain();
   }
 
-  /** One action a turn, as messages are read. */
+  /** Does one action in each turn of the event loop, at the pace at which messages are read. */
   private async drain(): Promise<void> {
     this.isDraining = true;
     while (!this.isShut && this.held.length > 0) {
       this.held[0]?.();
-      this.held.shift(); // afterwards: what it leads to queues up behind the others
+      this.held.shift(); // only now, so that actions it causes are held behind the others
       await turn();
     }
     this.isDraining = false;

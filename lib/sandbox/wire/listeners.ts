@@ -1,13 +1,16 @@
+/** The HTTP servers, and the WebSockets that come in by them. */
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import { legacy } from './legacy.js';
 import type { Middleware, Peer, Protocol } from '../middleware.js';
+import type { Transport } from '../session.js';
+import type { Certificate } from './certificate.js';
+import type { Gate } from './gate.js';
+import { legacy } from './legacy.js';
 import { rpc } from './rpc.js';
-import type { Wire } from './session.js';
 
 /** API versions there is a path for, beside `current`. */
 const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v26.0.0', 'v27.0.0'];
@@ -15,17 +18,11 @@ const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v
 /** The largest message in bytes, after inflation; the real server refuses 4 MiB itself. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 1;
 
-/** The longest path of a Unix socket in bytes (Linux); a longer one would be cut silently. */
+/** The longest path of a Unix socket in bytes (Linux). The system would cut a longer one silently. */
 const MAX_SOCKET_PATH = 107;
 
 /** The header of a text message of 1024 bytes, and 512 of them. */
 const HALF_FRAME = Buffer.concat([Buffer.from([0x81, 126, 4, 0]), Buffer.alloc(512, '{"half": ')]);
-
-/** A certificate and its private key, both PEM. */
-export interface Certificate {
-  readonly cert: string;
-  readonly key: string;
-}
 
 /** Where to listen: a Unix socket's path, or TCP (port 0: any free one), with TLS if there is a certificate. */
 export type Address =
@@ -40,17 +37,18 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Answers handshakes with an HTTP status instead, while it returns one. */
-export type Refusal = () => number | null;
+/** What the listeners of a sandbox share. */
+export interface Surroundings {
+  readonly middleware: Middleware;
+  readonly gate: Gate;
+  /** While it returns an HTTP status, handshakes are answered with that. */
+  readonly refusal: () => number | null;
+}
 
 /** Rejects with the system's error (EADDRINUSE, EACCES, …), or TLS's about the certificate. */
-export async function listen(
-  middleware: Middleware,
-  address: Address,
-  refusal: Refusal,
-): Promise<Listener> {
+export async function listen(surroundings: Surroundings, address: Address): Promise<Listener> {
+  const { gate, refusal } = surroundings;
   const certificate = 'path' in address ? undefined : address.certificate;
-  const { gate } = middleware;
   const answerLater: http.RequestListener = (request, response) => {
     gate.pass(() => {
       answer(request, response);
@@ -64,7 +62,7 @@ export async function listen(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: true,
-    allowSynchronousEvents: false, // a call that is over at once gives its slot back before the next is read
+    allowSynchronousEvents: false, // a call that ends at once gives its slot back before the next is read
     maxPayload: MAX_MESSAGE_BYTES,
     autoPong: false, // a stalled sandbox sends none
     WebSocket: SandboxSocket,
@@ -80,11 +78,11 @@ export async function listen(
       const { remoteAddress = '', remotePort = 0 } = request.socket;
       const isTls = certificate !== undefined;
       const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
-      serve(middleware, protocol, webSocket, socket, peer);
+      serve(surroundings, protocol, webSocket, socket, peer);
     });
   };
   server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => undefined); // whoever it is need not stay
+    socket.on('error', () => undefined); // a client may leave before its handshake is answered
     gate.pass(() => {
       upgrade(request, socket, head);
     });
@@ -111,19 +109,18 @@ export async function listen(
 
 /** One WebSocket's life as a session. */
 function serve(
-  middleware: Middleware,
+  { middleware, gate }: Surroundings,
   protocol: Protocol,
   socket: SandboxSocket,
   stream: Duplex,
   peer: Peer | null,
 ): void {
-  const { gate } = middleware;
   const whenOpen = (action: () => void): void => {
     gate.pass(() => {
       if (socket.readyState === WebSocket.OPEN) action();
     });
   };
-  const wire: Wire = {
+  const transport: Transport = {
     send: (data) => {
       whenOpen(() => {
         socket.send(data);
@@ -142,11 +139,11 @@ function serve(
     },
   };
   gate.add(socket);
-  const session = middleware.open(wire, peer, protocol.dialect);
+  const session = middleware.open(transport, peer, protocol.dialect);
   protocol.opened(middleware, session);
   socket.on('message', (data: Buffer, isBinary) => {
     whenOpen(() => {
-      if (isBinary) wire.close(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
+      if (isBinary) transport.close(1003, 'Invalid websocket message type: <WSMsgType.BINARY: 2>');
       else protocol.receive(middleware, session, data.toString('utf8'));
     });
   });
@@ -155,7 +152,7 @@ function serve(
       socket.pong(data);
     });
   });
-  socket.on('error', () => undefined); // a broken frame; the close that follows says it
+  socket.on('error', () => undefined); // a broken frame; ws closes the connection by itself
   socket.on('close', () => {
     gate.remove(socket);
     middleware.closed(session);
@@ -215,7 +212,7 @@ function bound(server: net.Server, address: Address): Promise<void> {
   });
 }
 
-/** Removes the socket file of a sandbox that is no more; one that answers stays, and listening on it fails. */
+/** Removes the socket file of a sandbox that has ended. One that still answers keeps its file, and to listen fails. */
 async function reclaim(path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH)
     throw Object.assign(new Error(`the socket path is longer than ${MAX_SOCKET_PATH} bytes`), {

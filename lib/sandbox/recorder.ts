@@ -1,18 +1,21 @@
-/** Messages kept for tests to look at. */
+/** What the sandbox keeps of what it did: counts for tests, and a journal file of its calls. */
+import * as fs from 'node:fs';
+import type { MechanismName } from './login/accounts.js';
+import { dump } from './python/dump.js';
+import { dict, int, type PyValue } from './python/values.js';
+
+/** So many messages are kept for tests to look at. */
 const KEPT = 1000;
 
 /** Calls that a client makes for its own sake, not for its user. */
 const HOUSEKEEPING: ReadonlySet<string> = new Set(['core.subscribe', 'core.set_options']);
 
-/** The ways of auth.login_ex to log in. */
-export type Mechanism = 'API_KEY_PLAIN' | 'PASSWORD_PLAIN' | 'TOKEN_PLAIN' | 'OTP_TOKEN' | 'SCRAM';
-
 /** What the sandbox counted since its start. */
 export interface Stats {
-  /** Successful logins, those of Unix connections not counted. */
+  /** Successful logins. The root login of a Unix connection is not counted. */
   readonly logins: number;
-  /** The same by mechanism; auth.login and auth.login_with_api_key count as theirs. */
-  readonly loginsBy: Readonly<Record<Mechanism, number>>;
+  /** The same by mechanism; auth.login and auth.login_with_api_key count as PASSWORD_PLAIN and API_KEY_PLAIN. */
+  readonly loginsBy: Readonly<Record<MechanismName, number>>;
   readonly failedLogins: number;
   /** WebSockets ever accepted. */
   readonly connections: number;
@@ -20,20 +23,20 @@ export interface Stats {
   readonly open: number;
   /** Valid requests that named a method. */
   readonly calls: number;
-  /** Calls received and not yet answered, at most at once; core.subscribe and core.set_options left out. */
+  /** The most calls at once that were received and not yet answered; core.subscribe and core.set_options left out. */
   readonly maxOutstanding: number;
   /** The same, but only those that had a slot. */
   readonly maxRunning: number;
-  /** Calls not yet answered and, after their answer, the jobs they started: at most at once. */
+  /** The most at once of calls not yet answered and of jobs that answered calls had started. */
   readonly maxBusy: number;
   /** Text messages received. */
   readonly messages: number;
 }
 
 export interface RecordedCall {
-  /** The call started a job that ends with this promise. */
+  /** Says that the call started a job that ends with this promise. */
   lasts(until: Promise<void>): void;
-  /** The call is answered. Once. */
+  /** Says that the call is answered. To be called once. */
   answered(): void;
 }
 
@@ -63,7 +66,7 @@ export class Recorder {
     if (this.received.length > KEPT) this.received.shift();
   }
 
-  /** A call came in. */
+  /** Counts a call that came in. */
   call(method: string): RecordedCall {
     this.stats.calls += 1;
     this.counts.set(method, this.countOf(method) + 1);
@@ -86,7 +89,7 @@ export class Recorder {
     };
   }
 
-  /** A call got its slot; what is returned is called once when it gives it back. */
+  /** Counts a call that got its slot. What is returned is to be called once, when the call gives the slot back. */
   run(method: string): () => void {
     if (HOUSEKEEPING.has(method)) return () => undefined;
     this.running += 1;
@@ -98,5 +101,27 @@ export class Recorder {
 
   countOf(method: string): number {
     return this.counts.get(method) ?? 0;
+  }
+}
+
+/** A file of the calls that were run, a JSON line each. A line is whole even when the process is killed. */
+export class Journal {
+  private file: number | null;
+
+  /** Appends to the file. Throws the system's error. */
+  constructor(path: string) {
+    this.file = fs.openSync(path, 'a', 0o600);
+  }
+
+  /** To be called before the call is run. The parameters of logins are left out: they hold secrets. */
+  record(method: string, params: PyValue[], connection: number): void {
+    if (this.file === null) return;
+    const shown = method.startsWith('auth.') ? {} : { params };
+    fs.writeSync(this.file, `${dump(dict({ method, ...shown, connection: int(connection) }))}\n`);
+  }
+
+  close(): void {
+    if (this.file !== null) fs.closeSync(this.file);
+    this.file = null;
   }
 }

@@ -1,3 +1,4 @@
+/** One job: what core.get_jobs shows of it, and how it gets there. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CallError,
@@ -6,18 +7,18 @@ import {
   isValidation,
   ValidationErrors,
   type PyException,
-} from '../python/exceptions.js';
-import type { Call } from './table.js';
-import { credentialsData, type Credentials, type Session } from '../wire/session.js';
-import { datetime, dict, int, type PyDict, type PyValue } from '../python/values.js';
+} from './python/exceptions.js';
+import { datetime, dict, int, type PyDict, type PyValue } from './python/values.js';
+import { credentialsData, type Credentials, type Session } from './session.js';
 
 export type JobState = 'WAITING' | 'RUNNING' | 'SUCCESS' | 'FAILED' | 'ABORTED';
 
 /** How a method's jobs behave. Every member is off unless given. */
 export interface JobOptions {
   readonly abortable?: boolean;
+  /** No events tell of the job, and nothing is kept of it when it has ended. */
   readonly transient?: boolean;
-  /** Audited jobs answer before their last event. */
+  /** The job's caller is answered before the job's last event. */
   readonly audited?: boolean;
   /** Jobs with the same lock run one after the other. */
   readonly lock?: string;
@@ -29,28 +30,23 @@ export interface JobOptions {
   readonly describe?: (args: readonly PyValue[]) => string;
 }
 
-/**
- * What a job does. It may stop when `job.signal` is aborted; its outcome no longer counts then.
- * `call` is the call that started it, whose connection may be gone meanwhile.
- */
-export type JobBody = (
-  job: Job,
-  args: readonly PyValue[],
-  call: Call,
-) => Promise<PyValue> | PyValue;
+/** What a job does. It may stop when `job.signal` is aborted: its outcome no longer counts then. */
+export type JobBody = (job: Job) => Promise<PyValue> | PyValue;
 
 export interface JobSpec {
   readonly id: number;
   readonly method: string;
+  /** The arguments as sent, which the job shows. */
   readonly args: readonly PyValue[];
   readonly options: JobOptions;
-  readonly messageId: PyValue[];
+  readonly body: JobBody;
+  /** The ids of the requests that the job was started by so far. */
+  readonly messageIds: readonly PyValue[];
   readonly owner: Session;
   /** Called whenever the fields changed enough to tell the subscribers. */
   readonly changed: (job: Job) => void;
 }
 
-/** One job: what core.get_jobs shows of it, and how it gets there. */
 export class Job {
   readonly messageIds: PyValue[];
   state: JobState = 'WAITING';
@@ -61,7 +57,7 @@ export class Job {
   };
   result: PyValue = null;
   failure: PyException | null = null;
-  /** Resolves when its callers are to be told its id. */
+  /** Resolves when the job's callers may be told its id. */
   readonly admitted: Promise<void>;
   isAdmitted = false;
   readonly finished: Promise<void>;
@@ -74,7 +70,7 @@ export class Job {
   private tellAdmitted!: () => void;
 
   constructor(readonly spec: JobSpec) {
-    this.messageIds = [...spec.messageId];
+    this.messageIds = [...spec.messageIds];
     this.credentials = spec.owner.credentials;
     this.admitted = new Promise((resolve) => {
       this.tellAdmitted = resolve;
@@ -96,7 +92,7 @@ export class Job {
     return this.state !== 'WAITING' && this.state !== 'RUNNING';
   }
 
-  /** Full administrators see every job; others those of a session of theirs that still lives. */
+  /** Administrators see every job. Others see the jobs of their own sessions, as long as the session is open. */
   isVisibleTo(session: Session): boolean {
     if (session.credentials === null) return false;
     if (session.isAdmin) return true;
@@ -108,15 +104,15 @@ export class Job {
     this.tellAdmitted();
   }
 
-  /** From WAITING to the end. Never throws: what goes wrong is the job's outcome. */
-  async run(body: JobBody, call: Call): Promise<void> {
+  /** Runs the body, to the job's end. Never throws: an exception is the job's outcome. */
+  async run(): Promise<void> {
     this.state = 'RUNNING';
     this.spec.changed(this);
     try {
-      this.result = await Promise.race([body(this, call.args, call), this.aborted()]);
+      this.result = await Promise.race([this.spec.body(this), this.aborted()]);
       this.state = 'SUCCESS';
       this.timeFinished = Date.now();
-      this.setProgress(100n); // tells the subscribers too, unless 100 was reached before
+      this.setProgress(100n); // this tells the subscribers too, unless the progress was 100 before
     } catch (error) {
       this.timeFinished = Date.now();
       if (this.signal.aborted) this.state = 'ABORTED';
@@ -127,14 +123,14 @@ export class Job {
     this.spec.changed(this);
   }
 
-  /** Ends a job that runs, after the caller was answered; one that still waits ends when its turn would come. */
+  /** Aborts a running job as soon as the caller is answered. A waiting job ends when it would have been run. */
   abort(): void {
     setImmediate(() => {
       if (!this.isFinished) this.stopping.abort();
     });
   }
 
-  /** Never started: the abort came first. */
+  /** Ends a job that was aborted before it was run. */
   cancel(): void {
     this.state = 'ABORTED';
     this.timeFinished = Date.now();
@@ -142,9 +138,9 @@ export class Job {
     this.spec.changed(this);
   }
 
-  /** Tells the subscribers and the jobs that wait for this one, if anything changed. */
+  /** Tells the subscribers and the jobs that follow this one, if anything changed. */
   setProgress(percent: PyValue, description?: string, extra: PyValue = null): void {
-    if (this.state === 'ABORTED' || this.state === 'FAILED') return; // a body that didn't notice
+    if (this.state === 'ABORTED' || this.state === 'FAILED') return; // the body has not stopped yet
     const before = this.progress;
     const after = {
       percent,
@@ -162,7 +158,7 @@ export class Job {
     for (const follower of this.followers) follower.mirror(this);
   }
 
-  /** core.job_wait: this job shows the other's progress and ends as it does. */
+  /** What core.job_wait does: this job shows the other's progress and ends as the other does. */
   async follow(other: Job): Promise<PyValue> {
     this.mirror(other);
     other.followers.push(this);
@@ -174,7 +170,7 @@ export class Job {
       : new CallError(failure.message);
   }
 
-  /** Sleeps `seconds`, until the job is aborted at most. */
+  /** Sleeps `seconds`. Rejects as soon as the job is aborted. */
   async sleep(seconds: number): Promise<void> {
     await delay(seconds * 1000, undefined, { signal: this.signal });
   }

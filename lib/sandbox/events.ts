@@ -1,3 +1,4 @@
+/** Who is subscribed to which events, and the one event source. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -9,43 +10,42 @@ import {
   notAuthorized,
   type Complaint,
   type PyException,
-} from '../python/exceptions.js';
-import { complaint } from '../python/parameters.js';
-import { PyJsonError, parse } from '../python/json.js';
-import type { Session } from '../wire/session.js';
-import { PyFloat, dict, int, numberOf, type PyDict, type PyValue } from '../python/values.js';
+} from './python/exceptions.js';
+import { complaint } from './python/parameters.js';
+import { PyJsonError, parse } from './python/json.js';
+import { PyFloat, dict, int, numberOf, type PyDict, type PyValue } from './python/values.js';
+import type { Session } from './session.js';
 
-/** An event's body; which members there are depends on the kind. */
+/** An event's body. Which members it has depends on the kind of event. */
 export interface EventBody {
   readonly id?: PyValue;
   readonly fields?: PyValue;
   readonly extra?: PyDict;
 }
 
-/** The only event source there is: `test.ticker:{"interval": seconds, "count": n, "error": text}`. */
+/** The name of the only event source. Its subscribers give options: `test.ticker:{"interval": seconds, "count": n, "error": text}`. */
 const TICKER = 'test.ticker';
 
 interface Subscription {
   readonly session: Session;
   readonly name: string;
-  /** Set on an event source's subscription. */
+  /** Ends the source of an event source's subscription; null on other subscriptions. */
   readonly stop: AbortController | null;
 }
 
-/** Who wants which events. */
 export class Events {
   private readonly subscriptions = new Map<string, Subscription>();
 
-  /** Without full privileges a user may not see everything, and a stranger nothing. */
+  /** Administrators may read every event, other users those of jobs and of tests, and nobody without a login. */
   static mayRead(session: Session, name: string): boolean {
     if (session.credentials === null) return false;
     return session.isAdmin || name === 'core.get_jobs' || name.startsWith('test.');
   }
 
-  /** A subscription, by its id. Throws EACCES for what the user may not see. */
+  /** Subscribes and returns the subscription's id. Throws EACCES for events that the user may not read. */
   subscribe(session: Session, name: string, id: string = randomUUID()): string {
     if (!Events.mayRead(session, name)) throw notAuthorized();
-    this.subscriptions.get(id)?.stop?.abort(); // given again, an id has its new meaning
+    this.subscriptions.get(id)?.stop?.abort(); // a client may use its id again: the new subscription counts
     const isSource = name.startsWith(`${TICKER}:`) || name === TICKER;
     const stop = isSource ? new AbortController() : null;
     this.subscriptions.set(id, { session, name, stop });
@@ -60,7 +60,7 @@ export class Events {
     else this.endSource(id, null);
   }
 
-  /** The connection is gone: nobody is told. */
+  /** Ends a session's subscriptions because its connection is gone. */
   drop(session: Session): void {
     for (const [id, subscription] of this.subscriptions) {
       if (subscription.session !== session) continue;
@@ -69,7 +69,7 @@ export class Events {
     }
   }
 
-  /** Sends an event to each session that wants it, once however many subscriptions it has. */
+  /** Sends an event to each subscribed session, once even if it has several subscriptions. */
   publish(
     kind: 'added' | 'changed' | 'removed',
     collection: string,
@@ -112,7 +112,7 @@ export class Events {
   }
 }
 
-/** A removed event carries its fields under `extra`. */
+/** An event's params. A removed event has its fields under `extra`. */
 function eventParams(kind: string, collection: string, body: EventBody): PyDict {
   const params = dict({ msg: kind, collection });
   if (body.id !== undefined) params.set('id', body.id);

@@ -1,4 +1,7 @@
-import { findAccount, userInfo } from './accounts.js';
+/** `auth.*`: the logins, the logout, and who is logged in. */
+import { findAccount, userInfo, type MechanismName } from '../login/accounts.js';
+import type { Call, MethodTable } from '../middleware.js';
+import { repr } from '../python/dump.js';
 import {
   CallError,
   EINVAL,
@@ -7,37 +10,10 @@ import {
   notAuthorized,
   type Complaint,
 } from '../python/exceptions.js';
-import { withApiKey, withBareApiKey, withScram } from './key-login.js';
-import { authError, enter, refuse, succeed } from './login.js';
-import { text, type Call, type MethodTable } from '../methods/table.js';
 import { complaint, optional, required } from '../python/parameters.js';
-import { repr } from '../python/dump.js';
-import type { Mechanism } from '../stats.js';
-import { dict, numberOf, type PyDict, type PyValue } from '../python/values.js';
+import { dict, numberOf, stringOf, type PyValue } from '../python/values.js';
+import { MECHANISMS, accept, withBareApiKey } from './mechanisms.js';
 
-/** What a mechanism asks for and does. */
-interface Way {
-  /** Members that must be there, all strings. */
-  readonly needs: readonly string[];
-  /** Of a member, all the values it may have. */
-  readonly choices?: Readonly<Record<string, readonly string[]>>;
-  readonly login: (call: Call, data: PyDict) => Promise<PyValue> | PyValue;
-}
-
-/** The mechanisms of auth.login_ex, in the server's order. */
-const MECHANISMS: Readonly<Record<Mechanism, Way>> = {
-  API_KEY_PLAIN: { needs: ['username', 'api_key'], login: withApiKey },
-  PASSWORD_PLAIN: { needs: ['username', 'password'], login: withPassword },
-  TOKEN_PLAIN: { needs: ['token'], login: withToken },
-  OTP_TOKEN: { needs: ['otp_token'], login: withOneTimePassword },
-  SCRAM: {
-    needs: ['scram_type', 'rfc_str'],
-    choices: { scram_type: ['CLIENT_FIRST_MESSAGE', 'CLIENT_FINAL_MESSAGE'] },
-    login: withScram,
-  },
-};
-
-/** `auth.*`: the ways in and out. */
 export const authMethods: MethodTable = {
   'auth.mechanism_choices': {
     access: 'anyone',
@@ -103,12 +79,14 @@ export const authMethods: MethodTable = {
   },
 };
 
-function mechanisms({ middleware: { knowsScram } }: Call): Mechanism[] {
-  const all = Object.keys(MECHANISMS) as Mechanism[];
+/** The mechanisms that this server knows. */
+function mechanisms({ middleware: { knowsScram } }: Call): MechanismName[] {
+  const all = Object.keys(MECHANISMS) as MechanismName[];
   return all.filter((each) => each !== 'SCRAM' || knowsScram);
 }
 
-async function login(call: Call, tags: readonly Mechanism[]): Promise<PyValue> {
+/** Finds the mechanism that `login_data` names, among those allowed here, and checks its members. */
+async function login(call: Call, tags: readonly MechanismName[]): Promise<PyValue> {
   const data = call.args[0] instanceof Map ? call.args[0] : new Map<string, PyValue>();
   const tag = data.get('mechanism') ?? null;
   const known = tags.find((each) => each === tag);
@@ -118,49 +96,18 @@ async function login(call: Call, tags: readonly Mechanism[]): Promise<PyValue> {
       : "Unable to extract tag using discriminator 'mechanism'";
     throw new ValidationErrors([['login_data', reason, EINVAL]]);
   }
-  const { needs, choices = {}, login: enterBy } = MECHANISMS[known];
+  const { needs, choices = {}, login: loginWith } = MECHANISMS[known];
   const complaints = needs.flatMap((name): Complaint[] => {
     const attribute = `login_data.${known}.${name}`;
     const value = data.get(name);
     if (value === undefined) return [[attribute, 'Field required', EINVAL]];
     const allowed = choices[name];
     if (allowed === undefined) return complaint(attribute, value, 'string');
-    if (allowed.includes(text(value))) return [];
+    if (allowed.includes(stringOf(value))) return [];
     return [[attribute, `Input should be ${allowed.map(repr).join(' or ')}`, EINVAL]];
   });
   if (complaints.length > 0) throw new ValidationErrors(complaints);
-  return enterBy(call, data);
-}
-
-async function withPassword(call: Call, data: PyDict): Promise<PyValue> {
-  call.session.secondFactor = null;
-  const account = findAccount(text(data.get('username')), text(data.get('password')));
-  if (account === null) return authError(call);
-  if (account.refusal !== undefined) return refuse(call, account.refusal);
-  if (account.otp !== undefined) {
-    call.session.secondFactor = account;
-    return dict({ response_type: 'OTP_REQUIRED', username: account.name });
-  }
-  const entry = { type: 'LOGIN_PASSWORD', mechanism: 'PASSWORD_PLAIN', account } as const;
-  return succeed(call, entry, data);
-}
-
-/** One attempt: a wrong code means starting over with the password. */
-async function withOneTimePassword(call: Call, data: PyDict): Promise<PyValue> {
-  const account = call.session.secondFactor;
-  if (account === null) throw new CallError('OTP_TOKEN: no authentication in progress', EINVAL);
-  call.session.secondFactor = null;
-  if (data.get('otp_token') !== account.otp) return authError(call);
-  return succeed(call, { type: 'LOGIN_PASSWORD', mechanism: 'OTP_TOKEN', account }, data);
-}
-
-async function withToken(call: Call, data: PyDict): Promise<PyValue> {
-  const { middleware, session } = call;
-  const token = middleware.tokens.redeem(text(data.get('token')), session.origin.address);
-  if (token === null) return authError(call);
-  const { account, ttlSeconds } = token;
-  const entry = { type: 'TOKEN', mechanism: 'TOKEN_PLAIN', account } as const;
-  return succeed(call, { ...entry, idleLimitMs: ttlSeconds * 1000 }, data);
+  return loginWith(call, data);
 }
 
 function generateToken({ middleware, session, args }: Call): PyValue {
@@ -177,9 +124,10 @@ function generateToken({ middleware, session, args }: Call): PyValue {
   });
 }
 
+/** What auth.login does: returns whether the user is logged in. */
 async function plainLogin(call: Call): Promise<PyValue> {
   const [username, password, otp] = call.args;
-  const account = findAccount(text(username), text(password));
+  const account = findAccount(stringOf(username), stringOf(password));
   const isRefused =
     account === null ||
     account.refusal !== undefined ||
@@ -188,6 +136,6 @@ async function plainLogin(call: Call): Promise<PyValue> {
     await call.middleware.loginFailed(call.signal);
     return false;
   }
-  enter(call, { type: 'LOGIN_PASSWORD', mechanism: 'PASSWORD_PLAIN', account });
+  accept(call, { type: 'LOGIN_PASSWORD', mechanism: 'PASSWORD_PLAIN', account });
   return true;
 }

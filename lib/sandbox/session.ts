@@ -1,82 +1,87 @@
+/** One connection of a client: who it is logged in as, its options, and what is sent to it. */
 import { randomUUID } from 'node:crypto';
-import type { Account } from '../login/accounts.js';
-import { NotSerializable, dump } from '../python/dump.js';
-import type { PyException } from '../python/exceptions.js';
-import type { ScramLogin } from '../login/key-login.js';
-import { Slots } from './slots.js';
-import { datetime, dict, int, type PyDict, type PyValue } from '../python/values.js';
+import type { Account } from './login/accounts.js';
+import type { ScramLogin } from './login/api-keys.js';
+import { CallSlots } from './limits.js';
+import { NotSerializable, dump } from './python/dump.js';
+import type { PyException } from './python/exceptions.js';
+import { datetime, dict, int, type PyDict, type PyValue } from './python/values.js';
 
 /** What a session needs of its WebSocket. */
-export interface Wire {
-  /** A text message, or a binary one. */
+export interface Transport {
+  /** Sends a string as a text message, a Buffer as a binary one. */
   send(data: string | Buffer): void;
   close(code: number, reason: string): void;
-  /** Gone at once, without a close frame. */
+  /** Breaks the connection without a close frame. */
   terminate(): void;
-  /** Gone in the middle of a message. */
+  /** Breaks the connection in the middle of a message. */
   cut(): void;
 }
 
-/** How one of the two wires puts what a session says. */
+/** How one of the two wires (JSON-RPC, legacy) writes what a session says. */
 export interface Dialect {
   result(id: PyValue, result: PyValue): PyDict;
   error(id: PyValue, error: PyException): PyDict;
-  /** `params`: kind, collection and the rest of an event. */
+  /** `params` holds an event's kind, its collection and the rest. */
   event(params: PyDict): PyDict;
   sourceEnd(collection: string, error: PyException | null): PyDict;
-  /** In place of an answer that can't be written, or of an event (`id` undefined); null: nothing. */
+  /**
+   * What is sent in place of an answer that has no JSON form, or of such an event (`id` is undefined then). Null
+   * means that nothing is sent.
+   */
   unwritable(id: PyValue | undefined, reason: string): PyDict | null;
 }
 
 /** Where a connection comes from. */
 export interface Origin {
+  /** As `test.noauth` and `auth.sessions` show it. */
   readonly text: string;
-  /** Null on a Unix socket, which knows no login limits. */
+  /** The peer's IP address. Null on a Unix socket, where calls before a login are not limited. */
   readonly address: string | null;
-  /** Nobody could listen: a Unix socket, TLS, or this machine. */
+  /** Nobody can listen on it: it is a Unix socket, TLS, or of this machine. */
   readonly secure: boolean;
-  /** What channel bindings need. */
+  /** SCRAM's channel binding needs TLS. */
   readonly isTls: boolean;
 }
 
-/** Who a session is logged in as, and since when (`loginAt` in ms). */
+/** Who a session is logged in as, and since when (`loginAt` in ms since the epoch). */
 export interface Credentials {
   readonly type: 'UNIX_SOCKET' | 'LOGIN_PASSWORD' | 'TOKEN' | 'API_KEY';
   readonly account: Account;
-  /** The API key it was with, if it was with one. */
+  /** The API key that logged it in, if one did. */
   readonly keyId: number | null;
   readonly loginId: string;
   readonly loginAt: number;
 }
 
-/** One connection: its login, its options, its call slots. */
 export class Session {
   readonly id = randomUUID();
-  readonly slots = new Slots();
+  readonly slots = new CallSlots();
   /** The legacy wire's greeting was accepted. */
   isGreeted = false;
   readonly options = { legacyJobs: true, privateMethods: false, pyExceptions: false };
   credentials: Credentials | null = null;
-  /** Noticed when the next message arrives, as on the real server. */
+  /** The next message finds the session logged out, as on the real server. */
   expired = false;
-  /** Milliseconds without a message after which it has expired, and when the last one came. */
+  /** The session expires after so many ms without a message. */
   idleLimitMs = Infinity;
+  /** When the last message came, by `performance.now()`. */
   lastMessage = performance.now();
   /** The account whose password was right and whose one-time password is awaited. */
   secondFactor: Account | null = null;
-  /** The SCRAM login that has begun. */
+  /** The SCRAM login that waits for the client's final message. */
   scram: ScramLogin | null = null;
   private readonly ending = new AbortController();
 
   constructor(
     /** Counts from 1, in the order the connections came. */
     readonly number: number,
-    readonly wire: Wire,
+    readonly transport: Transport,
     readonly origin: Origin,
     readonly dialect: Dialect,
   ) {}
 
-  /** Aborted when the connection is gone: calls stop, jobs do not. */
+  /** Aborted when the connection is gone: its calls stop, its jobs go on. */
   get signal(): AbortSignal {
     return this.ending.signal;
   }
@@ -89,25 +94,25 @@ export class Session {
     return this.credentials?.account.admin === true;
   }
 
-  /** The connection is gone. */
+  /** Tells the session that its connection is gone. */
   end(): void {
     this.ending.abort();
   }
 
   close(code: number, reason: string): void {
-    this.wire.close(code, reason);
+    this.transport.close(code, reason);
   }
 
   terminate(): void {
-    this.wire.terminate();
+    this.transport.terminate();
   }
 
-  /** `id` undefined means a notification, which gets no answer. */
+  /** Sends a call's result. An undefined `id` is a notification's, which gets no answer. */
   answer(id: PyValue | undefined, result: PyValue): void {
     if (id !== undefined) this.send(this.dialect.result(id, result), id);
   }
 
-  /** An answer, too: what went wrong. */
+  /** Sends a call's error, unless `id` is a notification's. */
   refuse(id: PyValue | undefined, error: PyException): void {
     if (id !== undefined) this.send(this.dialect.error(id, error), id);
   }
@@ -120,7 +125,7 @@ export class Session {
     this.send(this.dialect.sourceEnd(collection, error));
   }
 
-  /** A message that can't be written is replaced by what the wire says then. */
+  /** Sends a message, or what the dialect has for one without a JSON form. */
   send(message: PyDict, id?: PyValue): void {
     if (this.closed) return;
     let text: string;
@@ -132,7 +137,7 @@ export class Session {
       if (other === null) return;
       text = dump(other);
     }
-    this.wire.send(text);
+    this.transport.send(text);
   }
 }
 
@@ -144,7 +149,7 @@ export function newCredentials(
   return { type, account, keyId, loginId: randomUUID(), loginAt: Date.now() };
 }
 
-/** A login as jobs and session events show it. */
+/** A login as jobs and events of `auth.sessions` show it. */
 export function credentialsData({ account, keyId, loginId, loginAt }: Credentials): PyDict {
   const key = keyId === null ? {} : { api_key: dict({ id: int(keyId), name: `key ${keyId}` }) };
   return dict({ username: account.name, login_id: loginId, login_at: datetime(loginAt), ...key });
