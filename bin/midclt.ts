@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-/** Runs the bundle of the daemon path, which opens the one with the rest of the program when it needs it. */
+/** Runs the bundle of the daemon path, which opens the sandbox's, or that of the rest of the program, when it needs it. */
 import { load } from '../lib/cli/compiled.js';
 
-const REST = './full.js';
-let rest: unknown;
+const BUNDLES: ReadonlySet<string> = new Set(['./full.js', './sandbox.js']);
+const opened = new Map<string, unknown>();
 
 // Node would open a debugger's port, at which every user of the machine may run code in this process.
 process.on('SIGUSR1', () => undefined);
@@ -16,7 +16,9 @@ function open(name: string): unknown {
 }
 
 function requireFrom(name: string): unknown {
-  return name === REST ? (rest ??= open(REST.slice(2))) : require(name);
+  if (!BUNDLES.has(name)) return require(name);
+  if (!opened.has(name)) opened.set(name, open(name.slice(2)));
+  return opened.get(name);
 }
 
 open('thin.js');

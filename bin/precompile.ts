@@ -9,14 +9,16 @@ import { daemonPaths } from '../lib/files/paths.js';
 
 const URI = 'ws+unix:///of/no/server';
 const THIN = `${__dirname}/thin.js`;
-const FULL = `${__dirname}/full.js`;
+const OTHERS = ['full.js', 'sandbox.js'].map((name) => `${__dirname}/${name}`);
 
 function run(): void {
   const thin = load(THIN);
-  const full = load(FULL);
-  if (thin.wasCompiled && full.wasCompiled) return;
-  full.main({}, require, { exports: {} }, FULL, __dirname);
-  full.keep();
+  const others = OTHERS.map((filename) => ({ filename, ...load(filename) }));
+  if (thin.wasCompiled && others.every(({ wasCompiled }) => wasCompiled)) return;
+  for (const { filename, main, keep } of others) {
+    main({}, require, { exports: {} }, filename, __dirname);
+    keep();
+  }
   const home = mkdtempSync('/tmp/m-');
   process.env.MIDCLT_HOME = home;
   process.on('exit', (code) => {

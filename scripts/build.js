@@ -1,7 +1,7 @@
 'use strict';
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
-// runs from. thin.js is all that `midclt -d call` loads, full.js holds the rest; what is compiled of
-// them already is in thin.cache and full.cache.
+// runs from. thin.js is all that `midclt -d call` loads, sandbox.js is `midclt sandbox`, full.js holds the
+// rest; what is compiled of them already is in thin.cache, sandbox.cache and full.cache.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -29,11 +29,13 @@ const common = {
   metafile: true,
 };
 
-/** The thin bundle reaches everything heavy through one door, `./full.js`, opened when needed. */
-const door = {
-  name: 'full-is-external',
+/** The thin bundle reaches the two others through these doors, opened when they are needed. */
+const doors = {
+  name: 'bundles-are-external',
   setup(build) {
-    build.onResolve({ filter: /\/full\.js$/ }, () => ({ path: './full.js', external: true }));
+    const other = (filter, path) => build.onResolve({ filter }, () => ({ path, external: true }));
+    other(/\/full\.js$/, './full.js');
+    other(/\/commands\/sandbox\.js$/, './sandbox.js');
   },
 };
 
@@ -58,15 +60,17 @@ async function main() {
     minifySyntax: true,
     minifyWhitespace: true,
   };
-  const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [door] });
+  const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [doors] });
   const external = ['bufferutil', 'utf-8-validate'];
-  await bundle('lib/cli/full.ts', 'full.js', { ...main, external });
+  const full = await bundle('lib/cli/full.ts', 'full.js', { ...main, external });
+  await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
   for (const name of ['midclt', 'precompile']) {
     await bundle(`bin/${name}.ts`, `${name}.js`);
     fs.rmSync(path.join(dist, `bin/${name}.d.ts`));
   }
   fs.chmodSync(path.join(dist, 'bin/midclt.js'), 0o755);
-  fs.writeFileSync(path.join(dist, 'meta.json'), JSON.stringify(thin.metafile, null, 1));
+  for (const [name, { metafile }] of Object.entries({ meta: thin, 'meta-full': full }))
+    fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();
 }
 

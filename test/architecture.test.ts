@@ -109,6 +109,14 @@ t.test('the daemon path is bundled with nothing it does not need', async (t) => 
   }
 });
 
+t.test('the sandbox is a bundle of its own', async (t) => {
+  const meta = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist/meta-full.json'), 'utf8')) as {
+    inputs: Record<string, unknown>;
+  };
+  const inputs = Object.keys(meta.inputs).filter((input) => input.includes('sandbox'));
+  t.same(inputs, ['lib/cli/output/help-sandbox.ts']);
+});
+
 t.test('the daemon path loads no built-in it does not need', async (t) => {
   const daemon = await startDaemon(t);
   const report = path.join(daemon.home, 'report.js');

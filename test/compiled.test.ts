@@ -22,7 +22,7 @@ function run(bin: string, rest: string, home = bin) {
 
 /** Asked in a process with this one's Node and no options of the test runner's. */
 async function wasCompiled(thin: string, home: string): Promise<boolean> {
-  const module = JSON.stringify(path.resolve(__dirname, '../dist/lib/compiled.js'));
+  const module = JSON.stringify(path.resolve(__dirname, '../dist/lib/cli/compiled.js'));
   const script = `console.log(require(${module}).load(${JSON.stringify(thin)}).wasCompiled)`;
   const file = path.join(home, 'ask.js');
   fs.writeFileSync(file, script);
@@ -37,7 +37,7 @@ function withBitTurned(data: Buffer, at: number): Buffer {
 }
 
 t.test('what is built is compiled', async (t) => {
-  for (const name of ['thin.js', 'full.js'])
+  for (const name of ['thin.js', 'full.js', 'sandbox.js'])
     t.equal(await wasCompiled(path.join(path.dirname(THIN), name), t.testdir()), true, name);
 });
 
@@ -94,7 +94,7 @@ t.test('a script that is not there is no cache’s fault', async (t) => {
 
 t.test('a Node that does not know its own path runs it all the same', async (t) => {
   const { bin, thin } = copyOf(t);
-  const module = JSON.stringify(path.resolve(__dirname, '../dist/lib/compiled.js'));
+  const module = JSON.stringify(path.resolve(__dirname, '../dist/lib/cli/compiled.js'));
   const file = path.join(bin, 'ask.js');
   fs.writeFileSync(
     file,

@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test as TapTest } from 'tap';
 import { runSandbox, type SandboxArguments } from '../lib/cli/commands/sandbox.js';
+import { environment, finished, makeHome, shell } from './support/midclt.js';
 
 function temporary(test: TapTest): string {
   const directory = fs.mkdtempSync('/tmp/m-');
@@ -146,4 +147,28 @@ t.test('a certificate that is not there, or has no place, is an error', async (t
     stderr: `midclt sandbox: can't write ${nowhere}: no such directory\n`,
   });
   test.same(fs.readdirSync(directory), [], 'the socket is gone again');
+});
+
+t.test('it runs from the packed package alone, installed where links lead to it', async (test) => {
+  const home = makeHome(test);
+  const root = path.join(__dirname, '..');
+  const { code, stderr } = await shell(
+    `(cd "${root}" && npm pack --ignore-scripts --silent --pack-destination "${home}" </dev/null) &&
+     mkdir bin lib && tar xzf midclt-*.tgz -C lib && ln -s ../lib/package/dist/bin/midclt.js bin/midclt`,
+    { home },
+  );
+  test.equal(code, 0, stderr);
+  const program = `${home}/bin/midclt`;
+  const unix = `${home}/s`;
+  // tap puts its own hooks into every Node child by NODE_OPTIONS.
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, program];
+  const sandbox = spawn('env', [...command, 'sandbox', '--unix', unix, '--wss', '0'], {
+    env: environment(home),
+  });
+  const ended = finished(sandbox);
+  await Promise.race([new Promise((resolve) => sandbox.stdout.once('data', resolve)), ended]);
+  const call = `"${process.execPath}" "${program}" -u "ws+unix://${unix}" call core.ping`;
+  test.match(await shell(call, { home }), { code: 0, stdout: 'pong\n', stderr: '' });
+  sandbox.kill('SIGTERM');
+  test.match(await ended, { code: 0, stdout: /^Sandbox .* listening/, stderr: '' });
 });

@@ -15,4 +15,3 @@ export { stopAll } from './commands/stop-all.js';
 export { subscribeCommand } from './commands/subscribe.js';
 export { sayWhyDaemonWaits } from './commands/waiting-notice.js';
 export { usageText } from './args/usage.js';
-export { runSandbox } from './commands/sandbox.js';

@@ -65,7 +65,7 @@ async function run(given: Arguments): Promise<number> {
     case 'shell-init':
       return full().shellInit(args);
     case 'sandbox':
-      return full().runSandbox(args);
+      return sandbox().runSandbox(args);
     case 'batch':
       return full().runBatch(args);
   }
@@ -86,7 +86,12 @@ function print(text: string): number {
   return SUCCESS;
 }
 
-/** Everything but the daemon path; see lib/cli/full.ts. */
+/** Everything but the daemon path and the sandbox; see lib/cli/full.ts. */
 function full(): typeof import('./full.js') {
   return require('./full.js') as typeof import('./full.js');
+}
+
+/** The sandbox, a bundle of its own, which nothing else loads. */
+function sandbox(): typeof import('./commands/sandbox.js') {
+  return require('./commands/sandbox.js') as typeof import('./commands/sandbox.js');
 }
