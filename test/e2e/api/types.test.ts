@@ -1,0 +1,118 @@
+/** The packed package in a consumer's project: its types compile strictly, and both module kinds load it. */
+import fs from 'node:fs';
+import path from 'node:path';
+import t, { type Test } from 'tap';
+import { ROOT } from '../../support/api.js';
+import { makeHome, shell } from '../../support/midclt.js';
+
+const USE = `
+async function use(): Promise<void> {
+  const client: Client = await Client.connect({ uri: process.env.URI, username: null, callTimeout: 5 });
+  const result: JsonText = await client.call('user.query', [[['id', '=', 1n]], { get: true }], {
+    timeout: null,
+    job: true,
+    callback: ({ percent, description, state }) => {
+      const shown: [number | null, string | null, string] = [percent, description, state];
+      void shown;
+    },
+  });
+  const value: unknown = result.value({ bigint: true });
+  void value;
+  await client.call('x', { json: '[1]' });
+  // @ts-expect-error params are an array or a text
+  await client.call('x', 'y');
+  // @ts-expect-error there is no such constructor
+  new Client();
+  const request: DaemonRequest = { command: Command.CALL, method: 'x', kwargs: { job: true } };
+  const response = await sendToDaemon(request, null, null, (progress) => progress.percent);
+  if (response.type === MessageType.RESULT) response.result.text.toUpperCase();
+  else response.error_type.toUpperCase();
+  // @ts-expect-error no such command
+  await sendToDaemon({ command: 'dance' });
+  const done: Promise<void> = runDaemon(client, 600, {
+    logFile: '-',
+    signals: false,
+    abort: AbortSignal.timeout(1),
+    onReady: async (file: string | null) => { await Promise.resolve(file); },
+  });
+  await done;
+  const server = new DaemonServer(getDaemonSocketPath(), client, 0, { log: () => undefined });
+  await server.shutdown();
+  const codes: number[] = [await callViaDaemon({ method: 'x', params: [] }), await pingViaDaemon()];
+  const flags: boolean[] = [await stopDaemon(), await isDaemonRunning(), await cleanupStaleFiles()];
+  const logger: DaemonLogger = await setupDaemonLogging({ logLevel: 'debug' });
+  logger.log('info', 'x', { codes: codes.length, flags: flags.length });
+  new ProgressBar(process.stderr).update(1, getDaemonDir() + getDaemonPidPath() + getDaemonIdentifier());
+  const limits: null[] = [DAEMON_REQUEST_TIMEOUT, DAEMON_ACCEPT_TIMEOUT];
+  const sizes: number[] = [DAEMON_CONNECT_TIMEOUT, SOCKET_RECV_BUFFER_SIZE, SOCKET_PERMISSIONS, ...limits.map(Number)];
+  try {
+    await client.close();
+  } catch (error) {
+    if (error instanceof MidcltError && error.code === 'CALL') error.extra?.value();
+    void sizes;
+  }
+}
+`;
+
+/** A project that has the packed package and what it depends on. */
+async function consumer(t: Test, names: readonly string[]): Promise<string> {
+  const home = makeHome(t);
+  const packed = await shell(
+    `cd "${ROOT}" && npm pack --ignore-scripts --silent --pack-destination "${home}" </dev/null`,
+    { home },
+  );
+  t.equal(packed.code, 0, packed.stderr);
+  const modules = `${home}/node_modules`;
+  fs.mkdirSync(`${modules}/@types`, { recursive: true });
+  const unpacked = await shell(
+    `tar xzf "${packed.stdout.trim()}" && mv package node_modules/midclt`,
+    { home },
+  );
+  t.equal(unpacked.code, 0, unpacked.stderr);
+  const link = (name: string) => {
+    fs.mkdirSync(path.dirname(`${modules}/${name}`), { recursive: true });
+    fs.symlinkSync(`${ROOT}/node_modules/${name}`, `${modules}/${name}`);
+  };
+  const manifest = JSON.parse(fs.readFileSync(`${ROOT}/package.json`, 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  [...Object.keys(manifest.dependencies), '@types/node', 'undici-types'].forEach(link);
+  const list = names.join(', ');
+  fs.writeFileSync(`${home}/package.json`, '{"private": true}');
+  fs.writeFileSync(`${home}/a.mts`, `import { ${list} } from 'midclt';\n${USE}void use;\n`);
+  fs.writeFileSync(`${home}/b.cts`, `import { ${list} } from 'midclt';\n${USE}void use;\n`);
+  fs.writeFileSync(`${home}/c.cts`, `import midclt = require('midclt');\nvoid midclt.Client;\n`);
+  return home;
+}
+
+t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t) => {
+  const exported = Object.keys(require(ROOT) as object);
+  const types = ['DaemonRequest', 'DaemonLogger'];
+  const names = [...exported, ...types].filter((name) => USE.includes(name));
+  t.same(
+    exported.filter((name) => !names.includes(name)),
+    [],
+    'every export is used',
+  );
+  const home = await consumer(t, names);
+  for (const kind of ['nodenext', 'node16']) {
+    const options = `--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noEmit --target es2022 --types node --module ${kind}`;
+    const run = await shell(
+      `"${process.execPath}" "${ROOT}/node_modules/typescript/bin/tsc" ${options} a.mts b.cts c.cts`,
+      { home },
+    );
+    t.equal(run.stdout, '', kind);
+    t.equal(run.code, 0, kind);
+  }
+});
+
+t.test('the packed package loads by import and by require, without a warning', async (t) => {
+  const home = await consumer(t, ['Client']);
+  const use = `Client.connect({ uri: 'ws+unix://${home}/none' }).catch((error) => console.log(error.code));`;
+  fs.writeFileSync(`${home}/a.mjs`, `import { Client } from 'midclt';\n${use}`);
+  fs.writeFileSync(`${home}/b.cjs`, `const { Client } = require('midclt');\n${use}`);
+  for (const file of ['a.mjs', 'b.cjs']) {
+    const run = await shell(`"${process.execPath}" ${file} 2>&1`, { home });
+    t.equal(run.stdout, 'CONNECT\n', file);
+  }
+});

@@ -1,0 +1,119 @@
+/** F4: the shell function tells a daemon that is stopped from one that makes a long call. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import t, { type Test } from 'tap';
+import { freeze, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
+import { BINARY, shell, until } from '../../support/midclt.js';
+
+t.setTimeout(600_000);
+
+const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+
+/** How each is started, and for which shell the function is. */
+const SHELLS = [
+  { command: 'bash', kind: 'bash', needs: 'bash' },
+  { command: 'zsh', kind: 'zsh', needs: 'zsh' },
+  { command: 'dash', kind: 'sh', needs: 'dash' },
+  { command: 'busybox sh', kind: 'sh', needs: 'busybox' },
+  { command: 'bash --posix', kind: 'sh', needs: 'bash' },
+  { command: '/bin/sh', kind: 'sh', needs: 'sh' },
+].filter(({ needs }) => has(needs));
+const CONNECTORS = ['nc', 'socat'].filter(has);
+
+interface Variant {
+  readonly name: string;
+  readonly run: (line: string) => ReturnType<typeof shell>;
+}
+
+/** Every shell with every program that can connect. */
+function variantsOf({ home, uri }: Ground): Variant[] {
+  return CONNECTORS.flatMap((connector) => {
+    // A path on which the other one is not.
+    const bin = `${home}/${connector}`;
+    fs.mkdirSync(bin);
+    for (const tool of ['sh', connector]) {
+      fs.symlinkSync(
+        spawnSync('sh', ['-c', `command -v ${tool}`])
+          .stdout.toString()
+          .trim(),
+        `${bin}/${tool}`,
+      );
+    }
+    return SHELLS.map(({ command, kind }, i) => {
+      const made = spawnSync(process.execPath, [BINARY, 'shell-init', kind], {
+        env: { PATH: bin, HOME: home },
+        encoding: 'utf8',
+      });
+      if (!made.stdout.includes(connector)) throw new Error(made.stderr);
+      const file = `${home}/script-${connector}-${i}`;
+      const run = (line: string) => {
+        fs.writeFileSync(file, `${made.stdout}\nset -eu\n${line}\n`);
+        return shell(`${command} ${file}`, { home, env: { MIDCLT_URI: uri } });
+      };
+      return { name: `${command} with ${connector}`, run };
+    });
+  });
+}
+
+/** What else this test has started is gone. */
+async function onlyLeft(t: Test, { processes }: Ground, pid: number) {
+  await until(
+    'nothing else to be left',
+    () => processes().filter(isAlive).join() === `${pid}`,
+    30_000,
+  );
+  t.pass('nothing else is left');
+}
+
+t.test('F4: of a stopped daemon the shell function says what the program says', async (t) => {
+  const place = await ground(t);
+  const variants = variantsOf(place);
+  t.ok(variants.length >= 4, variants.map(({ name }) => name).join());
+  t.match(await place.d(['ping']), { code: 0 });
+  const daemon = place.pid() ?? 0;
+  await freeze(daemon);
+  const program = await place.d(['ping']);
+  t.match(program, { code: 1, stderr: `The daemon (pid ${daemon}) does not answer; the outcome` });
+  const runs = variants.map(async ({ name, run }) => {
+    const started = performance.now();
+    const result = await run('midclt -d call core.ping; echo not reached');
+    return { name, result, took: performance.now() - started };
+  });
+  for (const { name, result, took } of await Promise.all(runs)) {
+    t.same(result, { ...program, stdout: '' }, name);
+    t.ok(took > 4000 && took < 60_000, `${name} gave up after ${Math.round(took)} ms`);
+  }
+  t.equal(processOf(daemon).state, 'T', 'nobody woke or ended it');
+  await onlyLeft(t, place, daemon);
+});
+
+t.test('F4: a long call of a daemon that lives is waited for, also while it ends', async (t) => {
+  const place = await ground(t);
+  const variants = variantsOf(place);
+  const { run, uri, sandbox } = place;
+  t.match(await run(['-u', uri, 'daemon', '--detach', '--concurrency', '16']), { code: 0 });
+  const calls = variants.map(async ({ name, run }) => ({
+    name,
+    result: await run(`x=$(midclt -d call test.sleep 25); echo "<$x>"`),
+  }));
+  await until('all to be in flight', () => sandbox.countOf('test.sleep') === variants.length);
+  const stop = run(['-u', uri, 'daemon-stop']);
+  for (const { name, result } of await Promise.all(calls)) {
+    t.same(result, { code: 0, signal: null, stdout: '<25.0>\n', stderr: '' }, name);
+  }
+  t.match(await stop, { code: 0 });
+  await place.settled();
+});
+
+t.test('nothing is left of what watches a short call', async (t) => {
+  const place = await ground(t);
+  t.match(await place.d(['ping']), { code: 0 });
+  const daemon = place.pid() ?? 0;
+  const loop =
+    'for i in 1 2 3 4 5 6 7 8 9 10; do midclt -d call test.echo $i; done; midclt -d call -q test.fail || echo $?';
+  const expected = `${Array.from({ length: 10 }, (_, i) => `[${i + 1}]\n`).join('')}1\n`;
+  for (const { name, run } of variantsOf(place)) {
+    t.match(await run(loop), { code: 0, stdout: expected, stderr: '' }, name);
+  }
+  await onlyLeft(t, place, daemon);
+});

@@ -1,0 +1,107 @@
+/** The shell function does what the program does, or leaves it to the program. */
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import t, { type Test } from 'tap';
+import { startDaemon } from '../../support/daemon.js';
+import { BINARY, midclt, shell } from '../../support/midclt.js';
+
+/** Each with how to call it: the words as a shell takes them. */
+const FAST: readonly string[] = [
+  '-d ping',
+  '-d call core.ping',
+  '-d call system.ready',
+  `-d call test.raw '"null"'`,
+  `-d call test.echo 1 2.0 NaN '"70"' plain '' '[["id", "=", 1]]' '{"a": "\\\\"}'`,
+  `-d call test.echo 'a "quoted" \\ word' "it's" '$HOME' '*' '& ; | > <' '{' '\`x\`'`,
+  `-d call test.echo 'ends with a backslash\\' '"' '\\\\' '{"$date": 1}'`,
+  String.raw`-d call test.raw '"\"two\\nlines\""'`,
+  String.raw`-d call test.raw '"\"\\u0000\\ud83d\\ude00\\ud83d end\\n\\n\""'`,
+  '-d call test.types',
+  '-d call test.bigstring 300000',
+  `-d call test.fail 2 'No such share' '{"a": 1}'`,
+  '-d call -q test.fail 2 x',
+  '-d call test.validation',
+  '-d call test.validation true',
+  '-d call nosuch.method',
+  '-d -t 1 call test.sleep 3',
+];
+const LEFT: readonly string[] = [
+  '-d call test.echo -5',
+  "-d call test.echo 'é' 'a\tb'",
+  'echo 7 | -d call test.echo -',
+  '-d call -jp description -j test.job 1 0.05',
+  '-d --timeout=5 call core.ping',
+  'call core.ping',
+  '-d call',
+  '-d call --nosuch x',
+  '--version',
+  '-h',
+];
+const SHELLS = ['bash', 'sh', 'zsh'].filter((name) => spawnSync(name, ['-c', ':']).status === 0);
+
+function command(text: string): string {
+  const [pipe, rest] =
+    text.includes(' | ') && text.startsWith('echo') ? text.split(' | ') : [null, text];
+  return `${pipe === null ? '' : `${pipe} | `}midclt ${rest}`;
+}
+
+async function surroundings(t: Test) {
+  const daemon = await startDaemon(t);
+  const bin = `${daemon.home}/bin`;
+  fs.mkdirSync(bin);
+  fs.symlinkSync(BINARY, `${bin}/midclt`);
+  const env = { MIDCLT_URI: daemon.uri, PATH: `${bin}:${process.env.PATH ?? ''}` };
+  const run = (name: string, line: string, more: NodeJS.ProcessEnv = {}) => {
+    const file = `${daemon.home}/script`;
+    fs.writeFileSync(file, line);
+    return shell(`${name} ${file}`, { home: daemon.home, env: { ...env, ...more } });
+  };
+  return { ...daemon, run };
+}
+
+t.test('prints what the program prints, with its exit code, in every shell', async (t) => {
+  const { run, home } = await surroundings(t);
+  t.ok(SHELLS.length >= 2, SHELLS.join());
+  for (const name of SHELLS) {
+    const text = await midclt(['shell-init', name], { home });
+    t.match(text, { code: 0, stderr: '' });
+    for (const line of [...FAST, ...LEFT]) {
+      const program = await run(name, command(line));
+      const fast = await run(name, `${text.stdout}\nset -eu\n${command(line)}`);
+      t.same(fast, program, JSON.stringify(`${name}: ${line}`));
+    }
+  }
+});
+
+t.test('does the common calls without the program', async (t) => {
+  const { run, home } = await surroundings(t);
+  for (const name of SHELLS) {
+    const text = (await midclt(['shell-init', name], { home })).stdout;
+    const broken = text.replace(/command '.*'/, 'command false');
+    const lines = FAST.slice(0, 9).map((line) => `${command(line)} >/dev/null || exit 9`);
+    t.match(await run(name, `${broken}\n${lines.join('\n')}`), { code: 0, stderr: '' }, name);
+    const loop = `${broken}\nn=0; printf '1\\n2\\n' | while read -r x; do midclt -d call test.echo "$x"; done`;
+    t.match(await run(name, loop), { stdout: '[1]\n[2]\n' }, 'stdin is left alone');
+    const strict = `${broken}\nset -e\nx=$(midclt -d call system.version)\nmidclt -d call test.fail 2 x\necho no`;
+    t.match(await run(name, strict), { code: 1, stdout: '' }, 'set -e ends it');
+  }
+});
+
+t.test('leaves what it does not trust or find to the program', async (t) => {
+  const { run, home, socket } = await surroundings(t);
+  const text = (await midclt(['shell-init', 'sh'], { home })).stdout;
+  const call = `${text}\nmidclt -d call core.ping`;
+  const none = await run('sh', `${text}\nmidclt -u ws+unix:///nowhere.sock -d call core.ping`);
+  t.match(none, { code: 1, stdout: '', stderr: /^Error: No daemon is running/ });
+  fs.renameSync(socket, `${socket}.away`);
+  fs.symlinkSync(`${socket}.away`, socket);
+  t.match(await run('sh', call), { code: 1, stderr: /is a symbolic link/ });
+  fs.rmSync(socket);
+  fs.renameSync(`${socket}.away`, socket);
+  t.match(await run('sh', call), { code: 0, stdout: 'pong\n' });
+  t.match(await midclt(['shell-init', 'fish'], { home }), {
+    code: 2,
+    stderr: /invalid choice: 'fish'/,
+  });
+});

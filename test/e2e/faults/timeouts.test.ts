@@ -1,0 +1,88 @@
+/** A timeout that is given is all of the time that a request may take: waiting, sending and answering. */
+import t from 'tap';
+import { startBroken, untilState } from '../../support/faults.js';
+import { startDaemon } from '../../support/daemon.js';
+import { until } from '../../support/midclt.js';
+import { call, converse } from '../../support/wire.js';
+
+/** Far below the two minutes that requests without a timeout wait. */
+const SOON = 30_000;
+
+t.test(
+  'F22: with the middleware away, -t ends the wait, and says that nothing was sent',
+  async (t) => {
+    const daemon = await startBroken(t);
+    await daemon.proxy.refuse();
+    daemon.proxy.cut('rst');
+    await untilState(daemon, 'waiting');
+    const began = performance.now();
+    const runs = await Promise.all([
+      daemon.d(['-t', '2', 'call', 'test.echo', '1']),
+      daemon.d(['-t', '2', 'call', '-j', 'test.job', '1', '0']),
+      daemon.d(['-t', '2', 'ping']),
+      daemon.d(['ping']),
+    ]);
+    t.ok(performance.now() - began < SOON);
+    const away = (seconds: string) =>
+      new RegExp(`timeout: waited ${seconds} s for the connection .*ECONNREFUSED.*was not sent\n$`);
+    for (const run of runs.slice(0, 3)) t.match(run, { code: 1, stdout: '', stderr: away('2') });
+    t.match(runs[3], { code: 1, stdout: '', stderr: away('10') }, 'a ping has ten seconds');
+    t.equal(daemon.ran().length, 0);
+    await daemon.proxy.goOn();
+  },
+);
+
+t.test('with all slots taken, a timeout ends the wait for one', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--concurrency', '1'] });
+  const holder = await converse(t, daemon.socket);
+  holder.send(call('test.sleep', '[600]', { timeout: null }));
+  await until('the slot to be taken', () => daemon.sandbox.countOf('test.sleep') === 1);
+  const began = performance.now();
+  const runs = await Promise.all([
+    daemon.d(['-t', '1', 'call', 'test.echo', '1']),
+    daemon.d(['-t', '1', 'ping']),
+  ]);
+  t.ok(performance.now() - began < SOON);
+  for (const run of runs) {
+    const stderr = /timeout: waited 1 s for a free slot; the call was not sent\n$/;
+    t.match(run, { code: 1, stdout: '', stderr });
+  }
+  t.equal(daemon.sandbox.countOf('test.echo'), 0);
+});
+
+t.test('what was waited for a slot is taken from the time for the answer', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--concurrency', '1'] });
+  const holder = await converse(t, daemon.socket);
+  holder.send(call('test.sleep', '[4]', { timeout: null }));
+  await until('the slot to be taken', () => daemon.sandbox.countOf('test.sleep') === 1);
+  const run = await daemon.d(['-t', '6', 'call', 'test.sleep', '5']);
+  t.match(run, { code: 1, stdout: '', stderr: 'Call timeout\n' });
+});
+
+t.test('F37: four calls whose methods are new hold up no fifth that starts no job', async (t) => {
+  const daemon = await startDaemon(t);
+  const holders = await Promise.all(Array.from({ length: 4 }, () => converse(t, daemon.socket)));
+  for (const holder of holders) holder.send(call('test.sleep', '[600]', { timeout: null }));
+  await until('the four', () => daemon.sandbox.countOf('test.sleep') === 4);
+  const runs = await Promise.all([
+    daemon.d(['-t', '20', 'call', 'test.echo', '1']),
+    daemon.d(['-t', '20', 'call', '-j', 'test.job', '1', '0']),
+  ]);
+  t.match(runs[0], { code: 0, stdout: '[1]\n' });
+  t.match(runs[1], { code: 0, stdout: 'done\n' });
+});
+
+t.test('F37: no more than four calls that start jobs are unanswered at a time', async (t) => {
+  const daemon = await startDaemon(t);
+  daemon.sandbox.setStalled(true);
+  const clients = await Promise.all(Array.from({ length: 7 }, () => converse(t, daemon.socket)));
+  for (const client of clients) client.send(call('test.job', '[1, 0]', { job: true }));
+  const status = async () => {
+    const run = await daemon.d(['daemon-status', '--json']);
+    return (JSON.parse(run.stdout) as { calls: Record<string, number> }).calls;
+  };
+  await until('the rest to wait', async () => (await status()).queued === 3);
+  t.ok(((await status()).in_flight ?? 9) <= 4);
+  daemon.sandbox.setStalled(false);
+  for (const client of clients) t.match((await client.answer()).at(-1), { result: 'done' });
+});

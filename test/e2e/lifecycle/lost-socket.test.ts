@@ -1,0 +1,57 @@
+/** F6: a daemon whose socket was taken away from it finishes its work and goes. */
+import fs from 'node:fs';
+import net from 'node:net';
+import t from 'tap';
+import { startDaemon } from '../../support/daemon.js';
+import { until } from '../../support/midclt.js';
+import { call, converse } from '../../support/wire.js';
+
+t.test('F6: its socket removed, it finishes what is in flight and ends', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--lifetime', '0'] });
+  const idle = await converse(t, daemon.socket);
+  const busy = await converse(t, daemon.socket);
+  busy.send(call('test.sleep', '[5]', undefined, { id: 1 }) + call('test.sleep', '[5]'));
+  await until('the call', () => daemon.sandbox.countOf('test.sleep') === 1);
+  fs.unlinkSync(daemon.socket);
+  await until('the idle connection to end', () => idle.ended(), 8000);
+  t.equal(daemon.child.exitCode, null, 'the call is still under way');
+  t.match(await busy.frame(), { id: 1, result: 5 });
+  t.match(await busy.frame(), { type: 'error', error: /shutting down/ });
+  t.same(await daemon.exited, { code: 1, signal: null });
+  t.equal(daemon.stderr(), `Error: The socket ${daemon.socket} was removed; the daemon ended\n`);
+  t.match(fs.readFileSync(daemon.logFile, 'utf8'), /"level":"warning".*was removed/);
+  t.notOk(fs.existsSync(daemon.pidFile));
+});
+
+t.test('F5, F6: its socket replaced, it goes and leaves the other one alone', async (t) => {
+  const first = await startDaemon(t);
+  fs.unlinkSync(first.socket);
+  const second = await startDaemon(t, { around: first });
+  t.same(await first.exited, { code: 1, signal: null });
+  t.match(first.stderr(), /^Error: The socket .* was replaced; the daemon ended\n$/);
+  t.equal(fs.readFileSync(second.pidFile, 'utf8'), String(second.child.pid));
+  t.match(await second.d(['ping']), { code: 0, stdout: 'pong\n' });
+  t.equal(second.child.exitCode, null);
+});
+
+t.test('F6: tmp cleaners leave no pile of daemons behind', async (t) => {
+  const daemons = [await startDaemon(t)];
+  for (let i = 0; i < 4; i++) {
+    fs.rmSync(`${daemons[0]!.home}/.midclt`, { recursive: true, maxRetries: 20, retryDelay: 20 });
+    daemons.push(await startDaemon(t, { around: daemons[0]! }));
+  }
+  const last = daemons.pop()!;
+  for (const { exited } of daemons) t.match(await exited, { code: 1 });
+  t.match(await last.d(['ping']), { code: 0, stdout: 'pong\n' });
+  t.equal(daemons[0]!.sandbox.stats.open, 1);
+});
+
+t.test('F6: an old socket of the same name in another place is not its own', async (t) => {
+  const daemon = await startDaemon(t);
+  fs.renameSync(daemon.socket, `${daemon.socket}.old`);
+  const other = net.createServer().listen(daemon.socket);
+  t.teardown(() => other.close());
+  t.match(await daemon.exited, { code: 1 });
+  t.ok(fs.existsSync(daemon.socket), 'it removed nothing');
+  t.ok(fs.existsSync(`${daemon.socket}.old`));
+});

@@ -1,0 +1,105 @@
+/** F45: the budgets that all connections share. */
+import t from 'tap';
+import { LineLimit } from '../../../lib/stream/guard.js';
+import { FREE, RequestMemory, ResultMemory } from '../../../lib/stream/memory.js';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const line = (size: number) => Buffer.from(`${'x'.repeat(size - 1)}\n`);
+
+/** A guard whose lines are taken at once, and counted. */
+function guardOn(memory: RequestMemory) {
+  const guard = new LineLimit({ memory });
+  const seen = { lines: 0, bytes: 0, ended: false };
+  guard.on('data', (text: string) => {
+    seen.lines += text.split('\n').length - 1;
+    seen.bytes += text.length;
+  });
+  guard.on('end', () => (seen.ended = true));
+  return { guard, seen };
+}
+
+t.test('a line for which there is no room waits until another request is over', async (t) => {
+  const memory = new RequestMemory(100_000);
+  const first = guardOn(memory);
+  const second = guardOn(memory);
+  const third = guardOn(memory);
+  first.guard.write(line(90_000));
+  await turn();
+  second.guard.write(line(80_000).subarray(0, 60_000));
+  second.guard.write(line(80_000).subarray(60_000));
+  third.guard.write(line(30_000));
+  third.guard.write(line(100));
+  await turn();
+  t.same([first.seen.lines, second.seen.lines, third.seen.lines], [1, 0, 0], 'in its turn');
+  first.guard.over();
+  await turn();
+  t.same([second.seen.lines, second.seen.bytes], [1, 80_000]);
+  t.equal(third.seen.lines, 2);
+  second.guard.over();
+  third.guard.over();
+  third.guard.over();
+  t.equal(memory.used, 0);
+});
+
+t.test('where nothing will give room back, the line is refused', async (t) => {
+  const memory = new RequestMemory(100_000);
+  const first = guardOn(memory);
+  const second = guardOn(memory);
+  first.guard.write(line(90_000).subarray(0, 80_000));
+  second.guard.write(line(90_000).subarray(0, 80_000));
+  await turn();
+  t.notOk(first.guard.failure);
+  t.match(second.guard.failure, { code: 'BUSY' });
+  t.ok(second.seen.ended);
+});
+
+t.test('who waits is refused when the last complete request gives too little', async (t) => {
+  const memory = new RequestMemory(100_000);
+  const complete = guardOn(memory);
+  const half = guardOn(memory);
+  const waiting = guardOn(memory);
+  complete.guard.write(line(50_000));
+  half.guard.write(line(90_000).subarray(0, 60_000));
+  await turn();
+  waiting.guard.write(line(80_000));
+  await turn();
+  t.notOk(waiting.guard.failure);
+  complete.guard.over();
+  await turn();
+  t.match(waiting.guard.failure, { code: 'BUSY' });
+});
+
+t.test('a connection that goes gives back what it had, and its place', async (t) => {
+  const memory = new RequestMemory(100_000);
+  const first = guardOn(memory);
+  const second = guardOn(memory);
+  const third = guardOn(memory);
+  first.guard.write(line(95_000));
+  await turn();
+  second.guard.write(line(95_000));
+  third.guard.write(line(95_000));
+  await turn();
+  second.guard.destroy();
+  first.guard.destroy();
+  await turn();
+  t.same([second.seen.lines, third.seen.lines], [0, 1]);
+  third.guard.destroy();
+  t.equal(memory.used, 0);
+});
+
+t.test('small lines ask for nothing', async (t) => {
+  const memory = new RequestMemory(0);
+  const { guard, seen } = guardOn(memory);
+  for (let i = 0; i < 100; i++) guard.write(line(FREE));
+  await turn();
+  t.equal(seen.lines, 100);
+});
+
+t.test('what a result takes comes back', async (t) => {
+  const memory = new ResultMemory(100);
+  t.ok(memory.take(60));
+  t.notOk(memory.take(60));
+  memory.give(60);
+  t.ok(memory.take(100));
+  t.ok(memory.take(0), 'a small one is always taken');
+});
