@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { makeHome, until } from '../support/midclt.js';
+import { BINARY, makeHome, until } from '../support/midclt.js';
+import { ROOT } from '../support/root.js';
 
-const RUN = path.resolve(__dirname, '../../bench/run.js');
+const RUN = path.join(ROOT, 'bench/run.js');
 const NAMES = ['startup', 'hop', 'large', 'batch', 'idle', 'shell'];
 
 /** They read /proc. */
@@ -85,8 +86,7 @@ for (const name of NAMES) {
 }
 
 t.test('a peer is measured beside it', { skip }, async (t) => {
-  const binary = path.resolve(__dirname, '../../dist/bin/midclt.js');
-  process.env.MIDCLT_PEER = `${process.execPath} ${binary}`;
+  process.env.MIDCLT_PEER = `${process.execPath} ${BINARY}`;
   t.teardown(() => delete process.env.MIDCLT_PEER);
   const bench = startBench(t, ['--quick', 'startup', 'hop']);
   t.equal(await bench.ended, 0, bench.stderr());

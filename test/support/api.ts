@@ -1,13 +1,11 @@
 /** Uses the package as its users do: by its name, from a directory that has it installed. */
 import fs from 'node:fs';
-import path from 'node:path';
 import type { Test } from 'tap';
 import { Client, type ClientOptions } from '../../lib/index.js';
 import { startSandbox } from '../../lib/sandbox/index.js';
 import type { Surroundings } from './daemon.js';
 import { makeHome, shell, type Finished } from './midclt.js';
-
-export const ROOT = path.resolve(__dirname, '../..');
+import { ROOT } from './root.js';
 
 /** A sandbox in a home that is this process's until the test ends. */
 export async function ownSurroundings(t: Test): Promise<Surroundings> {

@@ -3,8 +3,9 @@ import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:chil
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Test } from 'tap';
+import { ROOT } from './root.js';
 
-export const BINARY = path.resolve(__dirname, '../../dist/bin/midclt.js');
+export const BINARY = path.join(ROOT, 'dist/bin/midclt.js');
 
 /**
  * For `skip`: why a test that needs these programs cannot run here, or false. In CI they are

@@ -5,8 +5,9 @@ import path from 'node:path';
 import type { Test } from 'tap';
 import { filesOf } from './lifecycle.js';
 import { environment, midclt, until, type Finished } from './midclt.js';
+import { ROOT } from './root.js';
 
-const PROGRAM = path.resolve(__dirname, 'python-daemon.py');
+const PROGRAM = path.join(ROOT, 'test/support/python-daemon.py');
 
 export interface PythonDaemon {
   readonly pid: number;

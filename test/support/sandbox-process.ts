@@ -5,8 +5,9 @@ import type { Test } from 'tap';
 import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
 import type { Sandbox, SandboxOptions } from '../../lib/sandbox/index.js';
 import { until } from './midclt.js';
+import { ROOT } from './root.js';
 
-const CHILD = path.join(__dirname, 'sandbox-child.js');
+const CHILD = path.join(ROOT, 'test/support/sandbox-child.js');
 
 /** Where a sandbox listens. */
 export type Place = Pick<Sandbox, 'unixPath' | 'wsPort' | 'wssPort' | 'certificate'>;

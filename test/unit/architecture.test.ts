@@ -3,8 +3,7 @@ import path from 'node:path';
 import t from 'tap';
 import { startDaemon } from '../support/daemon.js';
 import { BINARY, shell } from '../support/midclt.js';
-
-const ROOT = path.resolve(__dirname, '../..');
+import { ROOT } from '../support/root.js';
 
 /** Who may import whom: only rows further down, and one's own room. */
 const ROWS: readonly (readonly string[])[] = [

@@ -1,8 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-
-const ROOT = path.resolve(__dirname, '../..');
+import { ROOT } from '../support/root.js';
 
 function numbersIn(text: string): Set<string> {
   return new Set(text.match(/\bF\d{1,2}\b/g) ?? []);

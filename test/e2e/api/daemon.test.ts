@@ -3,9 +3,10 @@ import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import * as api from '../../../lib/index.js';
 import { DaemonServer, runDaemon, sendToDaemon, type Client } from '../../../lib/index.js';
-import { connectClient, ownSurroundings, ROOT, runScript } from '../../support/api.js';
+import { connectClient, ownSurroundings, runScript } from '../../support/api.js';
 import { exchange, startDaemon, surroundings } from '../../support/daemon.js';
 import { midclt, shell, spawnMidclt, until } from '../../support/midclt.js';
+import { ROOT } from '../../support/root.js';
 
 interface Running {
   readonly ended: Promise<void>;

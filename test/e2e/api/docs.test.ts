@@ -3,9 +3,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import * as api from '../../../lib/index.js';
-import { ROOT, runScript } from '../../support/api.js';
+import { runScript } from '../../support/api.js';
 import { startDaemon, surroundings } from '../../support/daemon.js';
 import { pattern } from '../../support/examples.js';
+import { ROOT } from '../../support/root.js';
 
 const TEXT = fs.readFileSync(path.join(ROOT, 'docs/API.md'), 'utf8');
 

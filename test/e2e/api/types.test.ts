@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { ROOT } from '../../support/api.js';
+import { ROOT } from '../../support/root.js';
 import { makeHome, shell } from '../../support/midclt.js';
 
 const USE = `

@@ -4,7 +4,15 @@ import net from 'node:net';
 import t, { type Test } from 'tap';
 import { VERSION } from '../../../lib/protocol/frames.js';
 import { startDaemon, surroundings } from '../../support/daemon.js';
-import { finished, makeHome, midclt, shell, spawnMidclt, until } from '../../support/midclt.js';
+import {
+  BINARY,
+  finished,
+  makeHome,
+  midclt,
+  shell,
+  spawnMidclt,
+  until,
+} from '../../support/midclt.js';
 import { call, PING, shellWithMidclt, type Frame } from '../../support/wire.js';
 
 const framesOf = (stdout: string) =>
@@ -23,7 +31,7 @@ t.test('without a daemon nothing is read', async (t) => {
   const run = await shell(`{ "$NODE" "$B" -u "$U" -d batch; echo "exit $?"; cat; }`, {
     home,
     input: PING,
-    env: { NODE: process.execPath, B: require.resolve('../../../dist/bin/midclt.js'), U: uri },
+    env: { NODE: process.execPath, B: BINARY, U: uri },
   });
   t.equal(run.stdout, `exit 1\n${PING}`);
   const start = `midclt -u ${uri} daemon --detach`;
@@ -312,7 +320,7 @@ async function measured(
       home: daemon.home,
       env: {
         NODE: process.execPath,
-        B: require.resolve('../../../dist/bin/midclt.js'),
+        B: BINARY,
         U: daemon.uri,
         ...peakReporter(daemon.home),
       },

@@ -5,9 +5,10 @@ import t from 'tap';
 import { startDaemon, surroundings, type RunningDaemon } from '../../support/daemon.js';
 import { makeHome, type RunOptions, midclt } from '../../support/midclt.js';
 import { paramsOf } from '../../support/wire.js';
+import { ROOT } from '../../support/root.js';
 
 const vectors = (name: string): unknown =>
-  JSON.parse(fs.readFileSync(path.join(__dirname, '../../vectors', name), 'utf8'));
+  JSON.parse(fs.readFileSync(path.join(ROOT, 'test/vectors', name), 'utf8'));
 const OUTPUTS = vectors('outputs.json') as { result: string; stdout: string }[];
 const ARGUMENTS = vectors('arguments.json') as { arg: string; kind: string; sent: string }[];
 

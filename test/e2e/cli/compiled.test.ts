@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { load } from '../../../lib/cli/compiled.js';
 import { surroundings } from '../../support/daemon.js';
 import { BINARY, shell, until } from '../../support/midclt.js';
+import { ROOT } from '../../support/root.js';
 
 const THIN = path.join(path.dirname(BINARY), 'thin.js');
 
@@ -22,7 +23,7 @@ function run(bin: string, rest: string, home = bin) {
 
 /** Asked in a process with this one's Node and no options of the test runner's. */
 async function wasCompiled(thin: string, home: string): Promise<boolean> {
-  const module = JSON.stringify(path.resolve(__dirname, '../../../dist/lib/cli/compiled.js'));
+  const module = JSON.stringify(path.join(ROOT, 'dist/lib/cli/compiled.js'));
   const script = `console.log(require(${module}).load(${JSON.stringify(thin)}).wasCompiled)`;
   const file = path.join(home, 'ask.js');
   fs.writeFileSync(file, script);
@@ -94,7 +95,7 @@ t.test('a script that is not there is no cache’s fault', async (t) => {
 
 t.test('a Node that does not know its own path runs it all the same', async (t) => {
   const { bin, thin } = copyOf(t);
-  const module = JSON.stringify(path.resolve(__dirname, '../../../dist/lib/cli/compiled.js'));
+  const module = JSON.stringify(path.join(ROOT, 'dist/lib/cli/compiled.js'));
   const file = path.join(bin, 'ask.js');
   fs.writeFileSync(
     file,

@@ -7,8 +7,9 @@ import { serverWithJournal } from '../../support/faults.js';
 import { filesOf } from '../../support/lifecycle.js';
 import { BINARY, environment, midclt, until } from '../../support/midclt.js';
 import { converse } from '../../support/wire.js';
+import { ROOT } from '../../support/root.js';
 
-const CLOCK = path.join(__dirname, '../../support/clock.js');
+const CLOCK = path.join(ROOT, 'test/support/clock.js');
 t.jobs = 2; // they wait, side by side
 
 const DAYS = 500_000_000; // milliseconds

@@ -8,9 +8,10 @@ import { getDaemonIdentifier } from '../../../lib/files/paths.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
+import { ROOT } from '../../support/root.js';
 
-const STARTER = path.resolve(__dirname, '../../support/activate.py');
-const CONTRIB = path.resolve(__dirname, '../../../contrib/systemd');
+const STARTER = path.join(ROOT, 'test/support/activate.py');
+const CONTRIB = path.join(ROOT, 'contrib/systemd');
 
 interface Started extends Surroundings {
   readonly socket: string;

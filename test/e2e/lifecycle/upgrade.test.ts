@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
 import t from 'tap';
 import { isOtherManaged } from '../../../lib/daemon/manager.js';
 import { readStatus, type StatusReport } from '../../../lib/protocol/status.js';
 import { AUTOSTART, ground, isAlive, type Ground } from '../../support/lifecycle.js';
 import { environment, until } from '../../support/midclt.js';
+import { ROOT } from '../../support/root.js';
 import { binaryOfVersion, ofVersion, VERSION, versionOf } from '../../support/versions.js';
 
 t.setTimeout(600_000);
@@ -115,7 +115,7 @@ t.test('F48: a daemon that systemd runs is left to it', async (t) => {
 });
 
 t.test('F48: of a daemon that does not tell it, its environment does', async (t) => {
-  const home = path.dirname(__dirname);
+  const home = ROOT;
   const started = (assignment: string) => {
     const child = spawn('/bin/sh', ['-c', `${assignment} exec sleep 600`], { cwd: home });
     t.teardown(() => child.kill('SIGKILL'));

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { startDaemon } from '../../support/daemon.js';
 import { pattern } from '../../support/examples.js';
 import { BINARY, missing, shell } from '../../support/midclt.js';
+import { ROOT } from '../../support/root.js';
 
 interface Example {
   readonly command: string;
@@ -12,7 +13,7 @@ interface Example {
 }
 
 function examplesOf(document: string): Example[] {
-  const text = fs.readFileSync(path.resolve(__dirname, '../../..', document), 'utf8');
+  const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
   const examples: Example[] = [];
   for (const [, block = ''] of text.matchAll(/^```console\n(.*?)^```$/gms)) {
     for (const part of block.split(/^\$ /m).slice(1)) {

@@ -4,9 +4,10 @@ import path from 'node:path';
 import t from 'tap';
 import { checkSocketPath, getDaemonDir, getDaemonIdentifier } from '../../../lib/files/paths.js';
 import { makeHome } from '../../support/midclt.js';
+import { ROOT } from '../../support/root.js';
 
 t.test('identifiers are those of the original', async (t) => {
-  const file = path.join(__dirname, '../../vectors/identifiers.json');
+  const file = path.join(ROOT, 'test/vectors/identifiers.json');
   const cases = JSON.parse(fs.readFileSync(file, 'utf8')) as {
     uri: string | null;
     username: string | null;

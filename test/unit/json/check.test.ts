@@ -10,6 +10,7 @@ import {
   MAX_INTEGER_DIGITS,
 } from '../../../lib/json/check.js';
 import { randomText, seededRandom } from '../../support/random-json.js';
+import { ROOT } from '../../support/root.js';
 
 function accepts(text: string | Buffer): boolean {
   try {
@@ -200,7 +201,7 @@ t.test('gives the members of an object as the bytes that stand there', async (t)
 });
 
 t.test('takes every argument that the original takes, and no other', async (t) => {
-  const file = path.join(__dirname, '../../vectors/arguments.json');
+  const file = path.join(ROOT, 'test/vectors/arguments.json');
   const cases = JSON.parse(fs.readFileSync(file, 'utf8')) as { arg: string; kind: string }[];
   t.same(
     cases.filter(({ arg, kind }) => accepts(arg) !== (kind === 'json')),

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { pprint } from '../../../lib/json/pprint.js';
+import { ROOT } from '../../support/root.js';
 
 /** Made with Python 3.11: hand-picked cases, then random ones. */
-const vectors = join(__dirname, '../../vectors/pprint.json');
+const vectors = join(ROOT, 'test/vectors/pprint.json');
 const cases = JSON.parse(readFileSync(vectors, 'utf8')) as { json: string; text: string }[];
 
 t.test('every value prints as Python prints it', (t) => {

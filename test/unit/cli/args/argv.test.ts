@@ -7,6 +7,7 @@ import { parseArgv, type Parsed } from '../../../../lib/cli/args/argv.js';
 import type { Arguments } from '../../../../lib/cli/args/arguments.js';
 import { COMMANDS, GLOBAL, type Command } from '../../../../lib/cli/args/grammar.js';
 import { helpText } from '../../../../lib/cli/output/help.js';
+import { ROOT } from '../../../support/root.js';
 
 interface Case {
   argv: string[];
@@ -16,7 +17,7 @@ interface Case {
   stderr?: string[];
 }
 
-const vectors = join(__dirname, '../../../vectors/argv.json');
+const vectors = join(ROOT, 'test/vectors/argv.json');
 const cases = JSON.parse(readFileSync(vectors, 'utf8')) as Case[];
 
 const NOTHING: Arguments = {

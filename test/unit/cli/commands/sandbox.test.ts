@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import t, { type Test as TapTest } from 'tap';
 import { runSandbox, type SandboxArguments } from '../../../../lib/cli/commands/sandbox.js';
 import { environment, finished, makeHome, shell } from '../../../support/midclt.js';
+import { ROOT } from '../../../support/root.js';
 
 function temporary(test: TapTest): string {
   const directory = fs.mkdtempSync('/tmp/m-');
@@ -92,7 +93,7 @@ async function handshake(uri: string, env: NodeJS.ProcessEnv): Promise<string> {
     socket.on('error', (error) => console.log(error.code));`;
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, ['-e', script], {
-    cwd: path.join(__dirname, '../../../..'),
+    cwd: ROOT,
     env: { PATH: process.env['PATH'], ...env },
   });
   return stdout.trim();

@@ -9,8 +9,9 @@ import * as path from 'node:path';
 import t, { type Test as TapTest } from 'tap';
 import { WebSocket } from 'ws';
 import { startSandbox, type Sandbox } from '../../../../lib/sandbox/index.js';
+import { ROOT } from '../../../support/root.js';
 
-const VECTORS = path.join(__dirname, '../../../vectors/wire');
+const VECTORS = path.join(ROOT, 'test/vectors/wire');
 
 /** How to replay a section, where the capture doesn't say. */
 interface Section {

@@ -10,6 +10,7 @@ import { makeCertificate } from '../../../../lib/sandbox/wire/certificate.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../../../lib/sandbox/index.js';
 import { Middleware } from '../../../../lib/sandbox/middleware.js';
 import { rpc } from '../../../../lib/sandbox/wire/rpc.js';
+import { ROOT } from '../../../support/root.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -214,7 +215,7 @@ t.test('the library behind it is loaded for wss: alone', (test) => {
       console.log(isLoaded());
     };
     run({ ws: 0 }).then(() => run({ wss: 0 }));`;
-  const cwd = path.join(__dirname, '../../../..');
+  const cwd = ROOT;
   const output = execFileSync(process.execPath, ['-e', script], { cwd, encoding: 'utf8' });
   test.equal(output, 'false\ntrue\n');
   test.end();
