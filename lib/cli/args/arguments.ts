@@ -1,11 +1,24 @@
-/** The arguments of a command line as values; minimist makes them of the canonical words. */
-import minimist from 'minimist';
+/** The arguments of a command line as values, and what the environment and each other make of them. */
 import type { Level } from '../../logger.js';
-import { shellOf, type CommandName, type Shell } from './grammar.js';
+import { API_KEY, AUTOSTART, PASSWORD, URI, USERNAME, USE_DAEMON } from '../../login/variables.js';
 
-export interface Arguments {
-  /** null: no subcommand was given. */
-  name: CommandName | null;
+export type CommandName =
+  | 'call'
+  | 'ping'
+  | 'subscribe'
+  | 'daemon'
+  | 'daemon-stop'
+  | 'daemon-status'
+  | 'daemon-list'
+  | 'sandbox'
+  | 'batch'
+  | 'daemon-log'
+  | 'shell-init';
+
+export const SHELLS = ['bash', 'zsh', 'sh'] as const;
+
+/** What options set. */
+export interface Options {
   uri: string | null;
   username: string | null;
   /** `-` is stdin, as it is for `passwordFile`. */
@@ -27,10 +40,7 @@ export interface Arguments {
   quiet: boolean;
   job: boolean;
   jobPrint: 'progressbar' | 'description';
-  /** The method's name, then its arguments as typed. */
-  method: string[];
   /** subscribe */
-  event: string | null;
   number: number | null;
   /** daemon; seconds, 0 (and, as in the original, less) means for ever. */
   lifetime: number;
@@ -54,83 +64,122 @@ export interface Arguments {
   ws: number | null;
   wss: number | null;
   certificate: string | null;
-  /** batch; `-` is stdin, as is none at all. */
-  files: string[];
+  /** batch */
   parallel: number;
   progress: boolean;
   /** daemon-log */
   follow: boolean;
-  /** shell-init */
-  shell: Shell;
   lines: number;
 }
 
-/** What was found on a command line, each word checked. */
-export interface Collected {
-  /** Canonical names and values (null for a flag); the last occurrence wins. */
-  readonly options: Map<string, string | null>;
-  readonly positionals: string[];
-  /** What nothing accepts, in order. */
-  readonly unrecognized: string[];
+export interface Arguments extends Options {
+  /** null: no subcommand was given. */
+  name: CommandName | null;
+  /** call: the method's name, then its arguments as typed. */
+  method: string[];
+  /** subscribe */
+  event: string | null;
+  /** batch; `-` is stdin, as is none at all. */
+  files: string[];
+  /** shell-init */
+  shell: (typeof SHELLS)[number];
 }
 
-export function collect(name: CommandName | null, { options, positionals }: Collected): Arguments {
-  const words = [...options].map(
-    ([key, value]) => `--${key}` + (value === null ? '' : `=${value}`),
-  );
-  const strings = [...options].filter(([, value]) => value !== null).map(([key]) => key);
-  const values: Record<string, unknown> = minimist(words, { string: strings });
+/** What holds for an option that is not given. */
+export const DEFAULTS: Options = {
+  uri: null,
+  username: null,
+  password: null,
+  passwordFile: null,
+  apiKey: null,
+  otp: null,
+  timeout: null,
+  useDaemon: false,
+  insecure: false,
+  plain: false,
+  noChannelBinding: false,
+  force: false,
+  autostart: true,
+  quiet: false,
+  job: false,
+  jobPrint: 'progressbar',
+  number: null,
+  lifetime: 600,
+  logFile: null,
+  logLevel: 'info',
+  concurrency: 8,
+  linger: 1,
+  maxConnections: 1024,
+  memory: 512,
+  detach: false,
+  handoverFd: null,
+  all: false,
+  json: false,
+  unix: null,
+  ws: null,
+  wss: null,
+  certificate: null,
+  parallel: 4,
+  progress: false,
+  follow: false,
+  lines: 10,
+};
 
-  const flag = (key: string): boolean => values[key] === true;
-  const text = (key: string): string | null => {
-    const value = values[key];
-    return typeof value === 'string' ? value : null;
-  };
-  const number = (key: string): number | null => {
-    const value = text(key);
-    return value === null ? null : Number(value);
-  };
+/** The commands that can go through a daemon or do without one. */
+const EITHER_WAY = new Set<Arguments['name']>(['call', 'ping', 'batch']);
+
+/**
+ * The arguments, with environment variables where options are not given; an empty variable is none.
+ * An option that proves who one is, whichever, replaces both variables that would. `-P -` becomes
+ * the file `-`.
+ */
+export function withEnvironment(args: Arguments, env: NodeJS.ProcessEnv): Arguments {
+  const variable = (name: string): string | null => env[name] || null;
+  const { name, uri, username, password, passwordFile, apiKey, useDaemon, autostart } = args;
+  const hasProof = password !== null || passwordFile !== null || apiKey !== null;
+  const isStdin = password === STDIN; // of the option alone; a variable means what it says
   return {
-    name,
-    uri: text('uri'),
-    username: text('username'),
-    password: text('password'),
-    passwordFile: text('password-file'),
-    apiKey: text('api-key'),
-    otp: text('otp'),
-    timeout: number('timeout'),
-    useDaemon: flag('use-daemon'),
-    insecure: flag('insecure'),
-    plain: flag('plain'),
-    noChannelBinding: flag('channel-binding-off'),
-    force: flag('force'),
-    autostart: !flag('autostart-off'),
-    quiet: flag('quiet'),
-    job: flag('job'),
-    jobPrint: text('job-print') === 'description' ? 'description' : 'progressbar',
-    method: name === 'call' ? positionals : [],
-    event: name === 'subscribe' ? (positionals[0] ?? null) : null,
-    number: number('number'),
-    lifetime: number('lifetime') ?? 600,
-    logFile: text('log-file'),
-    logLevel: (text('log-level') ?? 'info') as Level, // the grammar knows no others
-    concurrency: number('concurrency') ?? 8,
-    linger: number('linger') ?? 1,
-    maxConnections: number('max-connections') ?? 1024,
-    memory: number('memory') ?? 512,
-    detach: flag('detach'),
-    handoverFd: number('handover-fd'),
-    all: flag('all'),
-    json: flag('json'),
-    unix: text('unix'),
-    ws: number('ws'),
-    wss: number('wss'),
-    certificate: text('certificate'),
-    files: name === 'batch' ? positionals : [],
-    parallel: number('parallel') ?? 4,
-    progress: flag('progress'),
-    follow: flag('follow'),
-    lines: number('lines') ?? 10,
-    shell: name === 'shell-init' ? shellOf(positionals[0] ?? '') : 'sh',
+    ...args,
+    uri: uri ?? variable(URI),
+    username: username ?? variable(USERNAME),
+    password: isStdin ? null : hasProof ? password : variable(PASSWORD),
+    passwordFile: isStdin ? STDIN : passwordFile,
+    apiKey: hasProof ? apiKey : variable(API_KEY),
+    useDaemon: useDaemon || (EITHER_WAY.has(name) && isOn(variable(USE_DAEMON))),
+    autostart: autostart && !isOff(variable(AUTOSTART)),
   };
+}
+
+function isOn(value: string | null): boolean {
+  return value !== null && !isOff(value);
+}
+
+function isOff(value: string | null): boolean {
+  return value !== null && /^(?:0|no|false|off)$/i.test(value);
+}
+
+const STDIN = '-';
+
+/** What is wrong with options that make no sense together, for a line about the usage; or null. */
+export function conflictOf(args: Arguments): string | null {
+  const { password, passwordFile, apiKey, useDaemon } = args;
+  if (password !== null && passwordFile !== null) {
+    return 'argument --password-file: not allowed with argument -P/--password';
+  }
+  if (args.detach && args.logFile === STDIN) {
+    return "argument --log-file: a daemon in the background has no stderr ('-')";
+  }
+  // Through a daemon no password is read, nor beside a key.
+  if (useDaemon || apiKey !== null) return null;
+  const option = password === STDIN ? '-P/--password' : '--password-file';
+  const other = password === STDIN || passwordFile === STDIN ? otherReader(args) : null;
+  if (other === null) return null;
+  return `argument ${option}: stdin can't be read for the password ('-') and for ${other}`;
+}
+
+/** What else stdin is to be read for. */
+function otherReader({ name, method, files }: Arguments): string | null {
+  if (name === 'call' && method.slice(1).includes(STDIN)) return "an argument ('-')";
+  if (name === 'batch' && (files.length === 0 || files.includes(STDIN))) return 'the requests';
+  return null;
 }

@@ -1,15 +1,18 @@
 /**
- * argv → what to do, by argparse's rules.
+ * argv → what to do, in two steps.
  *
- * minimist knows neither prefixes nor `-uVALUE`, `-jp` or `-5`, so the words are first brought into
- * one canonical form (`--name=value`, `--flag`, each name once) and only that is given to minimist.
- * Positionals never reach it: it would turn `-5` into an option and `0x10` into a number.
+ * First each word is told for what it is, by argparse's rules where minimist's differ: prefixes of
+ * long options, `-uVALUE`, `-jp`, clusters, values that look like options, negative numbers, which of
+ * several occurrences counts; and what is wrong is said in argparse's words. Then minimist makes the
+ * values of what was found: of `--key=value` text or a number, of `--key` and `--no-key` booleans, and
+ * of what stands behind `--` the positionals.
  *
  * More is accepted than argparse does where no script can tell: options between positionals, and
  * global options after the subcommand. A word that argparse takes for a positional stays one.
  */
 
-import { collect, type Arguments, type Collected } from './arguments.js';
+import minimist from 'minimist';
+import { DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
 import {
   candidates,
   choice,
@@ -18,8 +21,8 @@ import {
   GLOBAL,
   longName,
   Refused,
+  valueOf,
   type Command,
-  type CommandName,
   type Option,
 } from './grammar.js';
 import { repr } from '../../json/repr.js';
@@ -48,6 +51,15 @@ class Stop extends Error {
   }
 }
 
+/** What was found on a command line, each word checked. */
+interface Found {
+  /** Of each option that is given, its word for minimist: of the last occurrence, which counts. */
+  readonly options: Map<Option['key'], string>;
+  readonly positionals: string[];
+  /** What nothing accepts, in order. */
+  readonly unrecognized: string[];
+}
+
 /** The options in force: a subcommand's own, and the global ones outside it. */
 interface Scope {
   readonly name: string | null;
@@ -64,7 +76,7 @@ interface Match {
 
 function run(argv: readonly string[]): Parsed {
   const rest = argv.toReversed(); // a stack: its end is the next word
-  const found: Collected = { options: new Map(), positionals: [], unrecognized: [] };
+  const found: Found = { options: new Map(), positionals: [], unrecognized: [] };
   const outside: Scope = { name: null, command: GLOBAL, outer: null };
 
   const word = scan(rest, outside, found);
@@ -84,7 +96,7 @@ function run(argv: readonly string[]): Parsed {
     throw usage(outside, `unrecognized arguments: ${found.unrecognized.join(' ')}`);
   }
   try {
-    return { kind: 'run', args: collect(name, found) };
+    return { kind: 'run', args: argumentsOf(name, found) };
   } catch (error) {
     throw refusal(
       { name, command: command ?? GLOBAL, outer: outside },
@@ -92,6 +104,27 @@ function run(argv: readonly string[]): Parsed {
       error,
     );
   }
+}
+
+/** For minimist, which else makes a number of a password of digits, as it is to do of a timeout. */
+const STRINGS = [GLOBAL, ...COMMANDS.values()]
+  .flatMap(({ options }) => options)
+  .filter(({ type }) => type === 'string')
+  .map(({ key }) => key);
+
+function argumentsOf(name: CommandName | null, { options, positionals }: Found): Arguments {
+  const words = [...options.values(), '--', ...positionals];
+  const { _: rest, ...given } = minimist<Partial<Options>>(words, { string: STRINGS });
+  const [first = ''] = rest;
+  return {
+    ...DEFAULTS,
+    ...given,
+    name,
+    method: name === 'call' ? rest : [],
+    event: name === 'subscribe' ? first : null,
+    files: name === 'batch' ? rest : [],
+    shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
+  };
 }
 
 function commandName(word: string, outside: Scope): CommandName {
@@ -103,7 +136,7 @@ function commandName(word: string, outside: Scope): CommandName {
 }
 
 /** Takes words off `rest`: in a subcommand all, else up to the subcommand's name, which it returns. */
-function scan(rest: string[], scope: Scope, found: Collected): string | null {
+function scan(rest: string[], scope: Scope, found: Found): string | null {
   let literal = false; // after `--`
   for (let word = rest.pop(); word !== undefined; word = rest.pop()) {
     if (word === '--' && !literal) {
@@ -145,11 +178,11 @@ function match(word: string, scope: Scope): Match | null {
 }
 
 /** Acts on an option and the flags clustered behind it (`-jq`), and takes the value it wants. */
-function take(first: Match, long: boolean, rest: string[], here: Scope, found: Collected): void {
+function take(first: Match, long: boolean, rest: string[], here: Scope, found: Found): void {
   // Nothing of a cluster counts before all of it is understood: `-hx` is an error, not a plea.
   const flags: Option[] = [];
   let { option, scope, explicit } = first;
-  while (option.read === null && explicit !== null) {
+  while (option.type === 'boolean' && explicit !== null) {
     const [letter = ''] = explicit; // a code point, like Python's
     const next = long || letter === '' ? null : clustered(`-${letter}`, here);
     if (next === null) {
@@ -159,7 +192,7 @@ function take(first: Match, long: boolean, rest: string[], here: Scope, found: C
     ({ option, scope } = next);
     explicit = explicit.slice(letter.length) || null;
   }
-  if (option.read === null) {
+  if (option.type === 'boolean') {
     flags.push(option);
   } else if (explicit === null) {
     const next = rest.at(-1);
@@ -172,11 +205,11 @@ function take(first: Match, long: boolean, rest: string[], here: Scope, found: C
   for (const flag of flags) {
     if (flag.key === 'help') throw new Stop({ kind: 'help', command: here.name });
     if (flag.key === 'version') throw new Stop({ kind: 'version' });
-    found.options.set(flag.key, null);
+    found.options.set(flag.key, `--${flag.negates ? 'no-' : ''}${flag.key}`);
   }
-  if (option.read === null || explicit === null) return;
+  if (option.type === 'boolean' || explicit === null) return;
   try {
-    found.options.set(option.key, option.read(explicit));
+    found.options.set(option.key, `--${option.key}=${valueOf(option, explicit)}`);
   } catch (error) {
     throw refusal(scope, option, error);
   }

@@ -4,30 +4,22 @@
  */
 
 import { repr } from '../../json/repr.js';
-
-export type CommandName =
-  | 'call'
-  | 'ping'
-  | 'subscribe'
-  | 'daemon'
-  | 'daemon-stop'
-  | 'daemon-status'
-  | 'daemon-list'
-  | 'sandbox'
-  | 'batch'
-  | 'daemon-log'
-  | 'shell-init';
+import { SHELLS, type CommandName, type Options } from './arguments.js';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
 export class Refused extends Error {}
 
 export interface Option {
-  /** What minimist gets to see. Never starts with `no-`, which minimist takes for a negation. */
-  readonly key: string;
+  /** What it sets, which is its name in the words that minimist gets to see. */
+  readonly key: keyof Options | 'help' | 'version';
   /** As typed, in the order in which messages name them. */
   readonly names: readonly string[];
-  /** Turns the text into its canonical form or throws {@link Refused}; null: a flag, without value. */
-  readonly read: ((text: string) => string) | null;
+  /** What minimist makes of its value; a boolean has none. */
+  readonly type: 'boolean' | 'string' | 'number';
+  /** It turns off what is on without it. */
+  readonly negates?: true;
+  /** Turns its text into one that minimist reads, or throws {@link Refused}; absent: any text will do. */
+  readonly read?: (text: string) => string;
   /** All that it accepts, where these are words. */
   readonly choices?: readonly string[];
   /** Its value must not appear in a message. */
@@ -50,8 +42,6 @@ export interface Command {
   /** All that its positional accepts, where these are words. */
   readonly choices?: readonly string[];
 }
-
-const text = (value: string): string => value;
 
 /** Python's `int()`. A number too big to count in is as good as the biggest one that is not. */
 function int(value: string): string {
@@ -96,18 +86,13 @@ function between(least: number, most: number, value: string): string {
 }
 
 const LEVELS = ['debug', 'info', 'warning', 'error'];
-const level = (value: string): string => choice(value, LEVELS);
-
-const SHELLS = ['bash', 'zsh', 'sh'] as const;
-export type Shell = (typeof SHELLS)[number];
-
-/** Which shell a positional names; anything else is a {@link Refused}. */
-export function shellOf(value: string): Shell {
-  return choice(value, SHELLS);
-}
-
 const JOB_PRINTS = ['progressbar', 'description'];
-const jobPrint = (value: string): string => choice(value, JOB_PRINTS);
+
+/** An option's text as minimist gets it. Throws {@link Refused}. */
+export function valueOf({ choices, read }: Option, text: string): string {
+  if (choices) return choice(text, choices);
+  return read ? read(text) : text;
+}
 
 /** One of a few words, else argparse's message about it. */
 export function choice<T extends string>(value: string, choices: readonly T[]): T {
@@ -116,28 +101,28 @@ export function choice<T extends string>(value: string, choices: readonly T[]): 
   throw new Refused(`invalid choice: ${repr(value)} (choose from ${choices.map(repr).join(', ')})`);
 }
 
-const HELP: Option = { key: 'help', names: ['-h', '--help'], read: null };
+const HELP: Option = { key: 'help', names: ['-h', '--help'], type: 'boolean' };
 
-const JSON_OUTPUT: Option = { key: 'json', names: ['--json'], read: null, added: true };
+const JSON_OUTPUT: Option = { key: 'json', names: ['--json'], type: 'boolean', added: true };
 
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
 export const GLOBAL: Command = {
   options: [
     HELP,
-    { key: 'uri', names: ['-u', '--uri'], read: text },
-    { key: 'username', names: ['-U', '--username'], read: text },
-    { key: 'password', names: ['-P', '--password'], read: text, secret: true },
-    { key: 'api-key', names: ['-K', '--api-key'], read: text, secret: true },
-    { key: 'password-file', names: ['--password-file'], read: text, added: true },
-    { key: 'otp', names: ['--otp'], read: text, secret: true, added: true },
-    { key: 'timeout', names: ['-t', '--timeout'], read: seconds },
-    { key: 'use-daemon', names: ['-d', '--use-daemon'], read: null },
-    { key: 'insecure', names: ['--insecure'], read: null },
-    { key: 'plain', names: ['--plain'], read: null },
-    { key: 'channel-binding-off', names: ['--no-channel-binding'], read: null },
-    { key: 'force', names: ['--force'], read: null, added: true },
-    { key: 'autostart-off', names: ['--no-autostart'], read: null, added: true },
-    { key: 'version', names: ['--version'], read: null, added: true },
+    { key: 'uri', names: ['-u', '--uri'], type: 'string' },
+    { key: 'username', names: ['-U', '--username'], type: 'string' },
+    { key: 'password', names: ['-P', '--password'], type: 'string', secret: true },
+    { key: 'apiKey', names: ['-K', '--api-key'], type: 'string', secret: true },
+    { key: 'passwordFile', names: ['--password-file'], type: 'string', added: true },
+    { key: 'otp', names: ['--otp'], type: 'string', secret: true, added: true },
+    { key: 'timeout', names: ['-t', '--timeout'], type: 'number', read: seconds },
+    { key: 'useDaemon', names: ['-d', '--use-daemon'], type: 'boolean' },
+    { key: 'insecure', names: ['--insecure'], type: 'boolean' },
+    { key: 'plain', names: ['--plain'], type: 'boolean' },
+    { key: 'noChannelBinding', names: ['--no-channel-binding'], type: 'boolean' },
+    { key: 'force', names: ['--force'], type: 'boolean', added: true },
+    { key: 'autostart', names: ['--no-autostart'], type: 'boolean', negates: true, added: true },
+    { key: 'version', names: ['--version'], type: 'boolean', added: true },
   ],
   positional: null,
   most: 0,
@@ -150,12 +135,12 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'quiet', names: ['-q', '--quiet'], read: null },
-        { key: 'job', names: ['-j', '--job'], read: null },
+        { key: 'quiet', names: ['-q', '--quiet'], type: 'boolean' },
+        { key: 'job', names: ['-j', '--job'], type: 'boolean' },
         {
-          key: 'job-print',
+          key: 'jobPrint',
           names: ['-jp', '--job-print'],
-          read: jobPrint,
+          type: 'string',
           choices: JOB_PRINTS,
         },
       ],
@@ -169,8 +154,8 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'number', names: ['-n', '--number'], read: int },
-        { key: 'timeout', names: ['-t', '--timeout'], read: seconds },
+        { key: 'number', names: ['-n', '--number'], type: 'number', read: int },
+        { key: 'timeout', names: ['-t', '--timeout'], type: 'number', read: seconds },
       ],
       positional: 'event',
       most: 1,
@@ -181,22 +166,35 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'lifetime', names: ['--lifetime'], read: int },
-        { key: 'log-file', names: ['--log-file'], read: text },
+        { key: 'lifetime', names: ['--lifetime'], type: 'number', read: int },
+        { key: 'logFile', names: ['--log-file'], type: 'string' },
         {
-          key: 'log-level',
+          key: 'logLevel',
           names: ['--log-level'],
-          read: level,
+          type: 'string',
           choices: LEVELS,
           added: true,
         },
-        { key: 'concurrency', names: ['--concurrency'], read: slots, added: true },
-        { key: 'linger', names: ['--linger'], read: fraction, added: true },
-        { key: 'max-connections', names: ['--max-connections'], read: clients, added: true },
-        { key: 'memory', names: ['--memory'], read: mebibytes, added: true },
-        { key: 'detach', names: ['--detach'], read: null, added: true },
+        { key: 'concurrency', names: ['--concurrency'], type: 'number', read: slots, added: true },
+        { key: 'linger', names: ['--linger'], type: 'number', read: fraction, added: true },
+        {
+          key: 'maxConnections',
+          names: ['--max-connections'],
+          type: 'number',
+          read: clients,
+          added: true,
+        },
+        { key: 'memory', names: ['--memory'], type: 'number', read: mebibytes, added: true },
+        { key: 'detach', names: ['--detach'], type: 'boolean', added: true },
         // This program's own: a daemon that it starts in the background.
-        { key: 'handover-fd', names: ['--handover-fd'], read: int, added: true, hidden: true },
+        {
+          key: 'handoverFd',
+          names: ['--handover-fd'],
+          type: 'number',
+          read: int,
+          added: true,
+          hidden: true,
+        },
       ],
       positional: null,
       most: 0,
@@ -205,7 +203,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   [
     'daemon-stop',
     {
-      options: [HELP, { key: 'all', names: ['--all'], read: null, added: true }],
+      options: [HELP, { key: 'all', names: ['--all'], type: 'boolean', added: true }],
       positional: null,
       most: 0,
     },
@@ -217,10 +215,10 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'unix', names: ['--unix'], read: text, added: true },
-        { key: 'ws', names: ['--ws'], read: port, added: true },
-        { key: 'wss', names: ['--wss'], read: port, added: true },
-        { key: 'certificate', names: ['--certificate'], read: text, added: true },
+        { key: 'unix', names: ['--unix'], type: 'string', added: true },
+        { key: 'ws', names: ['--ws'], type: 'number', read: port, added: true },
+        { key: 'wss', names: ['--wss'], type: 'number', read: port, added: true },
+        { key: 'certificate', names: ['--certificate'], type: 'string', added: true },
       ],
       positional: null,
       most: 0,
@@ -231,8 +229,8 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'parallel', names: ['--parallel'], read: connections, added: true },
-        { key: 'progress', names: ['--progress'], read: null, added: true },
+        { key: 'parallel', names: ['--parallel'], type: 'number', read: connections, added: true },
+        { key: 'progress', names: ['--progress'], type: 'boolean', added: true },
       ],
       positional: null, // none is needed
       most: Infinity,
@@ -243,8 +241,8 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'follow', names: ['-f', '--follow'], read: null, added: true },
-        { key: 'lines', names: ['-n', '--lines'], read: count, added: true },
+        { key: 'follow', names: ['-f', '--follow'], type: 'boolean', added: true },
+        { key: 'lines', names: ['-n', '--lines'], type: 'number', read: count, added: true },
         JSON_OUTPUT,
       ],
       positional: null,

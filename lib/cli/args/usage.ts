@@ -3,7 +3,8 @@
  * show it, or skip it.
  */
 import tty from 'node:tty';
-import { COMMANDS, GLOBAL, longName, type CommandName, type Option } from './grammar.js';
+import type { CommandName } from './arguments.js';
+import { COMMANDS, GLOBAL, longName, type Option } from './grammar.js';
 
 const PREFIX = 'usage: ';
 const STDOUT = 1;
@@ -31,7 +32,7 @@ function widthOf({ COLUMNS = '' }: NodeJS.ProcessEnv): number {
 
 function optionWord(option: Option): string {
   const [name = ''] = option.names;
-  if (option.read === null) return `[${name}]`;
+  if (option.type === 'boolean') return `[${name}]`;
   const value = longName(option).replace(/^-+/, '').replaceAll('-', '_').toUpperCase();
   return `[${name} ${option.choices ? set(option.choices) : value}]`;
 }

@@ -1,5 +1,5 @@
 /** What `-h` prints. Loaded for that alone. */
-import type { CommandName } from '../args/grammar.js';
+import type { CommandName } from '../args/arguments.js';
 import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP, SHELL_INIT } from './help-daemons.js';
 import { SANDBOX } from './help-sandbox.js';
 

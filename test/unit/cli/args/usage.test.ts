@@ -35,19 +35,6 @@ for columns in given['columns']:
 json.dump(found, sys.stdout)
 `;
 
-const CHOICES = /invalid choice: .* \(choose from (.*)\)/;
-
-/** What an option accepts, by what it says of something else. */
-function choicesOf(read: ((text: string) => string) | null): string[] | null {
-  try {
-    read?.('\0');
-    return null;
-  } catch (error) {
-    const list = CHOICES.exec((error as Error).message)?.[1];
-    return list?.split(', ').map((each) => each.slice(1, -1)) ?? null;
-  }
-}
-
 function described(name: string | null, { options, most }: Command) {
   const positionals: Record<string, [string, string | null, string[] | null]> = {
     call: ['method', '+', null],
@@ -60,7 +47,7 @@ function described(name: string | null, { options, most }: Command) {
   return {
     options: options
       .filter(({ hidden }) => !hidden)
-      .map(({ names, read }) => [names, read !== null, choicesOf(read)]),
+      .map(({ names, type, choices }) => [names, type !== 'boolean', choices ?? null]),
     positional,
   };
 }
