@@ -78,10 +78,10 @@ export class Client {
     atLeast('concurrency', concurrency, 1);
     if (callTimeout !== undefined) atLeast('callTimeout', callTimeout, Number.MIN_VALUE);
     const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
-    const { upstreamOf } = require('../login/target.js') as typeof import('../login/target.js');
+    const { toLoginTarget } = require('../login/target.js') as typeof import('../login/target.js');
     const logs = new Set<Log>();
     const login = { uri, username, password, apiKey, plain, force };
-    const upstream = await upstreamOf(
+    const upstream = await toLoginTarget(
       { ...login, passwordFile: null, otp: null, insecure, noChannelBinding: !channelBinding },
       (line) => {
         process.emitWarning(line.replace(/^Warning: /, ''));

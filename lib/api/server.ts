@@ -50,7 +50,7 @@ export class DaemonServer {
     lifetime: number = DEFAULT_LIFETIME,
     options: DaemonServerOptions = {},
   ) {
-    const { Claim } =
+    const { SocketFile } =
       require('../daemon/socket-file.js') as typeof import('../daemon/socket-file.js');
     const { Lifecycle } =
       require('../daemon/lifecycle.js') as typeof import('../daemon/lifecycle.js');
@@ -58,14 +58,14 @@ export class DaemonServer {
     const { linger = DEFAULT_LINGER, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
     const { log = noLog, lineTimeout, memory = DEFAULT_MEMORY } = options;
     const { core, uri, username } = openStateOf(client);
-    const claim = new Claim({ socket: socketPath, pid: null });
+    const socketFile = new SocketFile({ socket: socketPath, pid: null });
     this.socketPath = socketPath;
     this.#client = client;
     this.#log = log;
     this.#lifecycle = new Lifecycle(lifetime);
     this.#server = new Server({
       core,
-      claim,
+      socket: socketFile,
       lifecycle: this.#lifecycle,
       linger,
       maxConnections,

@@ -18,7 +18,7 @@ import {
   type Timeout,
 } from '../protocol/frames.js';
 import type { Metrics } from '../stream/metrics.js';
-import { explained } from '../text/explained.js';
+import { errorForPerson } from '../text/for-person.js';
 import type { StatusReport } from '../protocol/status.js';
 import { ownCommand } from '../text/own-command.js';
 import { isOlder } from '../protocol/version.js';
@@ -164,7 +164,7 @@ function forPerson(
   if (text !== 'terminal' || !isMidcltError(thrown) || thrown.trace || thrown.extra) return thrown;
   const own = method === null ? timeout : kwargs.timeout;
   const seconds = own === undefined ? callTimeout : own;
-  const message = explained(thrown.message, method ?? 'core.ping', seconds);
+  const message = errorForPerson(thrown.message, method ?? 'core.ping', seconds);
   return message === thrown.message ? thrown : new MidcltError(thrown.code, message);
 }
 

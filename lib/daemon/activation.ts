@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type net from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
-import { BACKLOG, type Owner } from './socket-file.js';
+import { BACKLOG, type DaemonSocket } from './socket-file.js';
 import { takeStep } from './ending.js';
 import { removeFile, writeFileDurably } from './files.js';
 import { readPid } from '../files/pid.js';
@@ -25,7 +25,7 @@ export function takeListenFd(env: NodeJS.ProcessEnv): number | null {
   return isOurs ? FIRST : null;
 }
 
-export class Activation implements Owner {
+export class Activation implements DaemonSocket {
   /** Whoever connects to systemd's socket gets here, or to the next daemon. */
   readonly lost = new Promise<never>(() => undefined);
   pidFailure: string | null = null;

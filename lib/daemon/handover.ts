@@ -120,8 +120,8 @@ function spawnDaemon(): ChildProcess {
   });
 }
 
-/** The new process's end of the pipe. */
-export class Starter {
+/** The new process's end of the pipe: receives what the daemon is to be, and reports what becomes of it. */
+export class HandoverReceiver {
   private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
   private readonly lines = this.socket.pipe(ndjson.parse());
   private readonly leaving = new AbortController();
@@ -185,7 +185,7 @@ function write(pipe: Duplex, value: object): void {
 }
 
 /** A key's parts are Buffers, which JSON writes as lists of numbers. */
-export function revived(credential: Credential | null): Credential | null {
+export function withBuffers(credential: Credential | null): Credential | null {
   if (credential?.kind !== 'api-key' || credential.key.kind !== 'derived') return credential;
   const bytes = (value: Buffer) => Buffer.from(value);
   const { key } = credential;

@@ -5,13 +5,13 @@ import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../files/paths.js';
 import { ownCommand } from '../text/own-command.js';
 import { Activation } from './activation.js';
-import { Claim, type Owner } from './socket-file.js';
+import { SocketFile, type DaemonSocket } from './socket-file.js';
 import { takeStep } from './ending.js';
 import { ensurePrivateDirectory } from './files.js';
 import { Lifecycle } from './lifecycle.js';
 import { openDaemonLog } from './log/log.js';
 import { Server } from './server.js';
-import { StartRight } from './start-lock.js';
+import { StartLock } from './start-lock.js';
 
 /** The connection to the middleware: opened by the daemon, or lent to it. */
 export interface Upstream {
@@ -63,38 +63,41 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const paths = daemonPaths(options.uri, options.username);
   const { listenFd = null } = options;
   const stop = ownCommand(options, ['daemon-stop']);
-  const claim =
-    listenFd === null ? new Claim(paths, undefined, stop) : new Activation(listenFd, paths.pid);
+  const socket =
+    listenFd === null
+      ? new SocketFile(paths, undefined, stop)
+      : new Activation(listenFd, paths.pid);
   ensurePrivateDirectory(paths.directory);
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);
-  const right = new StartRight(paths.lock);
+  const startLock = new StartLock(paths.lock);
   try {
-    await Promise.race([right.acquire(() => claim.refuseIfRunning()), lifecycle.draining]);
-    if (lifecycle.phase === 'accepting') await run(options, { paths, claim, lifecycle, right });
+    await Promise.race([startLock.acquire(() => socket.refuseIfRunning()), lifecycle.draining]);
+    if (lifecycle.phase === 'accepting')
+      await run(options, { paths, socket, lifecycle, startLock });
   } finally {
-    right.release(null);
+    startLock.release(null);
     forgetRequests();
   }
 }
 
 interface Owned {
   readonly paths: DaemonPaths;
-  readonly claim: Owner;
+  readonly socket: DaemonSocket;
   readonly lifecycle: Lifecycle;
-  readonly right: StartRight;
+  readonly startLock: StartLock;
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
   const { upstream, linger, maxConnections, memory, lineTimeout, lifetime, uri } = options;
   const { username, stderr } = options;
-  const { paths, claim, lifecycle, right } = owned;
+  const { paths, socket, lifecycle, startLock } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
   const core = upstream.core(log);
   const server = new Server({
     core,
-    claim,
+    socket,
     lifecycle,
     linger,
     maxConnections,
@@ -113,10 +116,10 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     await Promise.race([upstream.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {
       await server.listen();
-      right.release(null, log);
-      if (claim.pidFailure !== null) {
-        stderr.write(`Warning: ${claim.pidFailure}. Serving without a pid file.\n`);
-        log('warning', 'pid file not written', { error: claim.pidFailure });
+      startLock.release(null, log);
+      if (socket.pidFailure !== null) {
+        stderr.write(`Warning: ${socket.pidFailure}. Serving without a pid file.\n`);
+        log('warning', 'pid file not written', { error: socket.pidFailure });
       }
       log('info', 'accepting connections', { socket: paths.socket, lifetime });
       options.onReady(daemonLog.file);
@@ -124,7 +127,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     }
   } catch (error) {
     log('error', 'daemon failed', { error: (error as Error).message });
-    right.release(error, log);
+    startLock.release(error, log);
     throw error;
   } finally {
     server.end({ leaveKept: options.endsProcess ?? false });

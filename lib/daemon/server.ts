@@ -1,8 +1,8 @@
-/** Serves one socket path over one connection to the middleware, from the claim to the release. */
+/** Serves one socket over one connection to the middleware, from its first client to its release. */
 import type { Core } from '../compose.js';
 import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
-import type { Owner } from './socket-file.js';
+import type { DaemonSocket } from './socket-file.js';
 import { takeStep } from './ending.js';
 import type { Lifecycle } from './lifecycle.js';
 import { PROTOCOL, VERSION } from '../protocol/frames.js';
@@ -11,7 +11,7 @@ import { Sessions } from './sessions.js';
 
 export interface ServerOptions {
   readonly core: Core;
-  readonly claim: Owner;
+  readonly socket: DaemonSocket;
   readonly lifecycle: Lifecycle;
   /** Seconds without input after which a connection with nothing left to answer is ended. */
   readonly linger: number;
@@ -54,10 +54,10 @@ export class Server {
     this.sessions = new Sessions(make, maxConnections, log);
   }
 
-  /** Accepts connections from now on, and the idle clock runs. Rejects as {@link Owner.listen}. */
+  /** Accepts connections from now on, and the idle clock runs. Rejects as {@link DaemonSocket.listen}. */
   async listen(): Promise<void> {
-    const { claim, lifecycle } = this.options;
-    await claim.listen(this.sessions.listener);
+    const { socket, lifecycle } = this.options;
+    await socket.listen(this.sessions.listener);
     this.sessions.tellLimit();
     lifecycle.start();
   }
@@ -67,10 +67,10 @@ export class Server {
    * well, with why the middleware refuses it or that its socket is gone.
    */
   async serve(): Promise<void> {
-    const { core, claim, lifecycle, log } = this.options;
-    const reason = await Promise.race([lifecycle.draining, core.connection.ended, claim.lost]);
+    const { core, socket, lifecycle, log } = this.options;
+    const reason = await Promise.race([lifecycle.draining, core.connection.ended, socket.lost]);
     // From here on nobody can reach this daemon, and the next one can start.
-    claim.release(log);
+    socket.release(log);
     lifecycle.drain('connection closed'); // if nothing else asked for it
     // What can't be sent now is not waited for.
     core.connection.stopWaiting(shuttingDown());
@@ -118,11 +118,11 @@ export class Server {
 
   /** Ends what is left of it; `leaveKept`: the process's end will end the rest. */
   end({ leaveKept = false } = {}): void {
-    const { claim, lifecycle, log } = this.options;
+    const { socket, lifecycle, log } = this.options;
     takeStep(log, 'end the connections', () => {
       this.sessions.destroy({ leaveKept });
     });
-    claim.release(log);
+    socket.release(log);
     lifecycle.stopped();
   }
 }

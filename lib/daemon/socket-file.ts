@@ -1,5 +1,5 @@
 /**
- * Exactly one owner of a socket path.
+ * The daemon's socket file: exactly one process owns a path.
  *
  * Node has no flock, and a check followed by an unlink is a race. What holds:
  *  - The socket is bound at a private name and published by `link()`, which fails if the path is
@@ -23,8 +23,8 @@ import {
   occupantOf,
   removeStale,
   retryDelay,
-  sweepRights,
-  type ClaimPaths,
+  sweepRemovalLocks,
+  type SocketPaths,
 } from './stale.js';
 
 /** Looks at one's own pid file after the start, and the milliseconds between them. */
@@ -36,8 +36,8 @@ export const BACKLOG = 4096;
 /** Milliseconds between two looks at whether the socket at the path is still one's own. */
 const WATCH_INTERVAL = 3000;
 
-/** Who has a listening socket and its pid file, from the first look to the last file removed. */
-export interface Owner {
+/** The socket that a daemon serves and its pid file: its own {@link SocketFile}, or one that was passed to it. */
+export interface DaemonSocket {
   /** Resolves with why, when the socket at the path is no longer this process's: nobody can connect. */
   readonly lost: Promise<MidcltError>;
   /** Why there is no pid file, if it could not be written: a daemon serves without, too. */
@@ -56,7 +56,7 @@ export interface Owner {
   release(log: Log): void;
 }
 
-export class Claim implements Owner {
+export class SocketFile implements DaemonSocket {
   readonly lost: Promise<MidcltError>;
   /** What is published at the path; null before and after. */
   private own: Identity | null = null;
@@ -66,7 +66,7 @@ export class Claim implements Owner {
   private lose!: (error: MidcltError) => void;
 
   constructor(
-    private readonly paths: ClaimPaths,
+    private readonly paths: SocketPaths,
     private readonly watchInterval = WATCH_INTERVAL,
     private readonly stopCommand = 'midclt daemon-stop',
   ) {
@@ -103,7 +103,7 @@ export class Claim implements Owner {
         this.watch = setInterval(() => {
           if (own) this.look(own);
         }, this.watchInterval).unref();
-        sweepRights(socket);
+        sweepRemovalLocks(socket);
         return;
       }
       throw new MidcltError('FILES', `The socket ${socket} keeps changing; try again`);

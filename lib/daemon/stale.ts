@@ -1,9 +1,9 @@
 /**
  * What dead daemons left behind.
  *
- * A stale socket is one that refuses connections. The right to remove it is an `O_EXCL` file named
- * for the inode that was looked at before it refused: of many starters one gets it, sees that it is
- * still that inode, and unlinks.
+ * A stale socket is one that refuses connections. Who removes it first creates a removal lock, an
+ * `O_EXCL` file named for the inode that was looked at before it refused: of many starters one
+ * succeeds, sees that it is still that inode, and unlinks.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -15,12 +15,12 @@ import { discardFile, removeFile } from './files.js';
 /** Times a starter looks again when the path changes under it. */
 export const ATTEMPTS = 150;
 const RETRY_DELAY = 20;
-/** Milliseconds after which the right to remove a socket has lapsed: its holder died with it. */
-const RIGHT_LAPSES = 2000;
+/** Milliseconds after which a removal lock counts no more: its holder died with it. */
+const LOCK_LAPSES = 2000;
 
 export type Occupant = 'nobody' | 'alive' | 'stale';
 
-export interface ClaimPaths {
+export interface SocketPaths {
   readonly socket: string;
   /** Null: no pid file is kept. */
   readonly pid: string | null;
@@ -30,13 +30,13 @@ export interface ClaimPaths {
  * Removes the socket and the pid file that a daemon left behind. Resolves with whether there were
  * any: where something answers, or it can't be told, all is left as it is.
  */
-export async function reclaim(paths: ClaimPaths): Promise<boolean> {
+export async function reclaim(paths: SocketPaths): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const seen = fs.lstatSync(paths.socket, { throwIfNoEntry: false });
     const occupant = await occupantOf(paths.socket).catch(() => 'unknown' as const);
     if (occupant !== 'stale') return false;
     if (removeStale(paths, seen)) {
-      sweepRights(paths.socket);
+      sweepRemovalLocks(paths.socket);
       return true;
     }
     await retryDelay();
@@ -74,15 +74,15 @@ export async function occupantOf(socket: string): Promise<Occupant> {
  * stands there by now may be a daemon's. False if another starter is at it. The pid file goes first: who wants to start waits for the
  * socket to go, so that it is the dead daemon's still.
  */
-export function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undefined): boolean {
+export function removeStale({ socket, pid }: SocketPaths, stats: fs.Stats | undefined): boolean {
   if (!stats) return true;
-  const right = rightName(socket, stats);
+  const lock = removalLockName(socket, stats);
   try {
-    fs.closeSync(fs.openSync(right, 'wx', 0o600));
+    fs.closeSync(fs.openSync(lock, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      const taken = fs.lstatSync(right, { throwIfNoEntry: false });
-      if (taken && Date.now() - taken.mtimeMs > RIGHT_LAPSES) removeFile(right);
+      const taken = fs.lstatSync(lock, { throwIfNoEntry: false });
+      if (taken && Date.now() - taken.mtimeMs > LOCK_LAPSES) removeFile(lock);
       return false;
     }
     throw new MidcltError(
@@ -91,7 +91,7 @@ export function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undef
     );
   }
   const again = fs.lstatSync(socket, { throwIfNoEntry: false });
-  if (again && rightName(socket, again) === right) {
+  if (again && removalLockName(socket, again) === lock) {
     // What can't be removed, a directory, say, says nothing about a daemon either.
     if (pid !== null) discardFile(pid);
     removeFile(socket);
@@ -99,17 +99,17 @@ export function removeStale({ socket, pid }: ClaimPaths, stats: fs.Stats | undef
   return true;
 }
 
-/** Rights are named for one inode at one time and are never given back: their sockets are gone. */
-function rightName(socket: string, stats: fs.Stats): string {
+/** A removal lock is named for one inode at one time. It is never released: its socket is gone. */
+function removalLockName(socket: string, stats: fs.Stats): string {
   return `${socket}.${stats.ino}-${Math.trunc(stats.ctimeMs * 1000)}`;
 }
 
-/** Removes the rights of sockets that no longer exist, once the path is ours. */
-export function sweepRights(socket: string): void {
+/** Removes the removal locks of sockets that no longer exist, once the path is this process's. */
+export function sweepRemovalLocks(socket: string): void {
   const directory = path.dirname(socket);
   const prefix = `${path.basename(socket)}.`;
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
-  const current = stats ? path.basename(rightName(socket, stats)) : '';
+  const current = stats ? path.basename(removalLockName(socket, stats)) : '';
   for (const name of fs.readdirSync(directory)) {
     if (name.startsWith(prefix) && name !== current) discardFile(path.join(directory, name));
   }

@@ -1,19 +1,19 @@
 /**
- * The right to start the daemon of a path: one starter at a time connects and logs in, since the
- * middleware counts logins. It is a socket that nothing is asked of: held as long as somebody
- * accepts connections there, free when its holder lets go or dies.
+ * The lock under which the daemon of a path is started: one starter at a time connects and logs in,
+ * since the middleware counts logins. It is a socket that carries no requests: the lock is held as long
+ * as somebody accepts connections there, and free when its holder releases it or dies.
  */
 import net from 'node:net';
 import { isMidcltError, MidcltError, type ErrorCode } from '../errors.js';
 import { noLog } from '../logger.js';
-import { Claim } from './socket-file.js';
+import { SocketFile } from './socket-file.js';
 
 /** Milliseconds for another starter to come to an end; a login over a slow line takes its time. */
 const PATIENCE = 150_000;
 
-export class StartRight {
+export class StartLock {
   private server: net.Server | null = null;
-  private claim: Claim | null = null;
+  private socketFile: SocketFile | null = null;
   private readonly waiting = new Set<net.Socket>();
   /** Its abort ends the wait for another starter. */
   private readonly gone = new AbortController();
@@ -21,7 +21,7 @@ export class StartRight {
   constructor(private readonly path: string) {}
 
   /**
-   * Resolves when the right is held. Rejects with what `refuse` rejects with, asked again after
+   * Resolves when the lock is held. Rejects with what `refuse` rejects with, asked again after
    * each other starter; or with the reason for which another one has just failed.
    */
   async acquire(refuse: () => Promise<void>): Promise<void> {
@@ -32,18 +32,18 @@ export class StartRight {
         socket.on('error', () => undefined);
         socket.on('close', () => this.waiting.delete(socket));
       });
-      const claim = new Claim({ socket: this.path, pid: null });
+      const socketFile = new SocketFile({ socket: this.path, pid: null });
       try {
-        await claim.listen(server);
+        await socketFile.listen(server);
         this.server = server;
-        this.claim = claim;
+        this.socketFile = socketFile;
       } catch (error) {
         if (!isMidcltError(error) || error.code !== 'RUNNING') throw error;
         await endOfOther(this.path, this.gone.signal);
         if (this.gone.signal.aborted) return;
         continue;
       }
-      // The one before may have let go because its daemon runs.
+      // The holder before may have released it because its daemon runs.
       await refuse().catch((error: unknown) => {
         this.release(null);
         throw error;
@@ -52,14 +52,14 @@ export class StartRight {
     }
   }
 
-  /** Lets go; who waits for it hears what it came to. More often does no harm. */
+  /** Tells who waits for the lock of the failure, if there was one. Calling it again does nothing. */
   release(failure: unknown, log = noLog): void {
     const text = isMidcltError(failure) ? JSON.stringify(failureOf(failure)) : '';
     this.gone.abort();
-    this.claim?.release(log);
+    this.socketFile?.release(log);
     this.server?.close();
     for (const socket of this.waiting) socket.end(text);
-    this.claim = null;
+    this.socketFile = null;
     this.server = null;
   }
 }
@@ -81,7 +81,7 @@ function endOfOther(path: string, signal: AbortSignal): Promise<void> {
     }, PATIENCE);
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => (text += chunk));
-    socket.on('error', () => undefined); // it has let go, or died
+    socket.on('error', () => undefined); // the lock was released, or its holder died
     socket.on('close', () => {
       clearTimeout(timer);
       const failure = parse(text);

@@ -1,18 +1,18 @@
-/** Which middleware the options name, and how to log in there. */
+/** Options → which middleware to connect to, and what to log in with there. */
 import { MidcltError } from '../errors.js';
 import type { ApiKeyCredential, Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../middleware/uri.js';
-import { harmless } from '../text/terminal.js';
+import { stripControls } from '../text/terminal.js';
 
-export interface Upstream {
+export interface LoginTarget {
   readonly target: Target;
   readonly credential: Credential | null;
   readonly askOtp: AskOtp;
 }
 
 /** As the command line and the Node API take them; null is not given. */
-export interface UpstreamOptions {
+export interface LoginOptions {
   readonly uri: string | null;
   readonly username: string | null;
   readonly password: string | null;
@@ -33,10 +33,10 @@ const CODES = 3;
  * password of a user for whom nothing is given. Rejects with a `REQUEST` error for a URI, key or
  * password that is none, `FILES` for a file that can't be read.
  */
-export async function upstreamOf(
-  args: UpstreamOptions,
+export async function toLoginTarget(
+  args: LoginOptions,
   warn: (line: string) => void,
-): Promise<Upstream> {
+): Promise<LoginTarget> {
   const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
   const { apiKey } = args;
   const credential =
@@ -45,7 +45,7 @@ export async function upstreamOf(
 }
 
 async function passwordOf(
-  { username, password, passwordFile }: UpstreamOptions,
+  { username, password, passwordFile }: LoginOptions,
   target: Target,
   warn: (line: string) => void,
 ): Promise<Credential | null> {
@@ -53,7 +53,7 @@ async function passwordOf(
   if (password !== null && password !== '') return { kind: 'password', username, password };
   const { readPassword } = require('./password.js') as typeof import('./password.js');
   const read = passwordFile === null ? null : readPassword(passwordFile, warn);
-  const secret = read ?? (await ask(`Password for ${harmless(nameOf(username, target))}: `));
+  const secret = read ?? (await ask(`Password for ${stripControls(nameOf(username, target))}: `));
   if (secret !== null) return { kind: 'password', username, password: secret };
   throw new MidcltError(
     'REQUEST',
@@ -67,10 +67,7 @@ function nameOf(username: string, { scheme, url }: Target): string {
 }
 
 /** Null: there is none, or no other one. */
-async function oneTimeCode(
-  { otp }: UpstreamOptions,
-  attempt: number | null,
-): Promise<string | null> {
+async function oneTimeCode({ otp }: LoginOptions, attempt: number | null): Promise<string | null> {
   if (otp !== null && otp !== '') return attempt === 0 || attempt === null ? otp : null;
   if (attempt === null || attempt >= CODES) return null;
   return ask(attempt === 0 ? 'One-time code: ' : 'Invalid one-time code, try again: ');
@@ -82,7 +79,7 @@ function ask(text: string): Promise<string | null> {
 }
 
 function apiKeyOf(
-  args: UpstreamOptions,
+  args: LoginOptions,
   value: string,
   { wire }: Target,
   warn: (line: string) => void,

@@ -1,6 +1,6 @@
 /** A line as it is typed on a terminal in raw mode, where the keys that edit it are characters. */
 import { StringDecoder } from 'node:string_decoder';
-import { harmless } from '../text/terminal.js';
+import { stripControls } from '../text/terminal.js';
 
 const INTERRUPT = '\x03';
 const END = '\x04';
@@ -22,7 +22,7 @@ export class TypedLine {
 
   /** What ended the line, or null if it goes on. What comes behind that is dropped. */
   take(chunk: Buffer): Typed | null {
-    for (const character of harmless(this.decoder.write(chunk), KEPT)) {
+    for (const character of stripControls(this.decoder.write(chunk), KEPT)) {
       switch (character) {
         case '\r':
         case '\n':

@@ -4,7 +4,7 @@ import { asMidcltError, MidcltError } from '../errors.js';
 import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol/frames.js';
 import { extraText, formattedOf } from './error.js';
 import { ResultPrinter } from './result.js';
-import { harmless } from './terminal.js';
+import { stripControls } from './terminal.js';
 
 /** The first line: what follows is for stdout, the exit code 0; or for stderr, the exit code 1. */
 const TO_STDOUT = Buffer.from('0\n');
@@ -50,7 +50,7 @@ function* failed(parts: Iterable<Buffer | string | null>, kind: 'plain' | 'termi
     for (let from = 0; from < text.length;) {
       const end = sliceEnd(text, from);
       const slice = text.slice(from, end);
-      yield Buffer.from(kind === 'terminal' ? harmless(slice, '\t\n') : slice);
+      yield Buffer.from(kind === 'terminal' ? stripControls(slice, '\t\n') : slice);
       from = end;
     }
   }

@@ -15,7 +15,7 @@ import { look } from './daemons.js';
 import { startDetached } from '../../daemon/handover.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { isTerminalThere } from '../../login/prompt.js';
-import { upstreamOf } from '../../login/target.js';
+import { toLoginTarget } from '../../login/target.js';
 
 /**
  * Resolves when the daemon for which `missing` was the error accepts connections, whoever has
@@ -99,7 +99,7 @@ function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultL
 }
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
-  const { credential, askOtp } = await upstreamOf(args, sayLine);
+  const { credential, askOtp } = await toLoginTarget(args, sayLine);
   const { uri, username, insecure, lifetime, logFile, logLevel } = args;
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };

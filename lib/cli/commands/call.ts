@@ -10,7 +10,7 @@ import { ownCommand, type OwnOptions } from '../../text/own-command.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
 import { paramsText } from './params.js';
 import type { ProgressView } from '../output/progress.js';
-import { explained } from '../../text/explained.js';
+import { errorForPerson } from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/result.js';
 
 /** What the command line asks for, before it is a line or a request. */
@@ -156,7 +156,7 @@ function forPerson(
   started: number,
 ): string {
   const passed = Math.max(1, Math.round((performance.now() - started) / 1000));
-  return explained(error, method, timeoutOf({ timeout }) ?? passed);
+  return errorForPerson(error, method, timeoutOf({ timeout }) ?? passed);
 }
 
 /** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */

@@ -4,7 +4,7 @@ import type { StatusReport } from '../../protocol/status.js';
 import type { Arguments } from '../args/arguments.js';
 import { look, lookAround, type Daemon } from './daemons.js';
 import { sayLine, writeOut } from '../output/output.js';
-import { harmless } from '../../text/terminal.js';
+import { stripControls } from '../../text/terminal.js';
 
 /** 0 if it runs and answers, else 1. */
 export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {
@@ -111,5 +111,5 @@ function duration(seconds: number): string {
 /** What a daemon says may come from a server. */
 function print(lines: readonly string[]): void {
   if (lines.length > 0)
-    writeOut(Buffer.from(`${lines.map((line) => harmless(line, '')).join('\n')}\n`));
+    writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '')).join('\n')}\n`));
 }

@@ -8,10 +8,10 @@ import { parseTarget, DEFAULT_URI } from '../../middleware/uri.js';
 import type { Arguments } from '../args/arguments.js';
 import { startInBackground } from './autostart.js';
 import { refuseDebugger } from '../../daemon/debugger.js';
-import { HANDOVER_FD, revived, Starter } from '../../daemon/handover.js';
+import { HANDOVER_FD, withBuffers, HandoverReceiver } from '../../daemon/handover.js';
 import { sayLine } from '../output/output.js';
 import { precompile } from '../precompile.js';
-import { upstreamOf } from '../../login/target.js';
+import { toLoginTarget } from '../../login/target.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
@@ -25,7 +25,7 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   const isManaged = isProcessManaged(process.pid, process.env);
   const listenFd = takeListenFd(process.env);
   refuseDebugger({ isAllowed: true });
-  const login = await upstreamOf(args, sayLine);
+  const login = await toLoginTarget(args, sayLine);
   await runDaemon(
     { ...args, listenFd, isManaged },
     { ...login, callTimeout: callTimeoutOf(process.env) },
@@ -47,22 +47,22 @@ async function startedInBackground(args: Arguments): Promise<number> {
   if (args.handoverFd !== HANDOVER_FD) {
     throw new MidcltError('REQUEST', '--handover-fd is for this program alone');
   }
-  const starter = new Starter();
-  const { insecure, credential, callTimeout, ...daemon } = await starter.receive();
+  const receiver = new HandoverReceiver();
+  const { insecure, credential, callTimeout, ...daemon } = await receiver.receive();
   process.title = ['midclt daemon', daemon.uri, daemon.username].filter(Boolean).join(' ');
   const login = {
     target: parseTarget(daemon.uri ?? DEFAULT_URI, { insecure }),
-    credential: revived(credential),
-    askOtp: starter.askOtp,
+    credential: withBuffers(credential),
+    askOtp: receiver.askOtp,
     callTimeout,
   };
   try {
     refuseDebugger({ isAllowed: false });
-    await runDaemon({ ...daemon, abort: starter.gone }, login, (logFile) => {
-      starter.ready(logFile);
+    await runDaemon({ ...daemon, abort: receiver.gone }, login, (logFile) => {
+      receiver.ready(logFile);
     });
   } catch (error) {
-    starter.failed(error);
+    receiver.failed(error);
     return 1;
   }
   return exit();

@@ -9,7 +9,7 @@ import { sayLine } from '../output/output.js';
 import { tellAfterSilence } from './silent-second.js';
 import { Stopwatch } from './stopwatch.js';
 import { sayNotConnected } from './waiting-notice.js';
-import { upstreamOf } from '../../login/target.js';
+import { toLoginTarget } from '../../login/target.js';
 
 export function callDirectly(args: Arguments): Promise<number> {
   return withinTimeout(args, runCall);
@@ -34,7 +34,7 @@ export async function withCore<T>(
   work: (core: Core) => Promise<T>,
   clock = new Stopwatch(null),
 ): Promise<T> {
-  const upstream = await upstreamOf(args, sayLine);
+  const upstream = await toLoginTarget(args, sayLine);
   const core = compose({
     ...upstream,
     askOtp: (attempt) => clock.without(() => upstream.askOtp(attempt)),

@@ -2,7 +2,7 @@
 import { readSync } from 'node:fs';
 import { MidcltError, systemReason } from '../../errors.js';
 import { textOf } from '../../json/check.js';
-import { slipText } from '../../text/explained.js';
+import { slipText } from '../../text/for-person.js';
 import { pause } from '../../files/pause.js';
 
 const STDIN = 0;

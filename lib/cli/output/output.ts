@@ -4,7 +4,7 @@ import { isMidcltError, MidcltError, publicText, systemReason } from '../../erro
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/error.js';
 import { pause } from '../../files/pause.js';
-import { harmless } from '../../text/terminal.js';
+import { stripControls } from '../../text/terminal.js';
 
 export const SUCCESS = 0;
 export const FAILURE = 1;
@@ -53,7 +53,7 @@ export function failureCode(error: unknown): number {
 
 /** To stderr. What comes from the server must not drive the terminal. */
 export function say(text: string): void {
-  writeErr(isTerminal() ? harmless(text, '\t\n') : text);
+  writeErr(isTerminal() ? stripControls(text, '\t\n') : text);
 }
 
 /** To stderr as it is, before it returns. A stderr that is closed or full is no error. */

@@ -2,7 +2,7 @@
  * What `call -j` shows on stderr while a job runs: a bar, or a line for each new description.
  * Either is loaded with every such call, so this file stays small.
  */
-import { harmless } from '../../text/terminal.js';
+import { stripControls } from '../../text/terminal.js';
 
 export interface ProgressOutput {
   readonly isTTY: boolean;
@@ -75,7 +75,7 @@ export class ProgressBar implements ProgressView {
     const line = this.inPlace
       ? (trimmed.split(/[\r\n]/, 1)[0] ?? '')
       : trimmed.replace(/\r\n|[\r\n]/g, ' ');
-    return this.out.isTTY ? harmless(line).trim() : line;
+    return this.out.isTTY ? stripControls(line).trim() : line;
   }
 
   private line(): string {
@@ -107,7 +107,7 @@ export class DescriptionLines implements ProgressView {
   update(_percent: number | null, description: string | null): void {
     if (!description || description === this.last) return;
     this.last = description;
-    const text = this.out.isTTY ? harmless(description) : description;
+    const text = this.out.isTTY ? stripControls(description) : description;
     if (text !== '') this.out.write(`${text}\n`);
   }
 

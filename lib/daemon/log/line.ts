@@ -1,6 +1,6 @@
 /** A line of the log as people read it. */
 import ndjson from 'ndjson';
-import { harmless } from '../../text/terminal.js';
+import { stripControls } from '../../text/terminal.js';
 
 export interface LogPrinterOptions {
   /** The lines as they are. */
@@ -25,7 +25,7 @@ export class LogPrinter {
     if (json && !isTerminal) return Buffer.concat([line, NEWLINE]);
     const text = line.toString();
     const event = json ? null : this.read(text);
-    return Buffer.from(`${harmless(event ? readable(event) : text, '\t')}\n`);
+    return Buffer.from(`${stripControls(event ? readable(event) : text, '\t')}\n`);
   }
 
   /**

@@ -152,9 +152,8 @@ t.test('a certificate that is not there, or has no place, is an error', async (t
 
 t.test('it runs from the packed package alone, installed where links lead to it', async (test) => {
   const home = makeHome(test);
-  const root = path.join(__dirname, '..');
   const { code, stderr } = await shell(
-    `(cd "${root}" && npm pack --ignore-scripts --silent --pack-destination "${home}" </dev/null) &&
+    `(cd "${ROOT}" && npm pack --ignore-scripts --silent --pack-destination "${home}" </dev/null) &&
      mkdir bin lib && tar xzf midclt-*.tgz -C lib && ln -s ../lib/package/dist/bin/midclt.js bin/midclt`,
     { home },
   );

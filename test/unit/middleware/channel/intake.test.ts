@@ -1,7 +1,7 @@
 /** The order in which messages are handed on, while large ones are still being checked. */
 import t from 'tap';
 import { Intake } from '../../../../lib/middleware/channel/intake.js';
-import { until } from './support/midclt.js';
+import { until } from '../../../support/midclt.js';
 
 const LARGE = `"${'x'.repeat(30 * 1024 * 1024)}"`;
 const answer = (id: string, result = '1') =>

@@ -1,12 +1,12 @@
 /** What a person is told on a terminal beyond what scripts get to read. */
 import type { JsonError } from '../json/scan.js';
 
-/** The texts that scripts compare with, whole; neither says what it is about. */
+/** Scripts compare the whole text with these, so they name no method. */
 const NO_METHOD = 'Method does not exist';
 const TIMEOUT = 'Call timeout';
 
 /** An error's text with the method it is about, and with the time after which it was given up. */
-export function explained(error: string, method: string, seconds: number | null): string {
+export function errorForPerson(error: string, method: string, seconds: number | null): string {
   if (error === NO_METHOD) return `${NO_METHOD}: ${method}`;
   if (error !== TIMEOUT) return error;
   const within = seconds === null ? '' : ` within ${seconds} s`;
