@@ -1,4 +1,4 @@
-/** Delays of any length, and one timer for the deadlines of many. */
+/** Delays of any length, a pause that blocks, and one timer for the deadlines of many. */
 
 /** A longer delay makes setTimeout fire at once. */
 export const LONGEST = 2 ** 31 - 1;
@@ -10,6 +10,13 @@ export function after(
 ): NodeJS.Timeout | undefined {
   if (milliseconds === null || milliseconds > LONGEST) return undefined;
   return setTimeout(callback, milliseconds);
+}
+
+const PAUSE = 5;
+
+/** Blocks this process for a moment, while a descriptor that would not block is not ready. */
+export function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }
 
 /** One timer for many deadlines: set for the nearest, and for none when nothing waits. */

@@ -1,9 +1,8 @@
 /** The daemon's directory: made private, and trusted only if it is. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { trustAncestors } from '../files/ancestors.js';
 import { MidcltError, systemReason } from '../errors.js';
-import { trustDirectory } from '../files/private.js';
+import { trustAncestors, trustDirectory } from '../files/trust.js';
 
 /**
  * Makes `directory` (0700), or sees that it is one's own and nobody else can enter it. Throws a

@@ -1,4 +1,6 @@
 /** The daemon's phase: accepting → draining → stopped. Owns the holds and the idle clock. */
+import { isMidcltError, systemReason } from '../errors.js';
+import type { Log } from '../logger.js';
 
 export type Phase = 'accepting' | 'draining' | 'stopped';
 
@@ -87,5 +89,18 @@ export class Lifecycle {
     this.timer = setTimeout(() => {
       this.drain(`idle for ${this.lifetime} s`);
     }, milliseconds);
+  }
+}
+
+/**
+ * The end of a daemon is made of steps, each of which is taken whatever became of those before it: if one
+ * fails, the log is told, and nobody else.
+ */
+export function takeStep(log: Log, step: string, take: () => void): void {
+  try {
+    take();
+  } catch (error) {
+    const reason = isMidcltError(error) ? error.message : systemReason(error);
+    log('warning', 'step of the end failed', { step, error: reason });
   }
 }

@@ -4,11 +4,10 @@ import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../files/paths.js';
 import { ownCommand } from '../text/own-command.js';
-import { Activation } from './activation.js';
+import { PassedSocket } from './service-manager.js';
 import { SocketFile, type DaemonSocket } from './socket-file.js';
-import { takeStep } from './ending.js';
 import { ensurePrivateDirectory } from './files.js';
-import { Lifecycle } from './lifecycle.js';
+import { Lifecycle, takeStep } from './lifecycle.js';
 import { openDaemonLog } from './log/log.js';
 import { Server } from './server.js';
 import { StartLock } from './start-lock.js';
@@ -66,7 +65,7 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const socket =
     listenFd === null
       ? new SocketFile(paths, undefined, stop)
-      : new Activation(listenFd, paths.pid);
+      : new PassedSocket(listenFd, paths.pid);
   ensurePrivateDirectory(paths.directory);
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);

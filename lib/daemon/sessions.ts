@@ -6,8 +6,7 @@ import type { Log } from '../logger.js';
 import { Command } from '../protocol/frames.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
-import { placesFor, type Places } from './descriptors.js';
-import { peekLine } from './first-line.js';
+import { peekLine, placesFor, type Places } from './admission.js';
 
 /** Milliseconds in which a client beyond the limit has to say what it wants. */
 const PATIENCE = 1000;

@@ -15,7 +15,7 @@ import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
 import { checkSocketPath } from '../files/paths.js';
 import { SOCKET_PERMISSIONS } from '../protocol/frames.js';
-import { takeStep } from './ending.js';
+import { takeStep } from './lifecycle.js';
 import { discardFile, removeFile, writeFileDurably } from './files.js';
 import { readPid } from '../files/pid.js';
 import {

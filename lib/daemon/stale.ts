@@ -9,7 +9,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
-import { trustSocket } from '../files/private.js';
+import { trustSocket } from '../files/trust.js';
 import { discardFile, removeFile } from './files.js';
 
 /** Times a starter looks again when the path changes under it. */

@@ -22,7 +22,7 @@ export function getDaemonIdentifier(uri: string | null, username: string | null)
 /**
  * `$MIDCLT_HOME`, else `~/.midclt`. `$HOME` counts only where the effective user owns it: under
  * `sudo` it may be another user's, who would then find root's files in it. `$MIDCLT_HOME` says what
- * is wanted, so another user's is refused when it is used (`lib/private.ts`). Throws a `FILES` error.
+ * is wanted, so another user's is refused when it is used (`trust.ts`). Throws a `FILES` error.
  */
 export function getDaemonDir(env: NodeJS.ProcessEnv = process.env): string {
   const chosen = env.MIDCLT_HOME ?? '';

@@ -1,8 +1,14 @@
-/** Asks for a secret on the terminal, without echo, whatever stdin and stdout are. */
+/**
+ * Asks for a secret on the terminal, without echo, whatever stdin and stdout are.
+ *
+ * It is not npm's `read`, whose promise is never settled at Ctrl-D, which passes over Ctrl-\ and Ctrl-Z,
+ * and which leaves a terminal without echo behind when a signal ends the process.
+ */
 import fs from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 import tty from 'node:tty';
 import { MidcltError, systemReason } from '../errors.js';
-import { TypedLine } from './typed-line.js';
+import { stripControls } from '../text/terminal.js';
 
 interface Terminal {
   readonly input: tty.ReadStream;
@@ -13,7 +19,7 @@ interface Terminal {
 const STDIN = 0;
 const STDERR = 2;
 
-/** What ends a process that waits here, and would leave the terminal without echo. */
+/** Signals that end a process. At a prompt the terminal is restored first. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
@@ -31,7 +37,7 @@ export async function promptSecret(text: string): Promise<string | null> {
   }
 }
 
-/** Could something be asked? */
+/** Is there a terminal to ask on? */
 export function isTerminalThere(): boolean {
   try {
     fs.closeSync(fs.openSync('/dev/tty', 'r+'));
@@ -76,12 +82,12 @@ function writer(descriptor: number): Terminal['write'] {
     try {
       fs.writeSync(descriptor, text);
     } catch {
-      // It went away; the reading will say so.
+      // The terminal is gone; the next read fails and tells it.
     }
   };
 }
 
-/** More than once does no harm. */
+/** Turns the echo on again. Calling it again does nothing. */
 function restore({ input, write, release }: Terminal): void {
   if (input.isRaw) {
     write('\n');
@@ -95,10 +101,10 @@ async function typed(terminal: Terminal, text: string): Promise<string> {
   const line = new TypedLine();
   const listening = new AbortController();
   const { promise, resolve, reject } = withResolvers<string>();
-  const give = (signal: NodeJS.Signals): void => {
+  const endBy = (signal: NodeJS.Signals): void => {
     restore(terminal);
     listening.abort();
-    // Whoever handles it has heard of it; else it ends the process, as it would without this.
+    // With no other listener the signal ends the process, as it would without this one.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
     else reject(aborted(`ended by ${signal}`));
   };
@@ -110,7 +116,7 @@ async function typed(terminal: Terminal, text: string): Promise<string> {
     else {
       // Nothing is under way at a prompt that its handlers would have to finish.
       process.removeAllListeners(done.signal);
-      give(done.signal);
+      endBy(done.signal);
     }
   };
   const onEnd = (): void => {
@@ -119,14 +125,14 @@ async function typed(terminal: Terminal, text: string): Promise<string> {
   const onError = (error: Error): void => {
     reject(aborted(systemReason(error)));
   };
-  input.on('end', onEnd).on('error', onError); // the latter for good: restoring can fail, too
-  for (const signal of SIGNALS) process.on(signal, give);
+  input.on('end', onEnd).on('error', onError); // the latter is never removed: restoring can fail, too
+  for (const signal of SIGNALS) process.on(signal, endBy);
   listening.signal.addEventListener('abort', () => {
     input.off('data', onData).off('end', onEnd);
-    for (const signal of SIGNALS) process.off(signal, give);
+    for (const signal of SIGNALS) process.off(signal, endBy);
   });
   try {
-    // Before the prompt: who sees it may type at once.
+    // The echo is off before the prompt is shown, since a user may type as soon as it is.
     input.setRawMode(true);
     if (input.isRaw) {
       terminal.write(text);
@@ -151,4 +157,53 @@ function withResolvers<T>() {
     reject = no;
   });
   return { promise, resolve, reject };
+}
+
+const INTERRUPT = '\x03';
+const END = '\x04';
+const KILL = '\x15';
+const SUSPEND = '\x1a';
+const QUIT = '\x1c';
+const DELETE = '\x7f';
+const KEPT = `${INTERRUPT}${END}\b\n\r${KILL}${SUSPEND}${QUIT}${DELETE}`;
+
+type Typed =
+  | { readonly kind: 'line'; readonly text: string }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'signal'; readonly signal: 'SIGINT' | 'SIGQUIT' };
+
+/** A line as it is typed on a terminal in raw mode, where the keys that edit it are characters. */
+export class TypedLine {
+  private characters: string[] = [];
+  /** A character may come in two pieces. */
+  private readonly decoder = new StringDecoder();
+
+  /** What ended the line, or null if it goes on. What comes behind that is dropped. */
+  take(chunk: Buffer): Typed | null {
+    for (const character of stripControls(this.decoder.write(chunk), KEPT)) {
+      switch (character) {
+        case '\r':
+        case '\n':
+          return { kind: 'line', text: this.characters.join('') };
+        case INTERRUPT:
+          return { kind: 'signal', signal: 'SIGINT' };
+        case QUIT:
+          return { kind: 'signal', signal: 'SIGQUIT' };
+        case END:
+        case SUSPEND:
+          if (this.characters.length === 0) return { kind: 'end' };
+          break;
+        case KILL:
+          this.characters = [];
+          break;
+        case '\b':
+        case DELETE:
+          this.characters.pop();
+          break;
+        default:
+          this.characters.push(character);
+      }
+    }
+    return null;
+  }
 }

@@ -51,7 +51,7 @@ async function passwordOf(
 ): Promise<Credential | null> {
   if (username === null || username === '') return null;
   if (password !== null && password !== '') return { kind: 'password', username, password };
-  const { readPassword } = require('./password.js') as typeof import('./password.js');
+  const { readPassword } = require('./private-file.js') as typeof import('./private-file.js');
   const read = passwordFile === null ? null : readPassword(passwordFile, warn);
   const secret = read ?? (await ask(`Password for ${stripControls(nameOf(username, target))}: `));
   if (secret !== null) return { kind: 'password', username, password: secret };

@@ -8,7 +8,7 @@ import { DAEMON_CONNECT_TIMEOUT, VERSION, type ErrorFrame, type Json } from './f
 import { insistently, Unread } from './insist.js';
 import { hung, watchSilence } from './silence.js';
 import { checkSocketPath, type DaemonPaths } from '../files/paths.js';
-import { trustDirectory, trustSocket } from '../files/private.js';
+import { trustDirectory, trustSocket } from '../files/trust.js';
 
 /** Where a daemon is: the socket, and the directory that makes it private. */
 export type Address = Pick<DaemonPaths, 'socket' | 'directory'> & {

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { sendStop } from '../../protocol/client.js';
 import { callTimeoutOf } from '../../compose.js';
-import { isOtherManaged } from '../../daemon/manager.js';
+import { isOtherManaged } from '../../daemon/service-manager.js';
 import { isMidcltError, MidcltError } from '../../errors.js';
 import { daemonPaths } from '../../files/paths.js';
 import { DEFAULT_CALL_TIMEOUT, VERSION } from '../../protocol/frames.js';

@@ -1,7 +1,6 @@
 /** `midclt daemon`: a daemon in the foreground, or started in the background. */
 import { callTimeoutOf, compose, type CoreOptions } from '../../compose.js';
-import { takeListenFd } from '../../daemon/activation.js';
-import { isManaged as isProcessManaged } from '../../daemon/manager.js';
+import { isManaged as isProcessManaged, takeListenFd } from '../../daemon/service-manager.js';
 import { runDaemonProcess } from '../../daemon/run.js';
 import { MidcltError } from '../../errors.js';
 import { parseTarget, DEFAULT_URI } from '../../middleware/uri.js';

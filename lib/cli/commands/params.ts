@@ -3,7 +3,7 @@ import { readSync } from 'node:fs';
 import { MidcltError, systemReason } from '../../errors.js';
 import { textOf } from '../../json/check.js';
 import { slipText } from '../../text/for-person.js';
-import { pause } from '../../files/pause.js';
+import { pause } from '../../timer.js';
 
 const STDIN = 0;
 const CHUNK = 64 * 1024;

@@ -1,4 +1,55 @@
-/** What the commands beside `daemon` print for `-h`. */
+/** What `-h` prints for `daemon`, the commands beside it, and `sandbox`. */
+
+export const DAEMON = `\
+usage: midclt [-u URI] [-U NAME] [-P PASSWORD | -K KEY|FILE] daemon [OPTION ...]
+
+Connect to the middleware, log in, and take calls ('midclt -d call ...') until
+nobody has made one for a while. Runs in the foreground; says so on stdout once
+calls are accepted.
+
+Options:
+  --lifetime SECONDS        end after so long without a call; 0 is never
+                            (default 600)
+  --detach                  run in the background; returns when calls are
+                            accepted, or with the reason why not
+  --log-file PATH           where to log; '-' is stderr (default: a file in
+                            logs, see below)
+  --log-level LEVEL         the least that is logged: debug (each call), info
+                            (default), warning or error; never parameters
+  --concurrency N           how many calls may be under way at once (default 8,
+                            at most 18); with 1 each waits for the one before
+                            it, jobs too
+  --linger SECONDS          close a client's connection this long after its last
+                            answer, fractions allowed (default 1)
+  --max-connections N       refuse clients beyond so many at once (default 1024)
+  --memory MIB              how much memory requests that wait and results that
+                            nobody has read may take (default 512)
+  -h, --help                show this help
+  Those of 'midclt -h' may stand here too.
+
+  SIGTERM, SIGINT and 'midclt daemon-stop' end it when the calls under way are
+  done, a second signal at once. So does closing its terminal, unless it was
+  started by nohup. When its socket is removed it ends, too, with exit code 1.
+  A socket that systemd passes (LISTEN_FDS) is served in place of its own.
+
+Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
+  daemon-local.sock, daemon-ID.sock    what clients connect to
+  daemon-local.pid, daemon-ID.pid      the daemon's process id
+  logs/daemon-local.log and so on      the log, one JSON object a line; one
+                                       of 10 MB becomes .log.1, up to .log.3
+
+Exit codes:
+  0  ended as it was asked to
+  1  could not start, or was refused by the middleware or lost its socket later
+  2  wrong usage, or something that is not supported yet
+
+Examples:
+  midclt daemon --lifetime 0
+  midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &
+  midclt -u ws://nas/api/current -U admin -d call system.info
+  midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
+  pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
+`;
 
 export const DAEMON_STOP = `\
 usage: midclt [-u URI] [-U NAME] daemon-stop [--all]
@@ -85,4 +136,41 @@ Example:
   for user in alice bob; do
     midclt -d call user.get_user_obj '{"username": "'$user'"}'
   done
+`;
+
+export const SANDBOX = `\
+usage: midclt sandbox [--unix PATH] [--ws PORT]
+                      [--wss PORT [--certificate FILE]]
+
+Run a small simulated TrueNAS until SIGTERM or SIGINT, to try midclt on or to
+test scripts with. It has a handful of methods and is no TrueNAS. It serves
+/api/current and /websocket. Its first line on stdout tells how to reach it;
+with --ws or --wss, the users and API keys follow.
+
+Options:
+  --unix PATH               listen on a Unix socket; no login needed
+                            (default, without --ws and --wss: one in the
+                            directory for temporary files)
+  --ws PORT                 listen on a port of 127.0.0.1, 0 for any free one;
+                            log in as admin with the password admin-pw, or
+                            with one of the API keys it prints
+  --wss PORT                the same with TLS, and a new self-signed certificate
+                            for localhost and this machine's name
+  --certificate FILE        write that certificate to FILE (PEM); a midclt that
+                            has NODE_EXTRA_CA_CERTS=FILE in its environment
+                            trusts it
+  -h, --help                show this help
+
+Exit codes:
+  0  ended by a signal
+  1  could not listen, or not write FILE
+  2  wrong usage
+
+Examples:
+  midclt sandbox --unix /tmp/box.sock &
+  midclt -u ws+unix:///tmp/box.sock daemon &
+  midclt -u ws+unix:///tmp/box.sock -d call system.info
+  midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5
+  midclt -u ws+unix:///tmp/box.sock daemon-stop
+  midclt sandbox --wss 4433 --certificate /tmp/box.pem &
 `;

@@ -1,7 +1,14 @@
 /** What `-h` prints. Loaded for that alone. */
 import type { CommandName } from '../args/arguments.js';
-import { DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP, SHELL_INIT } from './help-daemons.js';
-import { SANDBOX } from './help-sandbox.js';
+import {
+  DAEMON,
+  DAEMON_LIST,
+  DAEMON_LOG,
+  DAEMON_STATUS,
+  DAEMON_STOP,
+  SANDBOX,
+  SHELL_INIT,
+} from './help-daemons.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
 export function helpText(command: string | null): string {
@@ -190,57 +197,6 @@ Exit codes:
 
 Example:
   midclt subscribe -n 1 core.get_jobs
-`;
-
-const DAEMON = `\
-usage: midclt [-u URI] [-U NAME] [-P PASSWORD | -K KEY|FILE] daemon [OPTION ...]
-
-Connect to the middleware, log in, and take calls ('midclt -d call ...') until
-nobody has made one for a while. Runs in the foreground; says so on stdout once
-calls are accepted.
-
-Options:
-  --lifetime SECONDS        end after so long without a call; 0 is never
-                            (default 600)
-  --detach                  run in the background; returns when calls are
-                            accepted, or with the reason why not
-  --log-file PATH           where to log; '-' is stderr (default: a file in
-                            logs, see below)
-  --log-level LEVEL         the least that is logged: debug (each call), info
-                            (default), warning or error; never parameters
-  --concurrency N           how many calls may be under way at once (default 8,
-                            at most 18); with 1 each waits for the one before
-                            it, jobs too
-  --linger SECONDS          close a client's connection this long after its last
-                            answer, fractions allowed (default 1)
-  --max-connections N       refuse clients beyond so many at once (default 1024)
-  --memory MIB              how much memory requests that wait and results that
-                            nobody has read may take (default 512)
-  -h, --help                show this help
-  Those of 'midclt -h' may stand here too.
-
-  SIGTERM, SIGINT and 'midclt daemon-stop' end it when the calls under way are
-  done, a second signal at once. So does closing its terminal, unless it was
-  started by nohup. When its socket is removed it ends, too, with exit code 1.
-  A socket that systemd passes (LISTEN_FDS) is served in place of its own.
-
-Files, in ~/.midclt or $MIDCLT_HOME (only for their owner):
-  daemon-local.sock, daemon-ID.sock    what clients connect to
-  daemon-local.pid, daemon-ID.pid      the daemon's process id
-  logs/daemon-local.log and so on      the log, one JSON object a line; one
-                                       of 10 MB becomes .log.1, up to .log.3
-
-Exit codes:
-  0  ended as it was asked to
-  1  could not start, or was refused by the middleware or lost its socket later
-  2  wrong usage, or something that is not supported yet
-
-Examples:
-  midclt daemon --lifetime 0
-  midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &
-  midclt -u ws://nas/api/current -U admin -d call system.info
-  midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &
-  pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon
 `;
 
 const BATCH = `\

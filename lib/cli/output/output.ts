@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { isMidcltError, MidcltError, publicText, systemReason } from '../../errors.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/error.js';
-import { pause } from '../../files/pause.js';
+import { pause } from '../../timer.js';
 import { stripControls } from '../../text/terminal.js';
 
 export const SUCCESS = 0;

@@ -7,9 +7,16 @@ import { spawnSync } from 'node:child_process';
 import { MidcltError, systemReason } from '../../errors.js';
 import type { Arguments } from '../args/arguments.js';
 import { writeOut } from '../output/output.js';
-import { FAST, POSIX_QUOTE, QUOTE, WHOLE } from './text.js';
-import { TRUST } from './trust.js';
-import { ALWAYS_TIMED, SEE_IF_TIMED, WATCH } from './watch.js';
+import {
+  ALWAYS_TIMED,
+  FAST,
+  POSIX_QUOTE,
+  QUOTE,
+  SEE_IF_TIMED,
+  TRUST,
+  WATCH,
+  WHOLE,
+} from './text.js';
 
 /** What the function returns within itself for what it leaves to the program; no exit code of that. */
 const LEFT = '113';

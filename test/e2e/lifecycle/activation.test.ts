@@ -3,12 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { takeListenFd } from '../../../lib/daemon/activation.js';
+import { ROOT } from '../../support/root.js';
+import { takeListenFd } from '../../../lib/daemon/service-manager.js';
 import { getDaemonIdentifier } from '../../../lib/files/paths.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
-import { ROOT } from '../../support/root.js';
 
 const STARTER = path.join(ROOT, 'test/support/activate.py');
 const CONTRIB = path.join(ROOT, 'contrib/systemd');

@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
-import { isOtherManaged } from '../../../lib/daemon/manager.js';
+import { ROOT } from '../../support/root.js';
+import { isOtherManaged } from '../../../lib/daemon/service-manager.js';
 import { readStatus, type StatusReport } from '../../../lib/protocol/status.js';
 import { AUTOSTART, ground, isAlive, type Ground } from '../../support/lifecycle.js';
 import { environment, until } from '../../support/midclt.js';
-import { ROOT } from '../../support/root.js';
 import { binaryOfVersion, ofVersion, VERSION, versionOf } from '../../support/versions.js';
 
 t.setTimeout(600_000);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { TypedLine } from '../../../lib/login/typed-line.js';
+import { TypedLine } from '../../../lib/login/prompt.js';
 
 /** What comes of keys that arrive in these pieces. */
 function type(...pieces: readonly (string | Buffer)[]): unknown {

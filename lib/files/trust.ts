@@ -3,14 +3,18 @@
  * get at them. Daemon and client both ask, the client before it sends a byte; it costs two `lstat` and
  * one for each directory above.
  */
-import { chmodSync, lstatSync, readdirSync, type Stats } from 'node:fs';
-import { trustAncestors } from './ancestors.js';
+import { chmodSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { MidcltError, systemReason } from '../errors.js';
+import { shellWord } from './shell-word.js';
 
 /** The name under which a directory, with those in it, is nothing but a daemon's. */
 const OWN_NAME = '.midclt';
 /** What a daemon puts into its directory: its files, its logs, and a socket before it is published. */
 const OWN_FILES = /^(?:daemon-.+|logs|\.[0-9a-f]{10})$/;
+const STICKY = 0o1000;
+const OTHERS_WRITE = 0o022;
+/** Links that lead to links; the system itself follows no more. */
+const MOST_LINKS = 40;
 
 /**
  * Sees that `directory` is one's own, no symbolic link, and that nobody else can enter it, or put
@@ -55,6 +59,56 @@ export function trustSocket(file: string): boolean {
     );
   }
   return true;
+}
+
+/**
+ * Looks at every directory above `path` as far as they are there, and where links among them lead: who can
+ * write to one of them can put a directory of theirs in the place of what is below. So each has to be root's
+ * or one's own, and written to by nobody else; in one with a sticky bit others can't replace what is not
+ * theirs. OpenSSH asks the same (StrictModes). Costs an `lstat` each. Throws a `FILES` error.
+ */
+export function trustAncestors(path: string): void {
+  for (let end = 0; end !== -1; end = path.indexOf('/', end + 1)) {
+    if (!trustOne(path.slice(0, end) || '/', path, MOST_LINKS)) return;
+  }
+}
+
+/** False: it is not there. `below` is what it must not be possible to replace. */
+function trustOne(directory: string, below: string, links: number): boolean {
+  const stats = look(directory);
+  if (!stats) return false;
+  const { uid, mode } = stats;
+  const self = process.geteuid?.();
+  if (uid !== 0 && uid !== self) {
+    throw refusal(
+      `${directory} belongs to user ${uid}, who so could replace ${below}; ` +
+        `set MIDCLT_HOME to a directory below none but yours (${self}) and root's`,
+    );
+  }
+  if (stats.isSymbolicLink()) return trustTarget(directory, below, links - 1);
+  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
+    const who = uid === self ? '' : ', as root,';
+    throw refusal(
+      `Others can write to ${directory} (mode ${octal(mode)}) and so could replace ${below}; ` +
+        `'chmod go-w ${shellWord(directory)}'${who} puts that right`,
+    );
+  }
+  return true;
+}
+
+/** Where a link leads, and the way there. */
+function trustTarget(link: string, below: string, links: number): boolean {
+  if (links === 0) throw refusal(`There are too many symbolic links above ${below}`);
+  const to = readlinkSync(link);
+  const target = to.startsWith('/') ? to : `${link.slice(0, link.lastIndexOf('/'))}/${to}`;
+  for (let end = 0; end !== -1; end = target.indexOf('/', end + 1)) {
+    if (!trustOne(target.slice(0, end) || '/', below, links)) return false;
+  }
+  return trustOne(target, below, links);
+}
+
+function octal(mode: number): string {
+  return `0${(mode & 0o7777).toString(8)}`;
 }
 
 function look(file: string): Stats | undefined {

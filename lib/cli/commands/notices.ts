@@ -1,8 +1,10 @@
-/** What a terminal is told of a call that gets no answer because the middleware is away. */
+/** What stderr is told beside the answer: why a call waits, and which daemons there are instead of the one asked for. */
 import type { Address } from '../../protocol/client.js';
 import type { Core } from '../../compose.js';
 import type { StatusReport } from '../../protocol/status.js';
-import { look } from './daemons.js';
+import { ownCommand } from '../../text/own-command.js';
+import type { Arguments } from '../args/arguments.js';
+import { look, lookAround } from './daemons.js';
 import { sayLine } from '../output/output.js';
 
 /**
@@ -34,4 +36,18 @@ function reasonOf(uri: string, error: unknown): string {
   return String(error)
     .replace(`Cannot connect to ${uri}: `, '')
     .replace(`Connection to ${uri} lost`, 'connection lost');
+}
+
+type DaemonName = Pick<Arguments, 'uri' | 'username'>;
+
+/** Says how to stop the daemons of the same URI and another user; without a URI, any that there is. */
+export async function sayNearMatches(asked: DaemonName): Promise<void> {
+  for (const { report } of await lookAround()) {
+    if (!report || (asked.uri && report.uri !== asked.uri)) continue;
+    const { uri, username } = report;
+    const whose = [...(username ? [username] : []), uri ?? 'the local middleware'].join(' at ');
+    sayLine(
+      `There is one for ${whose}; '${ownCommand({ uri, username }, ['daemon-stop'])}' stops it`,
+    );
+  }
 }

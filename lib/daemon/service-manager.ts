@@ -1,13 +1,13 @@
 /**
- * A listening socket that systemd made and handed over, as sd_listen_fds(3) describes it. It is
- * systemd's: nothing is bound, published or removed here but the pid file.
+ * systemd, or whatever else runs daemons: the listening socket that it made and handed over, as
+ * sd_listen_fds(3) describes it, and whether it is for it to end and start a daemon.
  */
 import fs from 'node:fs';
 import type net from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
 import { BACKLOG, type DaemonSocket } from './socket-file.js';
-import { takeStep } from './ending.js';
+import { takeStep } from './lifecycle.js';
 import { removeFile, writeFileDurably } from './files.js';
 import { readPid } from '../files/pid.js';
 
@@ -25,7 +25,8 @@ export function takeListenFd(env: NodeJS.ProcessEnv): number | null {
   return isOurs ? FIRST : null;
 }
 
-export class Activation implements DaemonSocket {
+/** systemd's socket: nothing is bound, published or removed but the pid file. */
+export class PassedSocket implements DaemonSocket {
   /** Whoever connects to systemd's socket gets here, or to the next daemon. */
   readonly lost = new Promise<never>(() => undefined);
   pidFailure: string | null = null;
@@ -83,5 +84,34 @@ function isSocket(descriptor: number): boolean {
     return fs.fstatSync(descriptor).isSocket();
   } catch {
     return false;
+  }
+}
+
+/** Is process `pid`, with its environment as it was when it was started, run by systemd, or process 1 of a container? */
+export function isManaged(pid: number, env: NodeJS.ProcessEnv): boolean {
+  const own = String(pid);
+  if (pid === 1 || env.LISTEN_PID === own || env.SYSTEMD_EXEC_PID === own) return true;
+  // Before systemd 248; what a service's processes start in turn has the variable, too.
+  return Boolean(env.INVOCATION_ID) && nameOfParent(pid) === 'systemd';
+}
+
+/** The same of another process of this user; false where the system does not show it. */
+export function isOtherManaged(pid: number): boolean {
+  try {
+    const entries = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    const pairs = entries.map((entry) => /^([^=]*)=(.*)$/s.exec(entry)?.slice(1) ?? [entry, '']);
+    return isManaged(pid, Object.fromEntries(pairs) as NodeJS.ProcessEnv);
+  } catch {
+    return false;
+  }
+}
+
+function nameOfParent(pid: number): string | null {
+  try {
+    // The name before it, in parentheses, may hold any character.
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '');
+    return fs.readFileSync(`/proc/${stat.split(' ')[1] ?? ''}/comm`, 'latin1').trim();
+  } catch {
+    return null;
   }
 }

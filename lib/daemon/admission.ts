@@ -1,5 +1,9 @@
-/** How many connections a process can have: each takes a file descriptor, and not all of them are for connections. */
+/**
+ * Who is let in: how many connections this process has room for, each of which takes a file descriptor,
+ * and what a connection wants, found out before anything is made for it.
+ */
 import fs from 'node:fs';
+import type { Socket } from 'node:net';
 
 /** Where the system does not say it. Node raises the limit to the highest that it may have. */
 const CAREFUL = 1024;
@@ -8,6 +12,10 @@ const OWN = 40;
 /** At most, beyond the limit of connections; fewer where there are not many descriptors. */
 const MOST_REFUSED = 64;
 const MOST_GUESTS = 16;
+
+/** Bytes of a line that is looked at; what asks for the daemon's status or its end is short. */
+const LONGEST = 4096;
+const NEWLINE = 0x0a;
 
 export interface Places {
   /** Connections that are served, whatever they ask. */
@@ -43,4 +51,45 @@ function descriptorLimit(): number {
   } catch {
     return CAREFUL;
   }
+}
+
+/**
+ * Calls back once, with the first line that comes, which can be read from the socket still. With null if the line is
+ * too long, none comes in `patience` milliseconds, or the other side ends. Returns what makes it null at once.
+ */
+export function peekLine(
+  socket: Socket,
+  patience: number,
+  onLine: (line: string | null) => void,
+): () => void {
+  let head = Buffer.alloc(0);
+  const done = (line: string | null) => {
+    clearTimeout(timer);
+    socket.off('readable', onReadable);
+    socket.off('end', giveUp);
+    socket.off('close', giveUp);
+    onLine(line);
+  };
+  const giveUp = () => {
+    done(null);
+  };
+  const onReadable = () => {
+    for (let chunk; (chunk = socket.read() as Buffer | null) !== null;) {
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf(NEWLINE);
+      if (end === -1 && head.length <= LONGEST) continue;
+      if (end === -1 || end > LONGEST) {
+        giveUp();
+        return;
+      }
+      socket.unshift(head);
+      done(head.toString('utf8', 0, end));
+      return;
+    }
+  };
+  const timer = setTimeout(giveUp, patience);
+  socket.on('readable', onReadable);
+  socket.once('end', giveUp);
+  socket.once('close', giveUp);
+  return giveUp;
 }
