@@ -114,7 +114,7 @@ export class Jobs {
     let before = NaN;
     for (let round = 0; round < BURST.rounds && before !== this.calls; round += 1) {
       before = this.calls;
-      await delay(BURST.quietMs, undefined, { ref: false });
+      await delay(BURST.quietMs);
       for (let passed = 0; passed < BURST.turns; passed += 1) await turn();
     }
     this.isBurst = false;
