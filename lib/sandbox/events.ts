@@ -23,7 +23,10 @@ export interface EventBody {
   readonly extra?: PyDict;
 }
 
-/** The name of the only event source. Its subscribers give options: `test.ticker:{"interval": seconds, "count": n, "error": text}`. */
+/**
+ * The name of the only event source. Its subscribers give options:
+ * `test.ticker:{"interval": seconds, "count": n, "error": text}`.
+ */
 const TICKER = 'test.ticker';
 
 interface Subscription {
