@@ -242,7 +242,8 @@ _midclt_head() {
   time=$!
   if IFS= read -r head; then text=1; fi
   kill "$time" 2>/dev/null
-  wait "$time" || [ $? -ne 1 ] || exit 1
+  # It may not have its trap yet: dash tells then how it ended.
+  wait "$time" 2>/dev/null || [ $? -ne 1 ] || exit 1
   [ -n "$text" ]
 }`;
 
