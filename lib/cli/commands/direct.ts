@@ -110,11 +110,11 @@ async function open({ connection }: Core, uri: string, clock: Stopwatch): Promis
   }
 }
 
-/** `clock`: what is left of the timeout after what was done before. */
+/** A call has what the connection has left of the time; a message names all of it, as it was given. */
 function exchangeOver(core: Core, clock: Stopwatch): Exchange {
   return async (outbound, listener) => {
-    const timeout = clock.left ?? outbound.timeout;
-    const frame = await core.local().ask(requestOf({ ...outbound, timeout }), listener.progress);
+    const request = requestOf({ ...outbound, timeout: clock.left ?? outbound.timeout });
+    const frame = await core.local().ask(request, listener.progress);
     if (frame.type === MessageType.ERROR) return frame;
     listener.result(frame.result);
     return null;
