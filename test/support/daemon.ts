@@ -134,7 +134,26 @@ function parseLoosely(line: string): Record<string, unknown> {
   }
 }
 
+/** Ends the one call to test.sleep for an hour, at a time of the test's choosing: a race has no winner then. */
+export function wakeSleeper(sandbox: Sandbox): void {
+  const call = sandbox.received.findLast((text) => text.includes('"test.sleep", "params": [3600]'));
+  const { id } = JSON.parse(call ?? '') as { id: unknown };
+  sandbox.sendRaw(JSON.stringify({ jsonrpc: '2.0', id, result: 3600 }));
+}
+
 /** The descriptors a process has open; Linux only. */
 export function descriptors(pid: number): number {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** The sockets among them: of files a process may have one open for a moment. */
+export function socketsOf(pid: number): number {
+  const directory = `/proc/${pid}/fd`;
+  return fs.readdirSync(directory).filter((fd) => {
+    try {
+      return fs.readlinkSync(`${directory}/${fd}`).startsWith('socket:');
+    } catch {
+      return false; // closed meanwhile
+    }
+  }).length;
 }

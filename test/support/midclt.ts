@@ -96,11 +96,14 @@ export function finished(
   });
 }
 
-/** Polls until `check` gives something other than undefined, null or false. */
+/**
+ * Polls until `check` gives something other than undefined, null or false. The patience is for a machine
+ * that is busy otherwise: it costs nothing where a test passes.
+ */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
-  patience = 10_000,
+  patience = 60_000,
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + patience;
   for (;;) {
