@@ -3,7 +3,9 @@ import t from 'tap';
 import {
   journalOf,
   logOf,
+  readMessage,
   startAdmin,
+  startBetween,
   startBroken,
   statesOf,
   untilState,
@@ -15,6 +17,7 @@ import { call, converse } from '../support/wire.js';
 
 const MINUTE = 60_000;
 
+t.setTimeout(600_000);
 t.jobs = 8; // they wait, side by side
 
 t.test('F20: a connection that goes nowhere any more is noticed and made anew', async (t) => {
@@ -26,7 +29,7 @@ t.test('F20: a connection that goes nowhere any more is noticed and made anew', 
   daemon.proxy.stall();
   await untilState(daemon, 'waiting', 1, MINUTE);
   const took = (performance.now() - began) / 1000;
-  t.ok(took >= 27 && took < 45, `after ${took} s`);
+  t.ok(took >= 27 && took < 100, `after ${took} s`);
   t.match(await daemon.d(['call', 'test.echo', '1']), { code: 0, stdout: '[1]\n' });
   t.match((await job.answer()).at(-1), { type: 'result', result: 'kept' });
   t.equal(daemon.sandbox.stats.logins, 2);
@@ -88,7 +91,7 @@ t.test('F23: the eleventh login within a minute waits for the next', async (t) =
   const last = await daemon.d(['call', 'test.echo', '11']);
   t.match(last, { code: 0, stdout: '[11]\n' });
   const took = (performance.now() - began) / 1000;
-  t.ok(took > 50 && took < 90, `${took} s`);
+  t.ok(took > 50 && took < 150, `${took} s`);
   t.equal(daemon.sandbox.stats.logins, 11);
   t.equal(daemon.ran().length, 10, 'each once');
 });
@@ -118,7 +121,19 @@ t.test('F23: so is one at the login of an expired session', async (t) => {
   t.equal(daemon.sandbox.countOf('auth.login_ex'), 3);
 });
 
-// With `--timeout=300`: two minutes are all that tap gives a file.
+t.test('F23: the minute after a refusal is kept when the connection is lost in it', async (t) => {
+  const rateLimit = { calls: 1, windowMs: 60_000, delayMs: 100 };
+  const daemon = await startBroken(t, { rateLimit });
+  daemon.sandbox.expireSessions();
+  const run = daemon.d(['call', 'test.echo', '1']);
+  await until('the second login', () => daemon.sandbox.countOf('auth.login_ex') === 2);
+  const asked = performance.now();
+  await until('its refusal', () => performance.now() - asked > 1000);
+  daemon.proxy.cut('rst');
+  t.match(await run, { code: 0, stdout: '[1]\n' });
+  t.equal(daemon.sandbox.countOf('auth.login_ex'), 3, 'asked once more, not twice');
+});
+
 const isLong = process.env.MIDCLT_TEST_LONG !== undefined;
 t.test(
   'F22: who gives no timeout waits two minutes, and is told why',
@@ -128,13 +143,28 @@ t.test(
     await daemon.proxy.refuse();
     daemon.proxy.cut('rst');
     await untilState(daemon, 'waiting');
-    const patient = daemon.d(['-t', '130', 'call', 'test.echo', 'patient']);
+    const patient = daemon.d(['-t', '240', 'call', 'test.echo', 'patient']);
     const began = performance.now();
     const { code, stderr } = await daemon.d(['call', 'test.echo', '1']);
     const took = (performance.now() - began) / 1000;
-    t.ok(took >= 119 && took < 129, `${took} s`);
+    t.ok(took >= 119 && took < 180, `${took} s`);
     t.match({ code, stderr }, { code: 1, stderr: /waited 120 s .*ECONNREFUSED.*was not sent\n$/ });
     await daemon.proxy.goOn();
     t.match(await patient, { code: 0, stdout: '["patient"]\n' }, 'its own timeout is longer');
   },
 );
+
+t.test('F27: a server that stays busy is not waited for for ever', { skip: !isLong }, async (t) => {
+  const daemon = await startBetween(t, {
+    up: (message, { toClient }) => {
+      const { id, method } = readMessage(message);
+      if (method !== 'test.echo') return message;
+      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
+      return null;
+    },
+  });
+  const client = await converse(t, daemon.socket);
+  client.send(call('test.echo', '[1]', { timeout: 1 }));
+  await until('an answer', () => client.lines.length > 0, 125_000);
+  t.match(await client.frame(), { type: 'error' });
+});

@@ -8,7 +8,7 @@ import {
   startBroken,
   untilState,
 } from '../../support/faults.js';
-import { descriptors, startDaemon } from '../../support/daemon.js';
+import { socketsOf, startDaemon } from '../../support/daemon.js';
 import { startRelay } from '../../support/relay.js';
 import { finished, spawnMidclt, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
@@ -175,7 +175,7 @@ t.test('F16: Ctrl-C in a job that was never sent does not say that it goes on', 
   const child = spawnMidclt(args, daemon);
   const run = finished(child);
   // It has its handlers once it has a connection; the daemon's tell.
-  const sockets = () => descriptors(daemon.child.pid!);
+  const sockets = () => socketsOf(daemon.child.pid!);
   const idle = sockets();
   await until('its connection', () => sockets() > idle);
   child.kill('SIGINT');
@@ -218,32 +218,3 @@ t.test(
     t.notMatch(run.stderr, /ended/);
   },
 );
-
-t.test('F23: the minute after a refusal is kept when the connection is lost in it', async (t) => {
-  const rateLimit = { calls: 1, windowMs: 60_000, delayMs: 100 };
-  const daemon = await startBroken(t, { rateLimit });
-  daemon.sandbox.expireSessions();
-  const run = daemon.d(['call', 'test.echo', '1']);
-  await until('the second login', () => daemon.sandbox.countOf('auth.login_ex') === 2);
-  const asked = performance.now();
-  await until('its refusal', () => performance.now() - asked > 1000);
-  daemon.proxy.cut('rst');
-  t.match(await run, { code: 0, stdout: '[1]\n' });
-  t.equal(daemon.sandbox.countOf('auth.login_ex'), 3, 'asked once more, not twice');
-});
-
-const isLong = process.env.MIDCLT_TEST_LONG !== undefined;
-t.test('F27: a server that stays busy is not waited for for ever', { skip: !isLong }, async (t) => {
-  const daemon = await startBetween(t, {
-    up: (message, { toClient }) => {
-      const { id, method } = readMessage(message);
-      if (method !== 'test.echo') return message;
-      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
-      return null;
-    },
-  });
-  const client = await converse(t, daemon.socket);
-  client.send(call('test.echo', '[1]', { timeout: 1 }));
-  await until('an answer', () => client.lines.length > 0, 125_000);
-  t.match(await client.frame(), { type: 'error' });
-});

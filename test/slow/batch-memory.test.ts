@@ -1,0 +1,70 @@
+/** What `midclt batch` takes of memory does not grow with its input. */
+import fs from 'node:fs';
+import t, { type Test } from 'tap';
+import { startDaemon } from '../support/daemon.js';
+import { BINARY, shell } from '../support/midclt.js';
+import { call, PING } from '../support/wire.js';
+
+t.setTimeout(1_200_000);
+
+/** Runs a batch on a file and resolves with what it used of memory, in MB, and how it ended. */
+async function measured(
+  t: Test,
+  input: string,
+  { args = [], reader = 'wc -c' }: { args?: readonly string[]; reader?: string } = {},
+) {
+  const daemon = await startDaemon(t);
+  fs.writeFileSync(`${daemon.home}/requests`, input);
+  const run = await shell(
+    `{ "$NODE" -r ./peak.js "$B" -u "$U" -d batch ${args.join(' ')} requests; echo "exit $?" >code; } | { ${reader}; }`,
+    {
+      home: daemon.home,
+      env: {
+        NODE: process.execPath,
+        B: BINARY,
+        U: daemon.uri,
+        ...peakReporter(daemon.home),
+      },
+    },
+  );
+  return {
+    stdout: run.stdout.trim(),
+    code: fs.readFileSync(`${daemon.home}/code`, 'utf8').trim(),
+    peak:
+      Number(/VmHWM:\s*(\d+) kB/.exec(fs.readFileSync(`${daemon.home}/status`, 'utf8'))?.[1]) /
+      1024,
+  };
+}
+
+/** The process copies its own status to a file at its end. */
+function peakReporter(home: string): NodeJS.ProcessEnv {
+  fs.writeFileSync(
+    `${home}/peak.js`,
+    `const fs = require('fs');\nprocess.on('exit', () => fs.writeFileSync(process.env.STATUS, fs.readFileSync('/proc/self/status')));`,
+  );
+  return { STATUS: `${home}/status` };
+}
+
+t.test('200,000 requests in constant memory', async (t) => {
+  const { stdout, code, peak } = await measured(t, PING.repeat(200_000));
+  t.equal(code, 'exit 0');
+  t.equal(Number(stdout), 200_000 * '{"type":"result","result":"pong"}\n'.length);
+  t.comment(`${peak.toFixed(0)} MB`);
+  t.ok(peak < 120, `${peak} MB`);
+});
+
+t.test('300 MB through a slow reader, behind a slow request, in constant memory', async (t) => {
+  const big = call('test.bigstring', '[1000000]').repeat(300);
+  const { stdout, code, peak } = await measured(t, call('test.sleep', '[1]') + big, {
+    args: ['--parallel', '8'],
+    reader: 'sleep 2; wc -c',
+  });
+  t.equal(code, 'exit 0');
+  t.equal(
+    Number(stdout),
+    '{"type":"result","result":1.0}\n'.length +
+      300 * (1_000_000 + '{"type":"result","result":""}\n'.length),
+  );
+  t.comment(`${peak.toFixed(0)} MB`);
+  t.ok(peak < 160, `${peak} MB`);
+});
