@@ -16,7 +16,7 @@ const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? 2);
 const PATIENCE = 20 * 60_000;
 
 /** What a file's tests may take unless they say otherwise, in seconds. */
-const TIMEOUT = 120;
+const TIMEOUT = 300;
 
 function compile() {
   const sources = fs.readdirSync(path.join(ROOT, 'test'), { recursive: true });

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { descriptors, startDaemon, type RunningDaemon } from '../support/daemon.js';
+import { socketsOf, startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { until } from '../support/midclt.js';
 import { call, converse, residentMegabytes, type Frame } from '../support/wire.js';
 
@@ -12,12 +12,12 @@ const KEEP_PING = '{"command":"ping","keep":true}\n';
 /** A daemon that has done some work, so that what a first time costs is not measured. */
 async function warmDaemon(t: Test): Promise<RunningDaemon> {
   const daemon = await startDaemon(t);
-  const bare = descriptors(daemon.child.pid!);
+  const bare = socketsOf(daemon.child.pid!);
   const warm = await converse(t, daemon.socket);
   warm.send(KEEP_PING.repeat(3000));
   for (let i = 0; i < 3000; i++) await warm.frame();
   warm.destroy();
-  await until('it to be gone', () => descriptors(daemon.child.pid!) === bare);
+  await until('it to be gone', () => socketsOf(daemon.child.pid!) === bare);
   return daemon;
 }
 
@@ -78,18 +78,18 @@ async function serves(t: Test, daemon: RunningDaemon): Promise<void> {
 t.test('F29: 1,023 silent connections, one at work, and 500 that are refused', async (t) => {
   const daemon = await warmDaemon(t);
   const pid = daemon.child.pid!;
-  const bare = descriptors(pid);
+  const bare = socketsOf(pid);
   const worker = await converse(t, daemon.socket);
   const more = await growth(daemon, async () => {
     for (let i = 0; i < 1023; i++) await connect(t, daemon);
-    await until('all to be accepted', () => descriptors(pid) >= bare + 1024);
+    await until('all to be accepted', () => socketsOf(pid) >= bare + 1024);
     const refused: Client[] = [];
     for (let i = 0; i < 500; i++) refused.push(await connect(t, daemon));
     await until('the refusals', () => refused.every(({ frames }) => frames.length === 1));
     for (const { frames } of refused) if (frames[0]?.type !== 'error') t.fail();
     worker.send(KEEP_PING);
     t.match(await worker.frame(), { result: 'pong' });
-    await until('them to be closed', () => descriptors(pid) <= bare + 1024);
+    await until('them to be closed', () => socketsOf(pid) <= bare + 1024);
   });
   t.ok(more < 20, `${more} MB more at most`);
 });
@@ -178,7 +178,7 @@ t.test('F45: 120 clients with 8 MB of complete requests each that wait for a slo
   const line = Buffer.from(call('filesystem.file_receive', `["${'x'.repeat(2_000_000)}"]`));
   const clients: Client[] = [];
   const pid = daemon.child.pid!;
-  const bare = descriptors(pid);
+  const bare = socketsOf(pid);
   const before = residentMegabytes(pid);
   const more = await growth(daemon, async () => {
     for (let i = 0; i < 120; i++) clients.push(await connect(t, daemon, false));
@@ -188,7 +188,7 @@ t.test('F45: 120 clients with 8 MB of complete requests each that wait for a slo
   });
   t.ok(more < 800, `${more} MB more at most; the requests were 960`);
   for (const { socket } of clients) socket.destroy();
-  await until('their descriptors to be free', () => descriptors(pid) <= bare, 20_000);
+  await until('their descriptors to be free', () => socketsOf(pid) <= bare, 20_000);
   const other = await converse(t, daemon.socket);
   other.send('{"command":"ping"}\n');
   t.match(await other.frame(), { result: 'pong' });

@@ -1,7 +1,7 @@
 /** `midclt batch`: requests as NDJSON in, one answer a line out, in order. */
 import fs from 'node:fs';
 import t from 'tap';
-import { startDaemon, type RunningDaemon } from '../../support/daemon.js';
+import { startDaemon, type RunningDaemon, wakeSleeper } from '../../support/daemon.js';
 import { BINARY, midclt, missing, shell, spawnMidclt, until } from '../../support/midclt.js';
 import { call, PING, raw, type Frame } from '../../support/wire.js';
 
@@ -174,17 +174,19 @@ t.test('--parallel is how many requests are under way at once', async (t) => {
 });
 
 t.test('a slow request holds up nobody but the printing', async (t) => {
-  const input = `${call('test.sleep', '[2]', undefined, { id: 'slow' })}${PING.repeat(500)}`;
-  const before = daemon.sandbox.countOf('core.ping');
+  const { sandbox } = daemon;
+  const input = `${call('test.sleep', '[3600]', undefined, { id: 'slow' })}${PING.repeat(500)}`;
+  const before = sandbox.countOf('core.ping');
   const child = spawnMidclt(['-u', daemon.uri, '-d', 'batch'], daemon);
   let stdout = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stdin.end(input);
-  await until('all others', () => daemon.sandbox.countOf('core.ping') === before + 500);
+  await until('all others', () => sandbox.countOf('core.ping') === before + 500);
   t.equal(stdout, '', 'while the first is under way');
+  wakeSleeper(sandbox);
   await new Promise((resolve) => child.on('close', resolve));
   t.equal(stdout.split('\n').length - 1, 501);
-  t.match(stdout, /^\{"type":"result","id":"slow","result":2.0\}\n/);
+  t.match(stdout, /^\{"type":"result","id":"slow","result":3600\}\n/);
 });
 
 t.test('answers come while the input is still open, however long it is idle', async (t) => {
@@ -249,7 +251,7 @@ t.test('--progress: the progress of the oldest request comes as it is made', asy
   const child = spawnMidclt(['-u', daemon.uri, '-d', 'batch', '--progress'], daemon);
   let stdout = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stdin.end(call('test.job', '[2, 0.5]', { job: true }));
+  child.stdin.end(call('test.job', '[2, 2]', { job: true }));
   await until('the first step', () => stdout.includes('step 1/2'));
   t.notMatch(stdout, 'step 2/2');
   await new Promise((resolve) => child.on('close', resolve));

@@ -122,18 +122,18 @@ t.test('-q silences errors; the exit code stays', async (t) => {
 
 t.test('-t SECONDS bounds a call: "Call timeout", exit 1', async (t) => {
   const started = performance.now();
-  const run = await midclt(['-u', daemon.uri, '-t', '1', '-d', 'call', 'test.sleep', '3'], daemon);
+  const run = await midclt(['-u', daemon.uri, '-t', '1', '-d', 'call', 'test.sleep', '60'], daemon);
   const took = performance.now() - started;
   t.match(run, { code: 1, stdout: '', stderr: 'Call timeout\n' });
-  t.ok(took >= 1000 && took < 2500, `took ${took} ms`);
+  t.ok(took >= 1000 && took < 30_000, `took ${took} ms`);
 });
 
 t.test('CALL_TIMEOUT of the client bounds its calls; -t goes before it', async (t) => {
   const env = { CALL_TIMEOUT: '1' };
   const started = performance.now();
-  const run = await d(['call', 'test.sleep', '3'], { env });
+  const run = await d(['call', 'test.sleep', '60'], { env });
   t.match(run, { code: 1, stdout: '', stderr: 'Call timeout\n' });
-  t.ok(performance.now() - started < 2500);
+  t.ok(performance.now() - started < 30_000);
   const longer = await midclt(['-u', daemon.uri, '-t', '9', '-d', 'call', 'test.sleep', '1.5'], {
     home: daemon.home,
     env,

@@ -50,7 +50,7 @@ for (const [name, talk] of Object.entries({ silent, dribble })) {
         stdout: '',
         stderr: `Error: Call timeout: waited 2 s for the connection to ${uri}; the call was not sent\n`,
       });
-      t.ok(took >= 2 && took < 12, `${took} s`);
+      t.ok(took >= 2 && took < 60, `${took} s`);
     }
   });
 
@@ -62,7 +62,7 @@ for (const [name, talk] of Object.entries({ silent, dribble })) {
       stdout: '',
       stderr: `Error: Cannot connect to ${uri}: the WebSocket handshake was not answered within 15 s\n`,
     });
-    t.ok(took >= 14 && took < 28, `${took} s`);
+    t.ok(took >= 14 && took < 60, `${took} s`);
   });
 }
 
@@ -76,7 +76,7 @@ t.test('a login that is never answered is bounded by -t', async (t) => {
       stdout: '',
       stderr: `Error: Call timeout: waited 2 s for the login at ${uri}; the call was not sent\n`,
     });
-    t.ok(took >= 2 && took < 12, `${took} s`);
+    t.ok(took >= 2 && took < 60, `${took} s`);
   }
 });
 
@@ -84,11 +84,11 @@ t.test('what the connection took is taken off the time of the call', async (t) =
   const { uris } = await startHostileServer(t, {
     onRequest: ({ answer }, { id, method }) => {
       if (method === 'auth.login_ex')
-        setTimeout(() => answer(id, '{"response_type": "SUCCESS"}'), 6000);
+        setTimeout(() => answer(id, '{"response_type": "SUCCESS"}'), 10_000);
     },
   });
-  const args = ['-u', uris.jsonrpc, '-U', 'admin', '-t', '8', 'call', 'test.sleep', '60'];
+  const args = ['-u', uris.jsonrpc, '-U', 'admin', '-t', '12', 'call', 'test.sleep', '60'];
   const { took, ...finished } = await run(makeHome(t), args);
   t.match(finished, { code: 1, stdout: '', stderr: 'Call timeout\n' });
-  t.ok(took >= 8 && took < 13, `${took} s`);
+  t.ok(took >= 12 && took < 21, `${took} s`);
 });

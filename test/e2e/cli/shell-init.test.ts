@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { startDaemon } from '../../support/daemon.js';
+import { filesOf } from '../../support/lifecycle.js';
 import { BINARY, midclt, shell } from '../../support/midclt.js';
 
 /** Each with how to call it: the words as a shell takes them. */
@@ -91,14 +92,15 @@ t.test('does the common calls without the program', async (t) => {
 t.test('leaves what it does not trust or find to the program', async (t) => {
   const { run, home, socket } = await surroundings(t);
   const text = (await midclt(['shell-init', 'sh'], { home })).stdout;
-  const call = `${text}\nmidclt -d call core.ping`;
   const none = await run('sh', `${text}\nmidclt -u ws+unix:///nowhere.sock -d call core.ping`);
   t.match(none, { code: 1, stdout: '', stderr: /^Error: No daemon is running/ });
-  fs.renameSync(socket, `${socket}.away`);
-  fs.symlinkSync(`${socket}.away`, socket);
+  const other = `ws+unix://${home}/other.sock`;
+  const call = `${text}\nmidclt -u ${other} -d call core.ping`;
+  const its = filesOf(home, other).socket;
+  fs.symlinkSync(socket, its);
   t.match(await run('sh', call), { code: 1, stderr: /is a symbolic link/ });
-  fs.rmSync(socket);
-  fs.renameSync(`${socket}.away`, socket);
+  fs.rmSync(its);
+  fs.linkSync(socket, its);
   t.match(await run('sh', call), { code: 0, stdout: 'pong\n' });
   t.match(await midclt(['shell-init', 'fish'], { home }), {
     code: 2,

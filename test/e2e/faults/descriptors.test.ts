@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { descriptors, exchange, startDaemon } from '../../support/daemon.js';
+import { descriptors, exchange, socketsOf, startDaemon } from '../../support/daemon.js';
 import { ground, isAlive } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { converse, PING } from '../../support/wire.js';
@@ -54,7 +54,7 @@ t.test('F44: beyond the limit of connections status and stop are answered', asyn
   const only = await converse(t, daemon.socket);
   only.send('{"command":"ping","keep":true}\n');
   t.match(await only.frame(), { result: 'pong' });
-  const bare = descriptors(daemon.child.pid!);
+  const bare = socketsOf(daemon.child.pid!);
 
   const inPieces = await converse(t, daemon.socket);
   inPieces.send(STATUS.slice(0, 9));
@@ -80,7 +80,7 @@ t.test('F44: beyond the limit of connections status and stop are answered', asyn
     t.equal(frames.length, 1);
   }
   t.match((await exchange(daemon.socket, PING, { halfClose: true })).frames, [busy]);
-  await until('nothing to be left of them', () => descriptors(daemon.child.pid!) === bare);
+  await until('nothing to be left of them', () => socketsOf(daemon.child.pid!) === bare);
   t.match(await daemon.d(['daemon-stop']), { code: 0 });
   t.match(await daemon.exited, { code: 0 });
 });
@@ -90,17 +90,17 @@ t.test('F44: nor do those keep anybody out who ask for status and stay', async (
   const only = await converse(t, daemon.socket);
   only.send('{"command":"ping","keep":true}\n');
   t.match(await only.frame(), { result: 'pong' });
-  const bare = descriptors(daemon.child.pid!);
+  const bare = socketsOf(daemon.child.pid!);
   const staying = STATUS.replace('close', 'keep');
   const all = await Promise.all(Array.from({ length: 200 }, () => converse(t, daemon.socket)));
   for (const each of all) each.send(staying);
   await until('the others to be gone', () => all.filter((each) => each.ended()).length >= 150);
-  t.ok(descriptors(daemon.child.pid!) < bare + 100);
+  t.ok(socketsOf(daemon.child.pid!) < bare + 100);
   t.ok(
     all.some((each) => !each.ended()),
     'some are served',
   );
   for (const each of all) each.destroy();
-  await until('room', () => descriptors(daemon.child.pid!) <= bare);
+  await until('room', () => socketsOf(daemon.child.pid!) <= bare);
   t.match(await daemon.d(['daemon-stop']), { code: 0 });
 });

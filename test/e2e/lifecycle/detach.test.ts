@@ -68,7 +68,7 @@ async function told(t: Test, place: Ground, attempt: Promise<Finished>, why: Reg
   t.match(stderr, /^Error: [^\n]*\n$/, what);
   t.match(stderr, why, what);
   t.notMatch(stderr, /wrong-pw|ExampleApiKey/, what);
-  t.ok(performance.now() - started < 10_000, `${what}: at once`);
+  t.ok(performance.now() - started < 30_000, `${what}: at once`);
   await place.settled();
 }
 

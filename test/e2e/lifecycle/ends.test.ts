@@ -51,7 +51,7 @@ t.test('F4: -d batch to a stopped daemon ends as well, and says who it is', asyn
   const run = await Promise.race([
     place.d(['batch'], { input }),
     new Promise<null>((resolve) => {
-      setTimeout(resolve, 30_000, null).unref();
+      setTimeout(resolve, 120_000, null).unref();
     }),
   ]);
   t.match(run, { code: 1 }, 'it ends');

@@ -9,7 +9,7 @@ t.setTimeout(600_000);
 
 const PONG = { code: 0, stdout: 'pong\n', stderr: '' };
 /** Milliseconds: two seconds, and what it takes a loaded machine to start a process. */
-const SOON = 4000;
+const SOON = 10_000;
 
 async function timed<T>(work: Promise<T>): Promise<{ result: T; took: number }> {
   const started = performance.now();
@@ -49,7 +49,7 @@ t.test('F4: -d call to a stopped daemon ends with who it is and what to do', asy
       `kill -KILL ${daemon}`,
     ])
       t.match(result.stderr, part, `${i}`);
-    t.ok(took > 4000 && took < 25_000, `${i} gave up after ${Math.round(took)} ms`);
+    t.ok(took > 4000 && took < 60_000, `${i} gave up after ${Math.round(took)} ms`);
   });
   t.equal(processOf(daemon).state, 'T', 'nobody woke or ended it');
   t.equal(pid(), daemon, 'nobody took its place');

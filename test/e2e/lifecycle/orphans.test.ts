@@ -121,7 +121,8 @@ t.test('F44: with few descriptors a start says what it lacks, in a line', async 
     if (code === 0) break;
     t.match({ stdout, stderr }, { stdout: '', stderr: /^Error: .*\n$/ }, `with ${count}`);
     t.notMatch(stderr, /unexpected|\n.*\n/);
-    if (/Cannot start a daemon: too many open files \(EMFILE\)/.test(stderr)) refused++;
+    if (/Cannot start a daemon: too many open files \(EMFILE; see 'ulimit -n'\)/.test(stderr))
+      refused++;
   }
   t.ok(refused > 0);
 });

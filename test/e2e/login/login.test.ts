@@ -113,7 +113,7 @@ t.test('a daemon logs in once for all its callers, and shows the key nowhere', a
       username: 'admin',
       globals: ['--insecure', '-U', 'admin', ...globals],
     });
-    const calls = Array.from({ length: 8 }, () => daemon.d(['call', 'core.ping']));
+    const calls = Array.from({ length: 8 }, () => daemon.d(['--insecure', 'call', 'core.ping']));
     for (const run of await Promise.all(calls)) t.match(run, PONG);
     t.equal(server.sandbox.stats.logins - before, 1, 'one login');
     const cmdline = fs.readFileSync(`/proc/${daemon.child.pid}/cmdline`, 'latin1');

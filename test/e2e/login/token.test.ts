@@ -28,13 +28,13 @@ t.test('after a one-time code a token logs in again, each time another', async (
 });
 
 t.test('a login with a one-time code outlives the tokens of ten minutes', async (t) => {
-  const tokens = { ttlSeconds: 1 }; // in place of those ten minutes
+  const tokens = { ttlSeconds: 2 }; // in place of those ten minutes
   const options = { ws: 0, rateLimit: false, failedLoginDelayMs: 20, tokens } as const;
   const around = await surroundings(t, options);
   const uri = `ws://127.0.0.1:${around.sandbox.wsPort}/api/current`;
   const daemon = await startDaemon(t, { around, uri, username: 'otp', globals: OTP });
   const { stats } = around.sandbox;
-  const isOver = () => new Promise((resolve) => setTimeout(resolve, 1500));
+  const isOver = () => new Promise((resolve) => setTimeout(resolve, 3000));
   for (let cut = 1; cut <= 2; cut++) {
     await isOver();
     around.sandbox.dropAll();

@@ -8,11 +8,11 @@ import { shell, until, missing } from '../../support/midclt.js';
 import { call, converse, PING } from '../../support/wire.js';
 
 /** Far beyond the linger, far below a test's patience. */
-const BEYOND_LINGER = 900;
+const BEYOND_LINGER = 1800;
 
 let daemon: RunningDaemon;
 t.before(async () => {
-  daemon = await startDaemon(t, { args: ['--linger', '0.3'] });
+  daemon = await startDaemon(t, { args: ['--linger', '0.6'] });
 });
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -26,13 +26,13 @@ const sh = (command: string, input?: string) =>
 t.test('after the last answer the connection ends by itself, its client still open', async (t) => {
   const { frames, took } = await exchange(daemon.socket, PING + call('test.echo', '[1]'));
   t.equal(frames.length, 2);
-  t.ok(took >= 250 && took < 2500, `took ${took} ms`);
+  t.ok(took >= 550 && took < 30_000, `took ${took} ms`);
 });
 
 t.test('a linger of one second is the default', async (t) => {
   const own = await startDaemon(t);
   const { took } = await exchange(own.socket, PING);
-  t.ok(took >= 900 && took < 3000, `took ${took} ms`);
+  t.ok(took >= 950 && took < 30_000, `took ${took} ms`);
 });
 
 t.test('the linger counts from the last answer, not from the last request', async (t) => {
@@ -41,13 +41,14 @@ t.test('the linger counts from the last answer, not from the last request', asyn
 });
 
 t.test('a request within the linger starts it anew', async (t) => {
-  const conversation = await converse(t, daemon.socket);
-  for (let round = 0; round < 6; round += 1) {
+  const own = await startDaemon(t, { args: ['--linger', '3'] });
+  const conversation = await converse(t, own.socket);
+  for (let round = 0; round < 5; round += 1) {
     conversation.send(PING);
     t.match(await conversation.frame(), { result: 'pong' });
-    await wait(120);
+    await wait(1000);
   }
-  await until('the end', () => conversation.ended(), 3000);
+  await until('the end', () => conversation.ended());
 });
 
 t.test('close: true ends the connection right after that request', async (t) => {
@@ -60,7 +61,7 @@ t.test('close: true ends the connection right after that request', async (t) => 
   ]) {
     const { frames, took } = await exchange(own.socket, request);
     t.not(frames.at(-1)?.type, 'progress');
-    t.ok(took < 5000, `${request.trim()} took ${took} ms`);
+    t.ok(took < 25_000, `${request.trim()} took ${took} ms`);
   }
 });
 
@@ -68,7 +69,7 @@ t.test('what comes after a request with close: true is not answered', async (t) 
   const conversation = await converse(t, daemon.socket);
   conversation.send('{"command":"ping","close":true,"id":1}\n{"command":"ping","id":2}\n');
   t.match(await conversation.frame(), { id: 1, result: 'pong' });
-  await until('the end', () => conversation.ended(), 3000);
+  await until('the end', () => conversation.ended());
   t.equal(conversation.lines.length, 1);
 });
 
@@ -92,7 +93,7 @@ t.test('keep: true keeps the connection open beyond the linger', async (t) => {
   conversation.send('{"command":"ping","keep":true}\n');
   t.match(await conversation.frame(), { result: 'pong' });
   conversation.end();
-  await until('the end', () => conversation.ended(), 3000);
+  await until('the end', () => conversation.ended());
 });
 
 t.test('keep: true counts also while an earlier answer still lingers', async (t) => {
@@ -105,7 +106,7 @@ t.test('keep: true counts also while an earlier answer still lingers', async (t)
   t.notOk(conversation.ended());
   conversation.send(PING);
   t.match(await conversation.frame(), { result: 'pong' });
-  await until('the end', () => conversation.ended(), 3000);
+  await until('the end', () => conversation.ended());
 });
 
 t.test('a connection that has sent nothing stays open', async (t) => {

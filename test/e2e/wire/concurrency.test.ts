@@ -1,5 +1,5 @@
 import t from 'tap';
-import { exchange, startDaemon } from '../../support/daemon.js';
+import { exchange, startDaemon, wakeSleeper } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 
 const call = (method: string, params: unknown[], more = {}) =>
@@ -74,7 +74,7 @@ t.test('F17: with one slot a job is waited for also when its client is gone', as
 
 t.test('F17: with eight slots a long call delays nobody, and neither do jobs', async (t) => {
   const daemon = await startDaemon(t);
-  const slow = exchange(daemon.socket, call('test.sleep', [5]), { halfClose: true });
+  const slow = exchange(daemon.socket, call('test.sleep', [3600]), { halfClose: true });
   const jobs = Array.from({ length: 20 }, () =>
     exchange(daemon.socket, call('test.job', [10, 0.4], { kwargs: { job: true } }), {
       halfClose: true,
@@ -82,13 +82,12 @@ t.test('F17: with eight slots a long call delays nobody, and neither do jobs', a
   );
   await until('the long call to run', () => daemon.sandbox.countOf('test.sleep') > 0);
   await until('all jobs to be started', () => daemon.sandbox.countOf('test.job') === 20);
-  const started = performance.now();
   for (let i = 0; i < 100; i++) {
     const { frames } = await exchange(daemon.socket, call('core.ping', [], { close: true }));
     if (frames[0]?.result !== 'pong') t.fail('no pong');
   }
-  t.ok(performance.now() - started < 3000, 'a hundred calls while the long one runs');
-  t.match((await slow).frames, [{ result: 5 }]);
+  wakeSleeper(daemon.sandbox);
+  t.match((await slow).frames, [{ result: 3600 }]);
   const results = (await Promise.all(jobs)).map(({ frames }) => frames.at(-1)?.result);
   t.same(results, Array(20).fill('done'));
 });

@@ -1,6 +1,6 @@
 /** The Unix-socket protocol: requests, frames and their order. */
 import t from 'tap';
-import { exchange, startDaemon, type RunningDaemon } from '../../support/daemon.js';
+import { exchange, startDaemon, type RunningDaemon, wakeSleeper } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import { call, converse, PING, resultOf } from '../../support/wire.js';
 
@@ -90,10 +90,10 @@ t.test('a method that does not exist is an API error of exactly that text', asyn
 });
 
 t.test('a call that takes too long is a ClientException, "Call timeout"', async (t) => {
-  const { frames, took } = await ask(call('test.sleep', '[5]', { timeout: 0.2 }) + PING);
+  const { frames, took } = await ask(call('test.sleep', '[60]', { timeout: 0.2 }) + PING);
   t.match(frames[0], { type: 'error', error: 'Call timeout', error_type: 'ClientException' });
   t.match(frames[1], { type: 'result', result: 'pong' });
-  t.ok(took < 3000, `took ${took} ms`);
+  t.ok(took < 30_000, `took ${took} ms`);
 });
 
 t.test('a job sends progress frames with exactly their members, then its result', async (t) => {
@@ -209,12 +209,11 @@ t.test('clients that talk at the same time each get their own answers', async (t
 t.test('a slow call of one client does not hold up another', async (t) => {
   const slow = await converse(t, daemon.socket);
   const before = daemon.sandbox.countOf('test.sleep');
-  slow.send(call('test.sleep', '[1.5]', undefined, { close: true }));
+  slow.send(call('test.sleep', '[3600]', undefined, { close: true }));
   await until('the slow call to arrive', () => daemon.sandbox.countOf('test.sleep') > before);
-  const started = performance.now();
   const { frames } = await ask(PING);
   t.strictSame(frames, [{ type: 'result', result: 'pong' }]);
-  t.ok(performance.now() - started < 1000);
+  wakeSleeper(daemon.sandbox);
   t.match(await slow.frame(), { type: 'result' });
 });
 

@@ -172,7 +172,8 @@ t.test('F33: on a full disk lines are dropped, and counted when there is room ag
   for (const n of upTo(300)) log.log('info', 'line', { n });
   await until('the disk to be full', () => log.said() !== '');
   t.match(log.said(), /^Cannot write the log file .*x\.log: .*\(ENOSPC\)\n$/);
-  t.throws(() => numbersIn(file), 'the last line is cut');
+  // The disk may be full just where a line ends.
+  if (!fs.readFileSync(file, 'utf8').endsWith('\n')) t.throws(() => numbersIn(file), 'cut');
   fs.unlinkSync(`${disk}/ballast`);
   for (const n of upTo(3)) log.log('info', 'line', { n: 300 + n });
   await log.close();
@@ -183,7 +184,9 @@ t.test('F33: on a full disk lines are dropped, and counted when there is room ag
     .split('\n')
     .filter((line) => line.includes('log lines lost'))
     .map((line) => JSON.parse(line) as { lines: number });
-  t.match(lost, [{ level: 'warning', pid: process.pid }]);
-  t.equal(lost[0]?.lines, 303 - numbers.length, 'they are counted');
+  t.ok(lost.length > 0);
+  for (const line of lost) t.match(line, { level: 'warning', pid: process.pid });
+  const sum = lost.reduce((sum, { lines }) => sum + lines, 0);
+  t.equal(sum, 303 - numbers.length, 'they are counted');
   t.equal(log.said().split('\n').length, 2, 'said once');
 });
