@@ -7,7 +7,12 @@ import { NO_LEASE } from '../../../../lib/stream/scheduler.js';
 import { Jobs } from '../../../../lib/middleware/jobs/jobs.js';
 import { startSandbox } from '../../../../lib/sandbox/index.js';
 import { connectQuickly } from '../../../support/asked.js';
-import { frame, startHostileServer, type Heard, type Victim } from '../../../support/hostile-server.js';
+import {
+  frame,
+  startHostileServer,
+  type Heard,
+  type Victim,
+} from '../../../support/hostile-server.js';
 import { makeHome } from '../../../support/midclt.js';
 
 const WIRES = ['jsonrpc', 'legacy'] as const;

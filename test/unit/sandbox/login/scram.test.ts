@@ -4,7 +4,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import t from 'tap';
 import { endPointOf } from '../../../../lib/sandbox/wire/certificate.js';
-import { deriveCredentials, isProof, serverSignature } from '../../../../lib/sandbox/login/scram.js';
+import {
+  deriveCredentials,
+  isProof,
+  serverSignature,
+} from '../../../../lib/sandbox/login/scram.js';
 
 /** The conversations in RFC 5802, 5 and RFC 7677, 3: user `user`, password `pencil`. */
 t.test('credentials, proofs and signatures are those of the RFCs’ examples', async (test) => {
