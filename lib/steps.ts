@@ -16,6 +16,12 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
+/** Of what takes no time, where steps are asked for. */
+// eslint-disable-next-line require-yield -- there is only one
+export function* oneStep<T>(result: T): Steps<T> {
+  return result;
+}
+
 /** Calls `onEnd` with what comes of it: at once if that is soon, else in a later turn of the event loop. */
 export function inTurns<T>(steps: Steps<T>, onEnd: (result: T) => void): void {
   const turn = startTurn();

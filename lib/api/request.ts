@@ -1,4 +1,5 @@
 /** A request and what answers it, as values: the shapes that `sendToDaemon` and `Client` share. */
+import { REQUESTS } from '../commands/verbs.js';
 import { MidcltError } from '../errors.js';
 import { JsonText } from '../json/text.js';
 import { quote, stringOf } from '../json/members.js';
@@ -10,7 +11,6 @@ import type {
   ProgressFrame,
   Request,
 } from '../protocol/frames.js';
-import { parseRequest } from '../protocol/request.js';
 import { paramsText, valueText, type Params } from './serialize.js';
 
 /** A request of the daemon's socket; docs/PROTOCOL.md has its members. */
@@ -69,7 +69,9 @@ export function encodeRequest(request: DaemonRequest): { line: string; request: 
   if (kwargs !== undefined) members.push(`"kwargs":${valueText(given(kwargs), 'kwargs')}`);
   if (timeout !== undefined) members.push(`"timeout":${valueText(timeout, 'timeout')}`);
   const line = `{${members.join(',')},"close":true,"job_id":true}`;
-  return { line: `${line}\n`, request: parseRequest(Buffer.from(line)) };
+  const parsed = REQUESTS.parse(Buffer.from(line));
+  if (!parsed.request) throw parsed.error;
+  return { line: `${line}\n`, request: parsed.request };
 }
 
 export function progressOf({ percent, description, state, jobId }: ProgressFrame): Progress {

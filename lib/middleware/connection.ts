@@ -63,9 +63,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       const why = this.status.lastError === null ? '' : ` (${this.status.lastError})`;
       return `the connection to ${target.uri}${why}`;
     });
-    this.ended = new Promise((resolve) => {
-      this.end = resolve;
-    });
+    this.ended = new Promise((resolve) => (this.end = resolve));
   }
 
   get state(): State {

@@ -35,17 +35,14 @@ export type Command = (typeof Command)[keyof typeof Command];
 /** A timeout in seconds; null waits without end, undefined means the default. */
 export type Timeout = number | null | undefined;
 
-/** One request line, validated. `command` may name a verb that does not exist. */
+/**
+ * What every request may have, whatever it asks for; the members of its verb stand beside these. `command` may
+ * name a verb that does not exist.
+ */
 export interface Request {
   readonly command: string;
   /** Echoed in every frame of the answer, verbatim. */
   readonly id: Json | null;
-  readonly method: string | null;
-  /** The text of a JSON array. */
-  readonly params: Json;
-  readonly kwargs: { readonly timeout: Timeout; readonly job: boolean };
-  /** `ping` carries its timeout here, at the top level. */
-  readonly timeout: Timeout;
   /** End the connection after this request's final frame. */
   readonly close: boolean;
   /** Do not end the connection when requests stop coming. */
@@ -56,12 +53,8 @@ export interface Request {
   readonly notSent: boolean;
   /** The client's version; the final frame of a daemon of another carries the daemon's. */
   readonly version: string | null;
-  /** `stop`: only if nothing else is to be answered. */
-  readonly ifIdle: boolean;
   /** The client does without a verified certificate, or does not; null: it does not say. */
   readonly insecure: boolean | null;
-  /** The answer is what the command line prints, for a terminal or not; null: a frame. */
-  readonly text: 'plain' | 'terminal' | null;
 }
 
 export interface ResultFrame {

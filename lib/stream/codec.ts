@@ -16,11 +16,10 @@ import {
   type ProgressFrame,
   type Request,
 } from '../protocol/frames.js';
-import { readingRequest, type Incoming } from '../protocol/request.js';
-import { atOnce, inTurns } from '../steps.js';
+import { inTurns, type Steps } from '../steps.js';
+import type { Parsed } from '../protocol/request.js';
 import { answerText } from '../text/answer.js';
-
-export type { Incoming } from '../protocol/request.js';
+import type { Incoming } from './verb.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
 const COPY_LIMIT = 64 * 1024;
@@ -31,7 +30,9 @@ export interface Outgoing {
   readonly id: Json | null;
   /** How the client wants its answer; nothing where it is not given. */
   readonly options?:
-    (Pick<Request, 'jobId' | 'version' | 'text'> & Partial<Pick<Request, 'notSent'>>) | null;
+    (Pick<Request, 'jobId' | 'version'> & Partial<Pick<Request, 'notSent'>>) | null;
+  /** It is to be written as the command line prints it, for a terminal or not; else as a frame. */
+  readonly text?: 'plain' | 'terminal' | null;
   /** Called when the client's socket has taken the frame. */
   readonly onTaken?: (() => void) | null;
 }
@@ -41,6 +42,11 @@ export interface EncodedFrame {
   /** Long ones are made as they are asked for; null is where others may have their turn. */
   readonly pieces: Iterable<Buffer | null>;
   readonly onTaken: (() => void) | null;
+}
+
+/** What reads lines: a table of verbs. */
+interface Requests {
+  reading(line: Buffer): Steps<Parsed<unknown>>;
 }
 
 /** What a {@link Parse} tells and asks; nothing where it stands alone. */
@@ -56,14 +62,17 @@ export interface ParseHooks {
  * So is what ended the input before its end.
  */
 export class Parse extends Transform {
-  constructor(private readonly hooks: ParseHooks | null = null) {
+  constructor(
+    private readonly requests: Requests,
+    private readonly hooks: ParseHooks | null = null,
+  ) {
     super({ objectMode: true, highWaterMark: 1 });
   }
 
   override _transform(line: string, _encoding: BufferEncoding, done: TransformCallback): void {
     // It counts from here: the connection may go in the midst of reading it.
     this.hooks?.onRequest();
-    inTurns(readingRequest(Buffer.from(line, 'latin1')), (incoming) => {
+    inTurns(this.requests.reading(Buffer.from(line, 'latin1')), (incoming) => {
       this.push(incoming);
       done();
     });
@@ -77,11 +86,6 @@ export class Parse extends Transform {
     }
     done();
   }
-}
-
-/** Never throws: what is wrong with the line is in what it returns. */
-export function parseLine(line: Buffer): Incoming {
-  return atOnce(readingRequest(line));
 }
 
 /** An {@link Outgoing} to its line. Members come in the order `type`, `id`, the rest, `result` last. */
@@ -98,8 +102,8 @@ export class Stringify extends Transform {
 
 /** As {@link encodeFrame}, but what takes long is made piece by piece. */
 function piecesOf(out: Outgoing): EncodedFrame['pieces'] {
-  const { frame, options } = out;
-  if (options?.text) return answerText(frame, options.text);
+  const { frame, text } = out;
+  if (text) return answerText(frame, text);
   const isLong = frame.type === MessageType.ERROR && frame.error.length > QUOTED_AT_ONCE;
   return isLong ? longError(out, frame) : encodeFrame(out);
 }
@@ -121,8 +125,8 @@ const QUOTED_AT_ONCE = 64 * 1024;
 
 /** A frame's line in as few pieces as possible without copying a large payload. */
 export function encodeFrame(out: Outgoing): Buffer[] {
-  const { frame, options } = out;
-  if (options?.text) return [...answerText(frame, options.text)].filter((piece) => piece !== null);
+  const { frame, options, text } = out;
+  if (text) return [...answerText(frame, text)].filter((piece) => piece !== null);
   const head = headOf(out);
   switch (frame.type) {
     case MessageType.RESULT: {

@@ -1,56 +1,14 @@
-/** A request to the frames that answer it, through the table of verbs. */
+/** A request to the frames that answer it, by its verb. */
 import { objectTransform } from 'through2';
-import type { Cancellation } from '../cancellation.js';
 import { MidcltError } from '../errors.js';
 import { errorFrame } from '../protocol/error-frame.js';
-import type { FinalFrame, Frame, ProgressFrame, Request } from '../protocol/frames.js';
+import type { FinalFrame, Frame, ProgressFrame } from '../protocol/frames.js';
 import { acquire, type Client, type Gate, type Want } from './acquire.js';
-import type { Incoming, Outgoing } from './codec.js';
-import type { Lease } from './scheduler.js';
+import type { Outgoing } from './codec.js';
 import type { Turn } from './serialize.js';
-import type { SlotClass } from './slots.js';
-
-/** What a verb has at hand while it answers. */
-export interface Context {
-  /** The verb sees to it that it is released, at the latest when the server is done with the call. */
-  readonly lease: Lease;
-  /** Milliseconds from sending to answer, or null for as long as it takes. */
-  readonly timeout: number | null;
-  /** By `performance.now()`, for all of the request, where that has one time; else Infinity. */
-  readonly deadline: number;
-  /** Cancelled when the client has gone: nobody will read the answer. */
-  readonly cancellation: Cancellation;
-  readonly progress: (frame: ProgressFrame) => void;
-  /** The connection's number, for the log; null within this process. */
-  readonly client: number | null;
-}
-
-/** How long a request may take, in milliseconds; null is for ever. */
-export interface Patience {
-  /** Until it is sent. */
-  readonly toSend: number | null;
-  /** From then to its answer. */
-  readonly toAnswer: number | null;
-  /** The waiting counts for both: they are one and the same time. */
-  readonly isShared: boolean;
-}
-
-export interface Verb {
-  /** Throws why the request may not be run here. */
-  check?(request: Request): void;
-  /** What it takes while the middleware is busy with it, by what is known now. */
-  slotClass(request: Request): SlotClass;
-  /** As {@link Want.onShortOfJobs}. */
-  onShortOfJobs?(request: Request): void;
-  patience(request: Request): Patience;
-  /** Resolves with the final frame; what it throws becomes an error frame. */
-  run(request: Request, context: Context): Promise<FinalFrame>;
-}
-
-export type Verbs = ReadonlyMap<string, Verb>;
+import type { Context, Incoming, Patience } from './verb.js';
 
 export interface Forwarding {
-  readonly verbs: Verbs;
   readonly gate: Gate;
   readonly client: Client & { readonly number: number | null };
   /** Throws if no request may be run any more. */
@@ -69,8 +27,9 @@ export type Stage = ReturnType<typeof objectTransform>;
 export function forward(forwarding: Forwarding): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
     const { id, request: options } = turn.incoming;
+    const text = textOf(turn.incoming);
     const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
-      stage.push({ frame, id, options, onTaken } satisfies Outgoing);
+      stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);
     // For a slow reader only the newest progress is kept; results are never skipped.
     let newest: ProgressFrame | null = null;
     const progress = (frame: ProgressFrame) => {
@@ -88,15 +47,19 @@ export function forward(forwarding: Forwarding): Stage {
   return stage;
 }
 
+function textOf(incoming: Incoming): 'plain' | 'terminal' | null {
+  if (!incoming.request) return null;
+  return incoming.verb?.format.text?.(incoming.request) ?? null;
+}
+
 /** Never rejects: exactly one final frame comes of every turn. */
 async function answer(
   incoming: Incoming,
-  { verbs, gate, client, check }: Forwarding,
+  { gate, client, check }: Forwarding,
   progress: Context['progress'],
 ): Promise<FinalFrame> {
   if (!incoming.request) return errorFrame(incoming.error);
-  const { request } = incoming;
-  const verb = verbs.get(request.command);
+  const { request, verb } = incoming;
   try {
     if (!verb) throw new MidcltError('REQUEST', `Unknown command: ${request.command}`);
     check();

@@ -8,9 +8,10 @@ import { Cancellation } from '../cancellation.js';
 import type { FinalFrame, ProgressFrame, Request } from '../protocol/frames.js';
 import { MessageType } from '../protocol/frames.js';
 import type { Gate } from './acquire.js';
-import type { Incoming, Outgoing } from './codec.js';
-import { forward, type Stage, type Verbs } from './forward.js';
+import type { Outgoing } from './codec.js';
+import { forward, type Stage } from './forward.js';
 import { Serialize } from './serialize.js';
+import type { Incoming, Verbs } from './verb.js';
 
 export class LocalSession {
   private readonly cancellation = new Cancellation();
@@ -18,11 +19,13 @@ export class LocalSession {
   private readonly frames: Stage;
   private onFrame: (out: Outgoing) => void = () => undefined;
 
-  constructor(verbs: Verbs, gate: Gate) {
+  constructor(
+    private readonly verbs: Verbs,
+    gate: Gate,
+  ) {
     const { cancellation } = this;
     this.serialize = new Serialize(() => undefined);
     this.frames = forward({
-      verbs,
       gate,
       client: { cancellation, isAlive: () => true, number: null },
       check: () => undefined,
@@ -42,7 +45,8 @@ export class LocalSession {
         if (frame.type === MessageType.PROGRESS) onProgress(frame);
         else resolve(frame);
       };
-      this.serialize.write({ request, id: request.id } satisfies Incoming);
+      const verb = this.verbs.get(request.command);
+      this.serialize.write({ request, verb, id: request.id } satisfies Incoming);
     });
   }
 

@@ -9,10 +9,11 @@ import { Deliver } from './deliver.js';
 import { forward, type Forwarding } from './forward.js';
 import { LineLimit, splitLines, type LineLimits } from './guard.js';
 import { Serialize } from './serialize.js';
-import type { Incoming } from './codec.js';
+import type { Incoming, Verbs } from './verb.js';
 
 export interface PipelineOptions {
   readonly lines: LineLimits;
+  readonly verbs: Verbs;
   readonly forwarding: Forwarding;
   /** A request has come in; it counts from here, also while it waits its turn. */
   readonly onRequest: ParseHooks['onRequest'];
@@ -40,7 +41,7 @@ export function joinPipeline(socket: Duplex, options: PipelineOptions): Pipeline
   const stages: readonly NodeJS.ReadWriteStream[] = [
     guard,
     splitLines(),
-    new Parse({ failure: () => guard.failure, onRequest: options.onRequest }),
+    new Parse(options.verbs, { failure: () => guard.failure, onRequest: options.onRequest }),
     serialize,
     forward(options.forwarding),
     new Stringify(),

@@ -1,6 +1,6 @@
 /** Lets one request of a connection through at a time, in order. */
 import { Transform, type TransformCallback } from 'node:stream';
-import type { Incoming } from './codec.js';
+import type { Incoming } from './verb.js';
 
 /** A request whose turn it is. */
 export interface Turn {

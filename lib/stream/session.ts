@@ -14,11 +14,10 @@ import { MidcltError, shuttingDown } from '../errors.js';
 import { errorFrame } from '../protocol/error-frame.js';
 import { MessageType, type FinalFrame } from '../protocol/frames.js';
 import type { Gate } from './acquire.js';
-import type { Incoming } from './codec.js';
-import type { Verbs } from './forward.js';
 import type { LineLimits } from './guard.js';
 import { costOf, noRoomForResult, type Memory } from './memory.js';
 import { joinPipeline, type Pipeline } from './pipeline.js';
+import type { Incoming, Verbs } from './verb.js';
 
 /** A socket, or what passes for one in memory. */
 export type Connection = Duplex & { unref?(): unknown };
@@ -67,8 +66,8 @@ export class Session {
     const { verbs, gate, client, lines, memory } = options;
     this.pipeline = joinPipeline(socket, {
       lines: { ...lines, memory: memory.requests },
+      verbs,
       forwarding: {
-        verbs,
         gate,
         client: {
           cancellation: this.cancellation,

@@ -6,11 +6,12 @@
  * Everything is pulled: a worker that is free takes the next line, if the order has room for its
  * answer. So what is slow, stdout or a request, holds up the reading, and nothing piles up.
  */
+import { REQUESTS } from '../../commands/verbs.js';
 import { asMidcltError, MidcltError } from '../../errors.js';
 import { errorFrame } from '../../protocol/error-frame.js';
 import type { Core } from '../../compose.js';
 import { Command, MessageType } from '../../protocol/frames.js';
-import { encodeFrame, parseLine, type Incoming, type Outgoing } from '../../stream/codec.js';
+import { encodeFrame, type Outgoing } from '../../stream/codec.js';
 import type { LocalSession } from '../../stream/local.js';
 import type { Arguments } from '../args/arguments.js';
 import { BatchInput } from './input.js';
@@ -30,7 +31,7 @@ const ATTEMPTS = 3;
 /** A line, what it says, and where its answer goes. */
 interface Job {
   readonly line: string;
-  readonly incoming: Incoming;
+  readonly incoming: ReturnType<typeof REQUESTS.parse>;
   readonly place: Place;
 }
 
@@ -97,7 +98,7 @@ async function work(files: readonly string[], workers: readonly Worker[]): Promi
 /** One after the other, each when it is asked for and its answer has room. */
 async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, void> {
   for await (const line of input.lines()) {
-    const incoming = parseLine(Buffer.from(line, 'latin1'));
+    const incoming = REQUESTS.parse(Buffer.from(line, 'latin1'));
     // What stands before a stop is answered before it is sent, what stands behind it waits for it.
     const alone = incoming.request?.command === Command.STOP;
     if (alone) await order.idle();
@@ -108,9 +109,12 @@ async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, voi
 }
 
 /** What no batch can have: the answer to a shell is text, and might be any number of lines. */
-function refusalOf({ incoming: { request, id } }: Job): Outgoing | null {
-  if (!request || request.text === null) return null;
-  const { command } = request;
+function refusalOf({ incoming }: Job): Outgoing | null {
+  if (!incoming.request || !incoming.verb?.format.text) return null;
+  const {
+    id,
+    request: { command },
+  } = incoming;
   const instead = command === Command.CLI_PING ? Command.PING : Command.CALL;
   const text = `A batch can't have '${command}', which answers in text; it takes '${instead}'`;
   return { frame: errorFrame(new MidcltError('REQUEST', text)), id };

@@ -1,5 +1,7 @@
 /** Without a daemon: the same session in this process, for one command. */
 import { callTimeoutOf, compose, type Core } from '../../compose.js';
+import type { CallMembers } from '../../commands/call.js';
+import type { PingMembers } from '../../commands/ping.js';
 import { MidcltError } from '../../errors.js';
 import { noLog } from '../../logger.js';
 import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
@@ -121,7 +123,13 @@ function exchangeOver(core: Core, clock: Stopwatch): Exchange {
   };
 }
 
-function requestOf({ command, method, params, timeout, job }: Outbound): Request {
+function requestOf({
+  command,
+  method,
+  params,
+  timeout,
+  job,
+}: Outbound): Request & CallMembers & PingMembers {
   const seconds = timeout ?? undefined;
   return {
     command,
@@ -135,8 +143,6 @@ function requestOf({ command, method, params, timeout, job }: Outbound): Request
     jobId: true,
     notSent: false,
     version: null,
-    ifIdle: false,
     insecure: null,
-    text: null,
   };
 }

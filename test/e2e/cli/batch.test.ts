@@ -167,6 +167,8 @@ t.test('--parallel is how many requests are under way at once', async (t) => {
     [['--parallel', '6'], 6],
   ] as const) {
     const own = await startDaemon(t);
+    // Then the daemon knows that the method starts no job: of those that may, four at most go at once.
+    t.match(await own.d(['call', 'test.sleep', '0.1']), { code: 0 });
     const run = await own.d(['batch', ...args], { input });
     t.equal(run.code, 0);
     t.equal(own.sandbox.stats.maxOutstanding, width);

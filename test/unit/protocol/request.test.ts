@@ -1,8 +1,13 @@
 import t from 'tap';
-import { parseRequest, readingRequest } from '../../../lib/protocol/request.js';
-import { atOnce } from '../../../lib/steps.js';
+import type { CallMembers } from '../../../lib/commands/call.js';
+import { REQUESTS } from '../../../lib/commands/verbs.js';
+import type { Request } from '../../../lib/protocol/frames.js';
 
-const parse = (text: string) => parseRequest(Buffer.from(text));
+const parse = (text: string | Buffer) => {
+  const parsed = REQUESTS.parse(Buffer.from(text));
+  if (!parsed.request) throw parsed.error;
+  return parsed.request as Request & CallMembers;
+};
 
 t.test('reads a request with everything in it', async (t) => {
   const request = parse(
@@ -13,14 +18,11 @@ t.test('reads a request with everything in it', async (t) => {
     command: 'call',
     method: 'a.b',
     kwargs: { timeout: 2.5, job: true },
-    timeout: null,
     close: true,
     keep: false,
     jobId: false,
     notSent: false,
     version: null,
-    ifIdle: false,
-    text: null,
   });
   t.equal(request.id?.toString(), '18446744073709551615');
   t.equal(request.params.toString(), '[ 1.0,NaN ]');
@@ -59,11 +61,42 @@ t.test('says what is wrong, each with its own text', async (t) => {
     t.throws(() => parse(text), { code: 'REQUEST', message, errorType }, text);
   }
   const latin1 = Buffer.from([...Buffer.from('{"command":"p'), 0xe9, ...Buffer.from('"}')]);
-  t.throws(() => parseRequest(latin1), { code: 'REQUEST', message: /UTF-8/ });
+  t.throws(() => parse(latin1), { code: 'REQUEST', message: /UTF-8/ });
+});
+
+t.test('a wrong value is refused in whichever request it stands', async (t) => {
+  for (const command of ['call', 'ping', 'stop', 'status', 'cli-call', 'cli-ping', 'dance']) {
+    for (const [name, value, message] of [
+      ['method', '5', /'method' must be a string/],
+      ['params', '{}', /'params' must be an array/],
+      ['args', '[1]', /'args' must be an array of strings/],
+      ['kwargs', '{"x":1}', /Unknown member of 'kwargs'/],
+      ['timeout', '0', /'timeout' must be a positive number/],
+      ['if_idle', '1', /'if_idle' must be true or false/],
+      ['terminal', '1', /'terminal' must be true or false/],
+      ['keep', '1', /'keep' must be true or false/],
+      ['timeouts', '1', /did you mean 'timeout'\?/],
+    ] as const) {
+      const text = `{"command":"${command}","${name}":${value}}`;
+      t.throws(() => parse(text), { code: 'REQUEST', message, errorType: 'TypeError' }, text);
+    }
+    t.doesNotThrow(() => parse(`{"command":"${command}","version":"0","dance":1}`));
+  }
+});
+
+t.test('what a newer client may leave out and what is of another verb is left out', async (t) => {
+  const request = parse('{"command":"ping","method":"a.b","args":["1"],"if_idle":true}');
+  t.same(Object.keys(request).includes('method'), false);
+  t.match(request, { command: 'ping', timeout: undefined });
+  t.match(parse('{"command":"stop","if_idle":true,"timeout":5}'), { ifIdle: true });
+  t.match(parse('{"command":"cli-call","terminal":true,"args":["1","x"]}'), {
+    terminal: true,
+    params: Buffer.from('[1, "x"]'),
+  });
 });
 
 t.test('finds the id of a request it refuses', async (t) => {
-  const idOf = (text: string) => atOnce(readingRequest(Buffer.from(text))).id?.toString();
+  const idOf = (text: string) => REQUESTS.parse(Buffer.from(text)).id?.toString();
   t.equal(idOf('{"id": [7], "command": 5}'), '[7]');
   t.equal(idOf('{"id": 7, "command"'), undefined);
 });

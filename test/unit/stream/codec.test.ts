@@ -1,14 +1,11 @@
 import { once } from 'node:events';
 import { Duplex, pipeline } from 'node:stream';
 import t from 'tap';
+import type { CallMembers } from '../../../lib/commands/call.js';
+import { REQUESTS } from '../../../lib/commands/verbs.js';
 import { MAX_REQUEST_LINE } from '../../../lib/protocol/frames.js';
-import {
-  encodeFrame,
-  Parse,
-  Stringify,
-  type EncodedFrame,
-  type Incoming,
-} from '../../../lib/stream/codec.js';
+import { encodeFrame, Parse, Stringify, type EncodedFrame } from '../../../lib/stream/codec.js';
+import type { Incoming } from '../../../lib/stream/verb.js';
 import { Deliver } from '../../../lib/stream/deliver.js';
 import { LineLimit, splitLines } from '../../../lib/stream/guard.js';
 import { RequestMemory } from '../../../lib/stream/memory.js';
@@ -18,7 +15,7 @@ import { randomText, seededRandom } from '../../support/random-json.js';
 async function parse(chunks: readonly Buffer[], length?: number): Promise<Incoming[]> {
   const found: Incoming[] = [];
   const lines = new LineLimit(length === undefined ? {} : { length });
-  const last = pipeline(lines, splitLines(), new Parse(), () => undefined);
+  const last = pipeline(lines, splitLines(), new Parse(REQUESTS), () => undefined);
   last.on('data', (incoming: Incoming) => found.push(incoming));
   for (const chunk of chunks) lines.write(chunk);
   lines.end();
@@ -43,7 +40,7 @@ t.test('requests come out whole however they come in', async (t) => {
   const text = params.map((p) => `{"command":"call","params":${p}}`).join('\n');
   const found = await parse(inPieces(Buffer.from(text), random));
   t.same(
-    found.map(({ request }) => request?.params.toString()),
+    found.map(({ request }) => (request as CallMembers | null)?.params.toString()),
     params,
   );
 });
@@ -125,7 +122,8 @@ t.test('bytes that are no UTF-8 reach the parser as they are', async (t) => {
 });
 
 t.test('a text for a shell that is read slowly comes whole, in turn, and ends', async (t) => {
-  const options = { jobId: false, version: null, text: 'plain' as const };
+  const options = { jobId: false, version: null };
+  const plain = 'plain' as const;
   for (const size of [10, 100_000, 300_000, 1_000_000]) {
     const result = Buffer.from(`"${'x'.repeat(size)}"`);
     const read: Buffer[] = [];
@@ -138,11 +136,14 @@ t.test('a text for a shell that is read slowly comes whole, in turn, and ends', 
         setTimeout(done, 1);
       },
     });
-    text.write({ frame: { type: 'result', result }, id: null, options });
+    text.write({ frame: { type: 'result', result }, id: null, options, text: plain });
     text.write({ frame: { type: 'result', result: Buffer.from('1') }, id: null });
     const over = once(reader, 'finish');
     text.pipe(new Deliver(reader));
-    setTimeout(() => text.end({ frame: { type: 'result', result }, id: null, options }), 5);
+    setTimeout(
+      () => text.end({ frame: { type: 'result', result }, id: null, options, text: plain }),
+      5,
+    );
     await over;
     const whole = `0\n${'x'.repeat(size)}\n`;
     t.ok(Buffer.concat(read).toString() === `${whole}{"type":"result","result":1}\n${whole}`);
@@ -168,7 +169,7 @@ t.test('F46: a long error text comes in pieces that are the frame', async (t) =>
     text.on('data', (frame: EncodedFrame) => {
       for (const piece of frame.pieces) if (piece) pieces.push(piece);
     });
-    text.end({ frame, id, options: { jobId: false, version: '0.0.1', text: null } });
+    text.end({ frame, id, options: { jobId: false, version: '0.0.1' } });
     await once(text, 'end');
     const line = Buffer.concat(pieces).toString();
     t.ok(line.startsWith('{"type":"error","id":{"a":1,"error":""},"daemon":'));
@@ -205,7 +206,7 @@ t.test('frames have their members in order, the result last', async (t) => {
         abortable,
       },
       id: Buffer.from('1'),
-      options: { jobId, version: null, text: null },
+      options: { jobId, version: null },
     });
   const shown =
     '{"type":"progress","id":1,"percent":12.50,"description":"\\ud83d","state":"RUNNING"';

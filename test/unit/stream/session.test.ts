@@ -2,11 +2,13 @@
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { FinalFrame, Request } from '../../../lib/protocol/frames.js';
+import { VerbTable } from '../../../lib/protocol/request.js';
 import type { Gate } from '../../../lib/stream/acquire.js';
-import type { Context, Verb } from '../../../lib/stream/forward.js';
 import { memoryOf } from '../../../lib/stream/memory.js';
 import { Scheduler } from '../../../lib/stream/scheduler.js';
 import { Session } from '../../../lib/stream/session.js';
+import type { Context, Verb } from '../../../lib/stream/verb.js';
+import { oneStep } from '../../../lib/steps.js';
 import { duplexPair } from '../../support/duplex-pair.js';
 
 const MEGABYTE = 1024 * 1024;
@@ -35,6 +37,7 @@ function scene(t: Test, { linger = 60_000, memory = 64 } = {}): Scene {
   const [socket, client] = duplexPair();
   const running: Running[] = [];
   const verb: Verb = {
+    format: { names: ['method'], read: () => oneStep({}) },
     slotClass: () => 'call',
     patience: () => ({ toSend: null, toAnswer: null, isShared: false }),
     run: (request, context) =>
@@ -58,7 +61,7 @@ function scene(t: Test, { linger = 60_000, memory = 64 } = {}): Scene {
   };
   const counts = { came: 0, over: 0 };
   const session = new Session(socket, {
-    verbs: new Map([['call', verb]]),
+    verbs: new VerbTable([['call', verb]]),
     gate,
     client: 1,
     linger,

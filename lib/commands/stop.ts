@@ -1,0 +1,39 @@
+/** `stop`: the daemon is to end. */
+import { MidcltError } from '../errors.js';
+import { quote } from '../json/members.js';
+import { VERSION, type FinalFrame, type Request } from '../protocol/frames.js';
+import { flagOf } from '../protocol/request-members.js';
+import { isOlder } from '../protocol/version.js';
+import { oneStep } from '../steps.js';
+import type { Context } from '../stream/verb.js';
+import { ANSWERED_HERE, result, type CommandOptions, type Entry } from './entry.js';
+
+interface StopMembers {
+  /** Only if nothing else is to be answered. */
+  readonly ifIdle: boolean;
+}
+
+export const STOP: Entry<StopMembers> = {
+  format: {
+    names: ['if_idle'],
+    read: (members) => oneStep({ ifIdle: flagOf(members.get('if_idle'), 'if_idle') }),
+  },
+  serve: (options) => ({
+    ...ANSWERED_HERE,
+    run: (request, context) => stop(request, context, options),
+  }),
+};
+
+function stop(
+  { ifIdle, version }: Request & StopMembers,
+  { client }: Context,
+  { daemon, log }: CommandOptions,
+): Promise<FinalFrame> {
+  if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+  if (ifIdle && version !== null && !isOlder(VERSION, version)) {
+    throw new MidcltError('REQUEST', `The daemon is of version ${VERSION} by now`);
+  }
+  if (!daemon.stop(ifIdle)) throw new MidcltError('REQUEST', 'The daemon is busy');
+  log('info', 'stop requested', { client });
+  return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));
+}
