@@ -10,7 +10,7 @@ const path = require('node:path');
 const esbuild = require('esbuild');
 
 const ROOT = path.join(__dirname, '..');
-const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? 2);
+const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? 3);
 
 /** For a file that does not end although its tests have: its own timeouts are shorter, and say more. */
 const PATIENCE = 20 * 60_000;

@@ -5,6 +5,8 @@ import { freeze, isAlive } from '../../support/lifecycle.js';
 import { makeHome, missing, until } from '../../support/midclt.js';
 import { startPythonDaemon } from '../../support/python-daemon.js';
 
+t.jobs = 4; // they wait, side by side
+
 t.setTimeout(600_000);
 
 const skip = missing('python3');

@@ -5,6 +5,8 @@ import t, { type Test } from 'tap';
 import { freeze, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
 import { BINARY, shell, until } from '../../support/midclt.js';
 
+t.jobs = 2; // they wait, side by side
+
 t.setTimeout(600_000);
 
 const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;

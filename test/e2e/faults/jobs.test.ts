@@ -14,6 +14,8 @@ import { startTcpProxy } from '../../support/tcp-proxy.js';
 import { talk } from '../../support/web-socket.js';
 import { call, converse, type Conversation, type Frame } from '../../support/wire.js';
 
+t.jobs = 4; // they wait, side by side
+
 const JOB = { job: true };
 
 /** Starts a job and waits until it shows this step. */

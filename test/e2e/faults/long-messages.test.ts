@@ -5,6 +5,8 @@ import { serverWithJournal, startBroken } from '../../support/faults.js';
 import { midclt, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
 
+t.jobs = 4; // they wait, side by side
+
 const LONG = 'x'.repeat(20_000);
 const long = (name: string) => call('test.echo', JSON.stringify([name, LONG]));
 

@@ -11,6 +11,8 @@ import { makeHome, midclt, until } from '../../support/midclt.js';
 import { startSandboxProcess } from '../../support/sandbox-process.js';
 import { talk } from '../../support/web-socket.js';
 
+t.jobs = 3; // they wait, side by side
+
 const NOT_RUN = 'the server merged this job with another and did not run it';
 /** As the server's list of methods has it. */
 const METHODS = '{"test.job": {"job": true}, "test.other": {"job": true}}';

@@ -18,6 +18,8 @@ import { startSandboxProcess } from '../../support/sandbox-process.js';
 import { startSandbox } from '../../../lib/sandbox/index.js';
 import { call, converse } from '../../support/wire.js';
 
+t.jobs = 4; // they wait, side by side
+
 t.test('F22: calls wait while the server is restarted, and are run once', async (t) => {
   const home = makeHome(t);
   const journal = `${home}/journal`;

@@ -4,6 +4,8 @@ import { startBroken, type Broken } from '../../support/faults.js';
 import { until } from '../../support/midclt.js';
 import { call, converse, type Conversation } from '../../support/wire.js';
 
+t.jobs = 4; // they wait, side by side
+
 const GIVEN_UP = { type: 'error', error: 'Call timeout', error_type: 'ClientException' };
 
 /** Takes every slot with a call of so many seconds, and has each given up. */

@@ -5,6 +5,8 @@ import { startDaemon } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
 
+t.jobs = 5; // they wait, side by side
+
 /** Far below the two minutes that requests without a timeout wait. */
 const SOON = 30_000;
 

@@ -6,6 +6,8 @@ import { filesOf, isAlive, pidIn } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { noOtherUser, otherUser } from '../../support/other-user.js';
 
+t.jobs = 4; // they wait, side by side
+
 t.setTimeout(90_000);
 
 /** Another user's daemon in a directory that this user can no longer write to. */

@@ -6,6 +6,8 @@ import { startDaemon } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
 
+t.jobs = 4; // they wait, side by side
+
 t.test('F6: its socket removed, it finishes what is in flight and ends', async (t) => {
   const daemon = await startDaemon(t, { args: ['--lifetime', '0'] });
   const idle = await converse(t, daemon.socket);

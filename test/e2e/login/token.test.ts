@@ -4,6 +4,8 @@ import t from 'tap';
 import { startDaemon, surroundings } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 
+t.jobs = 3; // they wait, side by side
+
 const OTP = ['-U', 'otp', '-P', 'otp-pw', '--otp', '123456'];
 
 t.test('after a one-time code a token logs in again, each time another', async (t) => {

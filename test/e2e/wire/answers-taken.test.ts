@@ -5,6 +5,8 @@ import { startDaemon, type RunningDaemon } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import { call, converse, shellWithMidclt } from '../../support/wire.js';
 
+t.jobs = 5; // they wait, side by side
+
 const SIZE = 5_000_000;
 const BIG = call('test.bigstring', `[${SIZE}]`, undefined, { close: true });
 

@@ -8,6 +8,8 @@ import { parseTarget } from '../../../lib/middleware/uri.js';
 import { makeHome, until } from '../../support/midclt.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
 
+t.jobs = 2; // they wait, side by side
+
 const QUICK = { silence: 100, patience: 200, busyPatience: 4000, look: 20 };
 const SLEEP = Buffer.from('[3600]');
 

@@ -6,6 +6,8 @@ import t from 'tap';
 import { openLog } from '../../../../lib/daemon/log/log.js';
 import { makeHome, missing, until } from '../../../support/midclt.js';
 
+t.jobs = 4; // they wait, side by side
+
 interface Line {
   readonly event: string;
   readonly n?: number;

@@ -10,6 +10,8 @@ import { frame, startHostileServer } from '../../../support/hostile-server.js';
 import { until } from '../../../support/midclt.js';
 import { reset } from '../../../support/reset.js';
 
+t.jobs = 4; // they wait, side by side
+
 const NONE = Buffer.from('[]');
 const SALT = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const CLOSE_1001 = frame(0x88, Buffer.from([0x03, 0xe9]));

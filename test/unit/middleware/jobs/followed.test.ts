@@ -15,6 +15,8 @@ import {
 } from '../../../support/hostile-server.js';
 import { makeHome } from '../../../support/midclt.js';
 
+t.jobs = 4; // they wait, side by side
+
 const WIRES = ['jsonrpc', 'legacy'] as const;
 const QUICK = { ...CHECKUP, silence: 200, silent: 100 };
 

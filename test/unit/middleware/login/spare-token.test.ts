@@ -7,6 +7,8 @@ import { startSandbox, type SandboxOptions } from '../../../../lib/sandbox/index
 import { parseTarget } from '../../../../lib/middleware/uri.js';
 import { until } from '../../../support/midclt.js';
 
+t.jobs = 3; // they wait, side by side
+
 const TTL = 3; // seconds
 const NONE = Buffer.from('[]');
 
