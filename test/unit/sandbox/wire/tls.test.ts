@@ -208,7 +208,7 @@ t.test('a certificate of one’s own is used', async (test) => {
 
 t.test('the library behind it is loaded for wss: alone', (test) => {
   const script = `
-    const { startSandbox } = require('../../../dist/lib/sandbox/index.js');
+    const { startSandbox } = require('./dist/lib/sandbox/index.js');
     const isLoaded = () => Object.keys(require.cache).some((name) => name.includes('asn1js'));
     const run = async (options) => {
       await (await startSandbox(options)).close();
