@@ -1,6 +1,4 @@
-/** The client's end of an answer: bytes to the frames that a listener hears. */
-import { LF } from '../json/ascii.js';
-import { MidcltError } from '../errors.js';
+/** An answer's frames to what a listener hears of them. */
 import {
   booleanOf,
   integerOf,
@@ -10,6 +8,7 @@ import {
   stringOf,
   type Members,
 } from '../json/members.js';
+import { noFrame, type Piece } from './frame-cutter.js';
 import { MessageType, type ErrorFrame, type Json, type ProgressFrame } from './frames.js';
 
 /** Who hears an answer as it comes. Called before the promise of the exchange settles. */
@@ -29,93 +28,86 @@ const PLAIN_HEAD = '{"type":"result","result":';
 /** What a result frame begins with: `result` is its last member, so that its text can be passed on as it comes. */
 const RESULT_HEAD =
   /^\s*\{\s*"type"\s*:\s*"result"\s*,\s*(?:"daemon"\s*:\s*"([^"]{0,30})"\s*,\s*)?"result"\s*:\s*(?=\S)/;
-/** Bytes in which the head must be found; longer than any head that is written. */
-const HEAD_BYTES = 120;
-/** Bytes at the end of a result that may be the frame's own: its brace and blanks. */
-const TAIL_BYTES = 16;
+/** Bytes in which the head must be found; longer than any head that is written. A cutter is to hold so many. */
+export const HEAD_BYTES = 120;
+/** Bytes at the end of a result that may be the frame's own: its brace, blanks and the newline. */
+const TAIL_BYTES = 17;
 
 /**
- * Bytes to the frames of one answer. Holds a progress or error frame until it is whole, and of a
- * result a few bytes only. Looks for a newline in the new chunk alone: a line may have 200 MB.
+ * The frames of one answer to what a listener hears of them. Holds a progress or error frame until it is
+ * whole, and of a result a few bytes only.
  */
 export class FrameReader {
+  /** How the answer has ended, once it has. */
+  answer: Answer = null;
+
   private held: Buffer[] = [];
   private heldBytes = 0;
-  private inResult = false;
+  /** Are these pieces of a result that is passed on as it comes? Null between frames. */
+  private inResult: boolean | null = null;
 
-  constructor(
-    private readonly listener: AnswerListener,
-    private readonly onEnd: (answer: Answer) => void,
-  ) {}
+  constructor(private readonly listener: AnswerListener) {}
 
-  push(chunk: Buffer): void {
-    let from = 0;
-    for (;;) {
-      const newline = chunk.indexOf(LF, from);
-      const end = newline === -1 ? chunk.length : newline;
-      this.take(chunk.subarray(from, end));
-      if (newline === -1) return;
-      this.endLine();
-      from = newline + 1;
+  take({ type, bytes, last }: Piece): void {
+    let text = bytes;
+    if (this.inResult === null) {
+      const head = type === MessageType.RESULT ? this.headLength(bytes) : 0;
+      this.inResult = head > 0;
+      text = bytes.subarray(head);
     }
+    this.hold(text);
+    if (this.inResult && last) this.endResult();
+    else if (this.inResult) this.passOn();
+    else if (last) this.readFrame(this.takeHeld());
+    if (last) this.inResult = null;
   }
 
-  private take(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.held.push(bytes);
-    this.heldBytes += bytes.length;
-    if (!this.inResult && this.heldBytes - bytes.length < HEAD_BYTES) this.lookForResult();
-    if (this.inResult) this.passOn(TAIL_BYTES);
-  }
-
-  /** Only while the first bytes of the line are new. */
-  private lookForResult(): void {
-    const text = this.takeHeld();
-    const start = text.toString('latin1', 0, HEAD_BYTES);
-    if (start.startsWith(PLAIN_HEAD) && start.length > PLAIN_HEAD.length) {
-      this.inResult = true;
-      this.hold(text.subarray(PLAIN_HEAD.length));
-      return;
-    }
+  /** Of the part before the result's text; 0 where that is not at the beginning. */
+  private headLength(bytes: Buffer): number {
+    const start = bytes.toString('latin1', 0, HEAD_BYTES);
+    if (start.startsWith(PLAIN_HEAD)) return PLAIN_HEAD.length;
     const head = RESULT_HEAD.exec(start);
-    this.inResult = head !== null;
     if (head?.[1] !== undefined) this.listener.otherVersion?.(head[1]);
-    this.hold(head ? text.subarray(head[0].length) : text);
+    return head?.[0].length ?? 0;
   }
 
-  /** Gives the listener all but the last `keep` bytes. */
-  private passOn(keep: number): void {
-    const excess = this.heldBytes - keep;
+  /** Gives the listener all but what may be the frame's own. */
+  private passOn(): void {
+    const excess = this.heldBytes - TAIL_BYTES;
     if (excess <= 0) return;
     const text = this.takeHeld();
     this.hold(text.subarray(excess));
     this.listener.result(text.subarray(0, excess));
   }
 
-  private endLine(): void {
+  private endResult(): void {
     const text = this.takeHeld();
-    if (this.inResult) {
-      const [tail] = /\s*\}\s*$/.exec(text.toString('latin1')) ?? [];
-      if (tail === undefined) throw noFrame();
-      if (text.length > tail.length) this.listener.result(text.subarray(0, -tail.length));
-      this.inResult = false;
-      this.onEnd(null);
-    } else if (text.length > 0) {
-      this.readFrame(text);
-    }
+    const end = text.toString('latin1', Math.max(0, text.length - TAIL_BYTES));
+    const [tail] = /\s*\}\s*$/.exec(end) ?? [];
+    if (tail === undefined) throw noFrame();
+    if (text.length > tail.length) this.listener.result(text.subarray(0, -tail.length));
+    this.answer = null;
   }
 
   private readFrame(text: Buffer): void {
     const members = membersOf(text);
-    const type = stringOf(members?.get('type'));
-    const version = stringOf(members?.get('daemon'));
+    if (!members) throw noFrame();
+    const version = stringOf(members.get('daemon'));
     if (version !== null) this.listener.otherVersion?.(version);
-    if (members && type === MessageType.PROGRESS) this.listener.progress(progressFrame(members));
-    else if (members && type === MessageType.ERROR) this.onEnd(errorFrame(members));
-    else if (members && type === MessageType.RESULT) {
-      this.listener.result(members.get('result') ?? NULL);
-      this.onEnd(null);
-    } else throw noFrame();
+    switch (stringOf(members.get('type'))) {
+      case MessageType.PROGRESS:
+        this.listener.progress(progressFrame(members));
+        return;
+      case MessageType.ERROR:
+        this.answer = errorFrame(members);
+        return;
+      case MessageType.RESULT:
+        this.listener.result(members.get('result') ?? NULL);
+        this.answer = null;
+        return;
+      default:
+        throw noFrame();
+    }
   }
 
   private takeHeld(): Buffer {
@@ -130,6 +122,15 @@ export class FrameReader {
     if (bytes.length > 0) this.held.push(bytes);
     this.heldBytes += bytes.length;
   }
+}
+
+/** Does a daemon that is going say that it has not sent the request on? A frame as short as that is whole. */
+export function isRefusal({ type, bytes, last }: Piece): boolean {
+  return type === MessageType.ERROR && last && isNotSent(membersOf(bytes));
+}
+
+function isNotSent(members: Members | null): boolean {
+  return booleanOf(members?.get('not_sent')) === true;
 }
 
 function progressFrame(members: Members): ProgressFrame {
@@ -151,10 +152,6 @@ function errorFrame(members: Members): ErrorFrame {
     errorType: stringOf(members.get('error_type')) ?? '',
     trace: orNull(members.get('trace')),
     extra: orNull(members.get('extra')),
-    isNotSent: members.get('not_sent')?.toString() === 'true',
+    isNotSent: isNotSent(members),
   };
-}
-
-function noFrame(): MidcltError {
-  return new MidcltError('PROTOCOL', 'The daemon answered something that is no frame');
 }

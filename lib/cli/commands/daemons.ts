@@ -4,7 +4,7 @@ import { askStatus, isListening, type Address } from '../../protocol/client.js';
 import { asMidcltError, publicText } from '../../errors.js';
 import { getDaemonDir } from '../../files/paths.js';
 import { pidBeside } from '../../files/pid.js';
-import { mayBeBusy } from '../../protocol/silence.js';
+import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
 
 /** Milliseconds for an answer, so that the commands end within two seconds. */

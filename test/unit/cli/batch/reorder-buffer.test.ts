@@ -1,5 +1,5 @@
 import t from 'tap';
-import { FrameCutter, type Piece } from '../../../../lib/cli/batch/frames.js';
+import { FrameCutter, type Piece } from '../../../../lib/protocol/frame-cutter.js';
 import { Order, type Place, type Sink } from '../../../../lib/cli/batch/reorder-buffer.js';
 import { seededRandom } from '../../../support/random-json.js';
 
@@ -183,7 +183,7 @@ t.test('bytes are cut into frames however they come in', async (t) => {
     pieces.push(...cutter.cut(text.subarray(at, end)));
     at = end;
   }
-  t.notOk(cutter.inFrame);
+  t.equal(pieces.at(-1)?.last, true);
   t.equal(Buffer.concat(pieces.map(({ bytes }) => bytes)).toString(), text.toString());
   t.same(
     pieces.filter(({ last }) => last).map(({ type }) => type),
@@ -192,7 +192,7 @@ t.test('bytes are cut into frames however they come in', async (t) => {
   t.ok(pieces.length > frames.length, 'long ones are handed on before they are whole');
 });
 
-t.test('what is no frame is an error, and a frame begun is known', async (t) => {
+t.test('what is no frame is an error, and a frame begun is told from a whole one', async (t) => {
   const cut = (text: string, patience = 100) => [
     ...new FrameCutter(patience).cut(Buffer.from(text)),
   ];
@@ -201,6 +201,8 @@ t.test('what is no frame is an error, and a frame begun is known', async (t) => 
   }
   t.same(cut('{"type":"result"'), []);
   const cutter = new FrameCutter(20);
-  t.equal([...cutter.cut(Buffer.from('{"type":"result","result":['))].length, 1);
-  t.ok(cutter.inFrame);
+  const begun = [...cutter.cut(Buffer.from('{"type":"result","result":['))];
+  t.match(begun, [{ type: 'result', last: false }]);
+  t.match([...cutter.cut(Buffer.from('1]}\n'))], [{ type: 'result', last: true }]);
+  t.match(cut('{"id":1,"type":"error"}\n'), [{ type: 'error', last: true }]);
 });

@@ -1,10 +1,14 @@
-/** Tells a daemon that takes its time from one that is stopped or hung: `connect()` succeeds to both. */
+/**
+ * Tells a daemon that takes its time from one that is stopped or hung (`connect()` succeeds to both), and one
+ * that has gone from one that is about to: the end of its connection comes before its own.
+ */
 import type { Socket } from 'node:net';
 import { MidcltError } from '../errors.js';
-import { pidBeside, viewProcess } from '../files/pid.js';
+import { socketIdentity } from '../files/paths.js';
+import { hasEnded, pidBeside, viewProcess } from '../files/pid.js';
 
 /** In milliseconds. */
-interface Patience {
+export interface Patience {
   /** With silence, until the daemon is asked; doubles with every answer to that. */
   readonly silence: number;
   readonly longest: number;
@@ -56,7 +60,7 @@ export function watchSilence(
   socket: Socket,
   { path, connect }: Watched,
   onHung: () => void,
-  { silence, longest, answer, busy, unknownIsBusy } = PATIENCE,
+  { silence, longest, answer, busy, unknownIsBusy }: Patience = PATIENCE,
 ): () => void {
   let pause = silence;
   let seen = socket.bytesRead;
@@ -123,4 +127,38 @@ export function hung(socketPath: string, consequence: string): MidcltError {
       : `'kill -CONT ${pid}' lets it go on if it is stopped, 'kill -KILL ${pid}' ends it`;
   const who = pid === null ? `The daemon at ${socketPath}` : `The daemon (pid ${pid})`;
   return new MidcltError('HUNG', `${who} does not answer${consequence}. ${advice}`);
+}
+
+/** Milliseconds between two looks. */
+const DEPARTURE_POLL = 10;
+/**
+ * Milliseconds that are waited. A daemon of this program is all but gone, unless another program runs it and goes
+ * on; the Python one may have something to finish; of others only the socket is known.
+ */
+const DEPARTURE_PATIENCE = { node: 500, python: 60_000, unknown: 5000 };
+
+/**
+ * Looks at the daemon whose socket this is, before it is told to stop. Returns what resolves when that daemon is
+ * gone as far as can be told, to be called when it has closed its connection. Rejects with a `HUNG` error if
+ * a Python daemon stays.
+ */
+export function departureOf(socketPath: string): () => Promise<void> {
+  const pid = pidBeside(socketPath);
+  const runs = (pid === null ? null : viewProcess(pid)?.runs) ?? 'unknown';
+  const before = socketIdentity(socketPath);
+  // A pid file may be left over, and its number another process's by now.
+  const isProcessThere = () => pid !== null && runs !== 'unknown' && !hasEnded(pid);
+  const isSocketThere = () =>
+    runs !== 'node' && before !== null && socketIdentity(socketPath) === before;
+  return async () => {
+    const deadline = performance.now() + DEPARTURE_PATIENCE[runs];
+    while ((isProcessThere() || isSocketThere()) && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DEPARTURE_POLL));
+    }
+    if (runs !== 'python' || !isProcessThere()) return;
+    throw new MidcltError(
+      'HUNG',
+      `The daemon (pid ${pid}) has agreed to stop and is still there. 'kill ${pid}' ends it`,
+    );
+  };
 }

@@ -1,11 +1,13 @@
 /** The daemon's bytes, cut into frames without looking into them further than their type. */
-import { LF } from '../../json/ascii.js';
-import { MidcltError } from '../../errors.js';
-import { MessageType } from '../../protocol/frames.js';
+import { LF } from '../json/ascii.js';
+import { MidcltError } from '../errors.js';
+import { membersOf, stringOf } from '../json/members.js';
+import { MessageType } from './frames.js';
 
 /** Bytes at the beginning of a frame in which its type is found. */
 const HEAD_BYTES = 64;
 const HEAD = /^\s*\{\s*"type"\s*:\s*"(progress|result|error)"/;
+const TYPES = [MessageType.RESULT, MessageType.PROGRESS, MessageType.ERROR] as const;
 
 /** Part of a frame, its newline included; most frames come in one. */
 export interface Piece {
@@ -15,6 +17,7 @@ export interface Piece {
   readonly last: boolean;
 }
 
+/** Looks for a newline in the new chunk alone: a line may have 200 MB. */
 export class FrameCutter {
   private held: Buffer[] = [];
   private heldBytes = 0;
@@ -30,12 +33,7 @@ export class FrameCutter {
   /** `patience`: bytes up to which a frame is held until it is whole. */
   constructor(private readonly patience: number) {}
 
-  /** Has part of a frame been handed out whose end has not come? */
-  get inFrame(): boolean {
-    return this.begun;
-  }
-
-  /** Throws a `PROTOCOL` error for what is no frame. */
+  /** Throws a `PROTOCOL` error for a line that is no frame. */
   *cut(chunk: Buffer): Generator<Piece, void> {
     for (let from = 0; from < chunk.length;) {
       const newline = chunk.indexOf(LF, from);
@@ -45,26 +43,27 @@ export class FrameCutter {
       this.heldBytes += end - from;
       from = end;
       if (!last && !this.begun && this.heldBytes <= this.patience) return;
-      const type = (this.type ??= this.typeOfHeld());
+      const type = (this.type ??= this.typeOfHeld(last));
       this.begun = !last;
       if (last) this.type = null;
       yield { type, bytes: this.take(), last };
     }
   }
 
-  private typeOfHeld(): MessageType {
+  private typeOfHeld(isWhole: boolean): MessageType {
     const [first = EMPTY] = this.held;
-    const head = first.length < HEAD_BYTES ? Buffer.concat(this.held) : first;
-    const [text = '', type] = HEAD.exec(head.toString('latin1', 0, HEAD_BYTES)) ?? [];
+    const start = first.length < HEAD_BYTES ? Buffer.concat(this.held) : first;
+    const head = start.toString('latin1', 0, HEAD_BYTES);
+    // What this program's daemon writes is found without waking the regular expression.
+    const plain = TYPES.find((type) => head.startsWith(`{"type":"${type}"`));
+    if (plain) return plain;
+    const [text = '', word] = HEAD.exec(head) ?? [];
     this.peerCloses = /:\s/.test(text);
-    switch (type) {
-      case MessageType.PROGRESS:
-      case MessageType.RESULT:
-      case MessageType.ERROR:
-        return type;
-      default:
-        throw new MidcltError('PROTOCOL', 'The daemon answered something that is no frame');
-    }
+    const name =
+      word ?? (isWhole ? stringOf(membersOf(Buffer.concat(this.held))?.get('type')) : '');
+    const type = TYPES.find((each) => each === name);
+    if (!type) throw noFrame();
+    return type;
   }
 
   private take(): Buffer {
@@ -77,3 +76,7 @@ export class FrameCutter {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+export function noFrame(): MidcltError {
+  return new MidcltError('PROTOCOL', 'The daemon answered something that is no frame');
+}

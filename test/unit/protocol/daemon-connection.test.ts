@@ -1,0 +1,103 @@
+/** The client's end of the daemon's socket, against servers that do what daemons should not. */
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import t, { type Test } from 'tap';
+import { DaemonConnection, Lost, Unread } from '../../../lib/protocol/daemon-connection.js';
+import type { Piece } from '../../../lib/protocol/frame-cutter.js';
+
+/** A connection to a server that does this with each that comes. */
+async function connectTo(t: Test, serve: (socket: net.Socket) => void): Promise<DaemonConnection> {
+  // Not tap's directory: its name is too long for a socket.
+  const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
+  const socket = path.join(directory, 's');
+  const server = net.createServer(serve);
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  fs.chmodSync(socket, 0o600);
+  const connection = await DaemonConnection.open({ socket, directory });
+  t.teardown(() => {
+    connection.close();
+    server.close();
+    fs.rmSync(directory, { recursive: true });
+  });
+  return connection;
+}
+
+const RESULT = '{"type":"result","result":1}\n';
+const ignore = { onPiece: () => null, whole: 100 };
+
+t.test('hands out the frames of one answer after the other', async (t) => {
+  const connection = await connectTo(t, (socket) => {
+    socket.on('data', (line) => {
+      socket.write(`{"type": "progress", "percent": 1}\n${line.toString()}`);
+    });
+  });
+  for (const type of ['result', 'error', 'result']) {
+    const pieces: Piece[] = [];
+    const onPiece = (piece: Piece) => {
+      pieces.push(piece);
+      return null;
+    };
+    const ending = await connection.ask(`{"type":"${type}"}\n`, { onPiece, whole: 100 });
+    t.same(ending, { type, peerCloses: true });
+    t.match(pieces, [{ type: 'progress' }, { type, last: true }]);
+  }
+  t.ok(connection.isOpen);
+});
+
+t.test('reads no more while a piece waits for room', async (t) => {
+  const connection = await connectTo(t, (socket) => {
+    socket.once('data', () => socket.write(`{"type":"result","result":"${'x'.repeat(1e6)}"}\n`));
+  });
+  let [pieces, waiting] = [0, 0];
+  const onPiece = async () => {
+    pieces++;
+    t.equal(++waiting, 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    waiting--;
+  };
+  await connection.ask('{}\n', { onPiece, whole: 100 });
+  t.ok(pieces > 1);
+});
+
+t.test('tells a request that was not read from one of unknown outcome', async (t) => {
+  const lost = await connectTo(t, (socket) => {
+    socket.once('data', () => socket.end('{"type":"progress"'));
+  });
+  const ended = lost.ask('{}\n', ignore);
+  await t.rejects(ended, { code: 'LOST', reason: 'it closed the connection' });
+  t.ok((await ended.catch((error: unknown) => error)) instanceof Lost);
+  t.notOk(lost.isOpen);
+  const unread = await connectTo(t, (socket) => socket.pause().destroy());
+  const refused = unread.ask(`${'x'.repeat(1e6)}\n`, ignore);
+  t.ok((await refused.catch((error: unknown) => error)) instanceof Unread);
+  await t.rejects(unread.ask('{}\n', ignore), { code: 'NO_DAEMON' }, 'nor is it asked again');
+});
+
+t.test('closes on what is no frame, what was not asked, and what a listener throws', async (t) => {
+  const answering = (text: string) =>
+    connectTo(t, (socket) => socket.once('data', () => socket.write(text)));
+  const wrong = await answering('pong\n');
+  await t.rejects(wrong.ask('{}\n', ignore), { code: 'PROTOCOL' });
+  t.notOk(wrong.isOpen);
+  const twice = await answering(RESULT);
+  await twice.ask('{}\n', ignore);
+  t.ok(twice.isOpen);
+  const unasked = await connectTo(t, (socket) => socket.write(RESULT));
+  await unasked.closed;
+  const thrown = await answering(RESULT);
+  const onPiece = () => {
+    throw new Error('enough');
+  };
+  await t.rejects(thrown.ask('{}\n', { onPiece, whole: 100 }), { message: 'enough' });
+  t.notOk(thrown.isOpen);
+});
+
+t.test('a daemon that shows no sign of life is given up', async (t) => {
+  const connection = await connectTo(t, (socket) => socket.resume());
+  const silence = { silence: 20, longest: 20, answer: 20, busy: 0, unknownIsBusy: false };
+  const asked = connection.ask('{}\n', { ...ignore, silence, consequence: '; so be it' });
+  await t.rejects(asked, { code: 'HUNG', message: /does not answer; so be it\. / });
+  t.notOk(connection.isOpen);
+});
