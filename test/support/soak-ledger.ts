@@ -27,6 +27,8 @@ export type Trouble = 'kill' | 'loss';
 const AFTERMATH = 500;
 
 const UNKNOWN = /^The connection to the middleware was lost \(.*\); the outcome of \S+ is unknown$/;
+/** A ping waits ten seconds for a connection; a busy machine may need longer to start a server again. */
+const NOT_SENT = /^Call timeout: waited 10 s for the connection .*; the call was not sent$/s;
 const FORGOTTEN =
   /^The connection to the middleware was lost while job \d+ ran, .*; its outcome is unknown$/;
 
@@ -110,6 +112,9 @@ export class Ledger {
     }
     if (kind === 'job' && FORGOTTEN.test(error)) {
       return this.happened(entry, 'kill') ? null : 'a job forgotten by a server that lives';
+    }
+    if (kind === 'ping' && NOT_SENT.test(error)) {
+      return this.happened(entry, 'loss') ? null : 'not sent without a loss';
     }
     return 'a wrong answer';
   }
