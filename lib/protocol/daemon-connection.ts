@@ -189,7 +189,7 @@ async function connect(
 ): Promise<Socket> {
   checkSocketPath(path);
   if (!trustDirectory(directory) || !trustSocket(path)) throw noDaemon(startCommand);
-  const deadline = Date.now() + patience;
+  const deadline = process.uptime() + patience / 1000; // by a clock that nobody sets
   for (;;) {
     try {
       return await tryConnect(path);
@@ -197,7 +197,7 @@ async function connect(
       const { code } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error; // not the system's
       if (code !== 'EAGAIN') throw connectError(path, error, startCommand);
-      if (Date.now() > deadline) throw hung(path, ''); // nobody accepts connections
+      if (process.uptime() > deadline) throw hung(path, ''); // nobody accepts connections
       await new Promise((resolve) => setTimeout(resolve, BACKLOG_RETRY));
     }
   }
