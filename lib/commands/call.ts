@@ -62,7 +62,6 @@ async function call(
   { connection, jobs, plainMethods, log, metrics, concurrency }: CommandOptions,
 ): Promise<FinalFrame> {
   if (method === null || method === '') {
-    lease.release();
     throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
   }
   const endCall = kwargs.job ? null : plainMethods.calling(method, lease.isNoJob);
@@ -94,7 +93,6 @@ async function call(
     throw error;
   } finally {
     endCall?.();
-    lease.release();
   }
 }
 

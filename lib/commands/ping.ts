@@ -30,9 +30,5 @@ async function ping(
   { connection }: CommandOptions,
 ): Promise<FinalFrame> {
   const options = { timeout, lease, cancellation };
-  try {
-    return result(await connection.call('core.ping', EMPTY_LIST, options));
-  } finally {
-    lease.release();
-  }
+  return result(await connection.call('core.ping', EMPTY_LIST, options));
 }

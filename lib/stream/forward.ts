@@ -77,7 +77,11 @@ async function answer(
     const deadline = patience.isShared ? began + (patience.toAnswer ?? Infinity) : Infinity;
     const { cancellation, number } = client;
     const context = { lease, timeout, deadline, cancellation, progress, client: number };
-    return await verb.run(request, context);
+    try {
+      return await verb.run(request, context);
+    } finally {
+      lease.release();
+    }
   } catch (error) {
     return errorFrame(error);
   }

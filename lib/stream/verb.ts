@@ -7,7 +7,7 @@ import type { SlotClass } from './slots.js';
 
 /** What a verb has at hand while it answers. */
 export interface Context {
-  /** The verb releases it when it has its answer, whatever that is. */
+  /** Released when the verb has answered; a verb may do so sooner. */
   readonly lease: Lease;
   /** Milliseconds from sending to answer, or null for as long as it takes. */
   readonly timeout: number | null;
