@@ -9,6 +9,7 @@ import {
   LF,
   OPEN_BRACE,
   OPEN_BRACKET,
+  plainEnd,
   QUOTE,
   skipSpace,
   SMALL_U,
@@ -149,9 +150,14 @@ export class Scan {
   }
 }
 
+/** Bytes of a string that is looked through before it is given to the parser of JSON: most are words. */
+const WORD = 64;
+
 /** The value of a JSON string's text. */
 function unquote(text: Json): string {
-  return JSON.parse(text.toString('utf8')) as string;
+  const last = text.length - 1;
+  const isWord = last < WORD && text[last] === QUOTE && plainEnd(text, 1, last) === last;
+  return isWord ? text.toString('utf8', 1, last) : (JSON.parse(text.toString('utf8')) as string);
 }
 
 /** Bytes of the longest key that is read; all that are known are shorter. */
