@@ -49,7 +49,8 @@ const STUCK = 10_000;
  */
 export class Scheduler {
   private readonly slots: TakenSlots;
-  private readonly queue = new Set<Waiter>();
+  /** In the order in which they came. A Set would keep the places of those at its head that are gone. */
+  private readonly queue: Waiter[] = [];
   /** Of the queue, those for a look-up. */
   private lookUpsWait = 0;
   private readonly alarm = new Alarm((now) => this.expire(now));
@@ -69,7 +70,7 @@ export class Scheduler {
   }
 
   get waiting(): number {
-    return this.queue.size;
+    return this.queue.length;
   }
 
   /** Is there room for calls, only not for more that may start a job? */
@@ -101,7 +102,7 @@ export class Scheduler {
       };
       const leave = () => {
         client.off(onCancel);
-        this.queue.delete(waiter);
+        this.queue.splice(this.queue.indexOf(waiter), 1);
         if (isLookUp) this.lookUpsWait--;
       };
       const waiter: Waiter = {
@@ -118,7 +119,7 @@ export class Scheduler {
         },
       };
       client.on(onCancel);
-      this.queue.add(waiter);
+      this.queue.push(waiter);
       if (isLookUp) this.lookUpsWait++;
       this.alarm.by(waiter.deadline);
       this.stuckAlarm.by(this.slots.stuckSince(slotClass()) + STUCK);
@@ -127,11 +128,15 @@ export class Scheduler {
 
   /** Grants what there is room for. Somebody who waits may need another slot than before. */
   reconsider(): void {
-    const { slots } = this;
-    for (const waiter of this.queue) {
+    const { slots, queue } = this;
+    for (let at = 0; ;) {
+      const waiter = queue[at];
+      if (!waiter) return;
       if (!slots.hasRoom('call') && !(slots.hasRoom('look-up') && this.lookUpsWait > 0)) return;
       const slotClass = waiter.slotClass();
+      // Whoever is granted a lease leaves the queue.
       if (slots.hasRoom(slotClass)) waiter.grant(this.take(slotClass));
+      else at++;
     }
   }
 

@@ -35,7 +35,9 @@ export class TakenSlots {
   }
 
   hasRoom(slotClass: SlotClass): boolean {
-    return KINDS[slotClass].every((kind) => this.taken[kind] < this.slots[kind]);
+    // A loop: this is asked several times a call, and a callback would cost more than all else here.
+    for (const kind of KINDS[slotClass]) if (this.taken[kind] >= this.slots[kind]) return false;
+    return true;
   }
 
   take(slotClass: SlotClass): void {
