@@ -37,14 +37,14 @@ export interface Line {
   readonly log: Log;
 }
 
-interface Sending extends CallOptions {
-  /** Of what makes the message long, in bytes. */
+interface Message {
+  readonly method: string;
+  /** Of what makes it long, in bytes. */
   readonly size: number;
   /** Throws if it is too long for any session. */
   readonly check?: (channel: Channel) => void;
+  readonly send: (channel: Channel, options: SendOptions) => Promise<Json>;
 }
-
-type Send = (channel: Channel, options: SendOptions) => Promise<Json>;
 
 /** Bytes, at least as many as characters, that leave room for the rest of a message. */
 const SHORT = MAX_ANONYMOUS - 500;
@@ -68,25 +68,30 @@ export class Calls {
    */
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     const id = options.id ?? this.line.newId();
-    const size = ESCAPED * method.length + params.length;
-    const check = (channel: Channel) => {
-      channel.checkCall(id, method, params);
+    const message: Message = {
+      method,
+      size: ESCAPED * method.length + params.length,
+      check: (channel) => {
+        channel.checkCall(id, method, params);
+      },
+      send: (channel, sending) => channel.call(id, method, params, sending),
     };
-    return this.send(method, { ...options, size, check }, (channel, sending) =>
-      channel.call(id, method, params, sending),
-    );
+    return this.send(message, options);
   }
 
   /** Asks for the notifications of an event. Rejects as {@link call}. */
   subscribe(event: string, timeout: number | null): Promise<Json> {
-    const size = ESCAPED * event.length;
-    return this.send('core.subscribe', { timeout, size }, (channel, sending) =>
-      channel.subscribe(this.line.newId(), event, sending),
-    );
+    const message: Message = {
+      method: 'core.subscribe',
+      size: ESCAPED * event.length,
+      send: (channel, sending) => channel.subscribe(this.line.newId(), event, sending),
+    };
+    return this.send(message, { timeout });
   }
 
-  private async send(method: string, options: Sending, send: Send): Promise<Json> {
+  private async send(message: Message, options: CallOptions): Promise<Json> {
     const { lease } = options;
+    const { method } = message;
     const began = performance.now();
     for (let attempt = 1; ;) {
       const channel = this.line.usable();
@@ -94,9 +99,9 @@ export class Calls {
       let isSent = false;
       try {
         let { timeout } = options;
-        if (options.size > SHORT) timeout = await this.checkSession(channel, options);
+        if (message.size > SHORT) timeout = await this.checkSession(channel, message, options);
         isSent = true;
-        const result = await send(channel, { timeout, lease });
+        const result = await message.send(channel, { timeout, lease });
         if (this.refusing.size > 0) this.refusing.delete(method);
         return result;
       } catch (error) {
@@ -104,7 +109,9 @@ export class Calls {
         const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
         if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
           // Too long for a session that is not logged in, which its encoding says.
-          if (!isSent && refusalOf(error) === 'session') return await send(channel, { timeout: 0 });
+          if (!isSent && refusalOf(error) === 'session') {
+            return await message.send(channel, { timeout: 0 });
+          }
           throw error;
         }
         await this.becomesPossible(refusal, attempt, options);
@@ -118,7 +125,11 @@ export class Calls {
    * everybody. Resolves with what is left of the timeout, in the turn in which it can be sent. Rejects with
    * the refusal, with `LOST` or `CLOSED` if another connection is to be used, and as {@link call}.
    */
-  private async checkSession(channel: Channel, { timeout, cancellation, check }: Sending) {
+  private async checkSession(
+    channel: Channel,
+    { check }: Message,
+    { timeout, cancellation }: CallOptions,
+  ): Promise<number | null> {
     check?.(channel);
     if (this.line.isAnonymous) return timeout;
     const began = performance.now();
@@ -155,7 +166,7 @@ export class Calls {
   private async becomesPossible(
     refusal: Refusal | 'lost',
     attempt: number,
-    { cancellation, beforeRepeat }: Sending,
+    { cancellation, beforeRepeat }: CallOptions,
   ): Promise<void> {
     if (refusal === 'busy') {
       const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);

@@ -51,8 +51,8 @@ export class PendingCalls {
   add(id: string, method: string, { timeout, lease }: SendOptions): Promise<Json> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + (timeout ?? Infinity);
-      const held = { lease, letGo: lease?.share() };
-      this.calls.set(id, { method, ...held, deadline, isGivenUp: false, resolve, reject });
+      const letGo = lease?.share();
+      this.calls.set(id, { method, lease, letGo, deadline, isGivenUp: false, resolve, reject });
       this.alarm.by(deadline);
     });
   }
