@@ -19,6 +19,15 @@ async function startEchoServer(home) {
   return { socket, uri: `ws+unix://${socket}`, pid: worker.pid, end: worker.end };
 }
 
+/** A bare relay to the echo server at that socket, as one writes it by hand. */
+async function startRelay(home, upstream) {
+  fs.mkdirSync(home, { recursive: true });
+  const worker = startWorker('relay', home);
+  const socket = path.join(home, 'relay.sock');
+  await worker.ask('listen', { path: socket, upstream });
+  return { socket, pid: worker.pid, end: worker.end };
+}
+
 /**
  * Starts `midclt daemon` and resolves when it accepts connections.
  * @param {string} home
@@ -83,4 +92,11 @@ async function hasOption(home, args, option) {
   return text.includes(option);
 }
 
-module.exports = { hasOption, peerCommand, startDaemon, startEchoServer, startPeerDaemon };
+module.exports = {
+  hasOption,
+  peerCommand,
+  startDaemon,
+  startEchoServer,
+  startPeerDaemon,
+  startRelay,
+};

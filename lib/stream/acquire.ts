@@ -40,31 +40,46 @@ export interface Want {
 export function acquire(want: Want, client: Client, gate: Gate): Lease | Promise<Lease> {
   const slotClass = want.slotClass();
   if (slotClass === 'none') return NO_LEASE;
-  if (client.cancellation.isCancelled) throw abandoned();
-  const lease = gate.scheduler.tryAcquire(slotClass);
-  if (!lease || !gate.isReady()) return wait(lease, want, client, gate);
-  const alive = client.isAlive();
-  return alive === true ? lease : wait(lease, want, client, gate, alive);
+  const { cancellation } = client;
+  if (cancellation.isCancelled) throw abandoned();
+  const { scheduler } = gate;
+  const began = performance.now();
+  const lease = scheduler.tryAcquire(slotClass);
+  if (lease) return whenSendable(lease, began, want, client, gate);
+  if (scheduler.isShortOfJobs) want.onShortOfJobs?.();
+  return scheduler
+    .acquire(want.slotClass, cancellation, want.patience)
+    .then((granted) => whenSendable(granted, began, want, client, gate));
 }
 
-async function wait(
-  free: Lease | null,
-  { slotClass, onShortOfJobs, patience }: Want,
+function whenSendable(
+  lease: Lease,
+  began: number,
+  { patience }: Want,
   client: Client,
-  { scheduler, isReady, ready }: Gate,
-  asked: Promise<boolean> | null = null,
+  gate: Gate,
+): Lease | Promise<Lease> {
+  if (!gate.isReady()) return wait(lease, began, patience, client, gate, null);
+  const alive = client.isAlive();
+  return alive === true ? lease : wait(lease, began, patience, client, gate, alive);
+}
+
+/** `began`: when the waiting did, by `performance.now()`. `asked`: whether the client is alive, if that was asked. */
+async function wait(
+  lease: Lease,
+  began: number,
+  patience: number | null,
+  client: Client,
+  { isReady, ready }: Gate,
+  asked: Promise<boolean> | null,
 ): Promise<Lease> {
-  const { cancellation } = client;
-  const began = performance.now();
-  if (!free && scheduler.isShortOfJobs) onShortOfJobs?.();
-  const lease = free ?? (await scheduler.acquire(slotClass, cancellation, patience));
   try {
     let alive: true | Promise<boolean> | null = asked;
     do {
       if (!isReady()) {
         const waited = performance.now() - began;
         const left = patience === null ? null : Math.max(0, patience - waited);
-        await ready(cancellation, left, waited);
+        await ready(client.cancellation, left, waited);
       }
       alive ??= client.isAlive();
       if (alive !== true && !(await alive)) throw abandoned();
