@@ -1,4 +1,21 @@
-/** Delays of any length, a pause that blocks, and one timer for the deadlines of many. */
+/** The clock; delays of any length, a pause that blocks, and one timer for the deadlines of many. */
+
+/** Tells the time and wakes. The stages of the pipeline are given theirs, so that a test can have its own. */
+export interface Clock {
+  /** Milliseconds, as `performance.now()`. */
+  now(): number;
+  /** As {@link after}. */
+  after(milliseconds: number | null, callback: () => void): Timer | undefined;
+  clear(timer: Timer | undefined): void;
+}
+
+/** What of a NodeJS.Timeout is used. */
+export interface Timer {
+  /** It counts from now. */
+  refresh(): unknown;
+  /** It keeps no process alive. */
+  unref(): unknown;
+}
 
 /** A longer delay makes setTimeout fire at once. */
 export const LONGEST = 2 ** 31 - 1;
@@ -12,6 +29,15 @@ export function after(
   return setTimeout(callback, milliseconds);
 }
 
+/** The steady clock of this process. */
+export const CLOCK: Clock = {
+  now: () => performance.now(),
+  after,
+  clear(timer: NodeJS.Timeout | undefined) {
+    clearTimeout(timer);
+  },
+};
+
 const PAUSE = 5;
 
 /** Blocks this process for a moment, while a descriptor that would not block is not ready. */
@@ -21,35 +47,37 @@ export function pause(): void {
 
 /** One timer for many deadlines: set for the nearest, and for none when nothing waits. */
 export class Alarm {
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private set = Infinity;
 
   /**
-   * `ring` is called when a deadline has come, with the time by `performance.now()`; it sees to what is due
+   * `ring` is called when a deadline has come, with the time by the clock; it sees to what is due
    * by then and returns the nearest deadline that is left, Infinity if none is.
    */
-  constructor(private readonly ring: (now: number) => number) {}
+  constructor(
+    private readonly ring: (now: number) => number,
+    private readonly clock = CLOCK,
+  ) {}
 
   /**
-   * Rings at `deadline`, by `performance.now()`, at the latest. A deadline that is lifted need not be
+   * Rings at `deadline`, by the clock, at the latest. A deadline that is lifted need not be
    * said: then it rings for nothing, once. Keeps no process alive.
    */
   by(deadline: number): void {
     if (deadline >= this.set) return;
-    clearTimeout(this.timer);
+    const { clock } = this;
+    clock.clear(this.timer);
     this.set = deadline;
-    const wait = Math.ceil(deadline - performance.now());
-    this.timer = setTimeout(
-      () => {
-        this.set = Infinity;
-        this.by(this.ring(performance.now()));
-      },
-      Math.min(Math.max(wait, 0), LONGEST),
-    ).unref();
+    const wait = Math.ceil(deadline - clock.now());
+    this.timer = clock.after(Math.min(Math.max(wait, 0), LONGEST), () => {
+      this.set = Infinity;
+      this.by(this.ring(clock.now()));
+    });
+    this.timer?.unref();
   }
 
   stop(): void {
-    clearTimeout(this.timer);
+    this.clock.clear(this.timer);
     this.set = Infinity;
   }
 }

@@ -43,7 +43,7 @@ export function acquire(want: Want, client: Client, gate: Gate): Lease | Promise
   const { cancellation } = client;
   if (cancellation.isCancelled) throw abandoned();
   const { scheduler } = gate;
-  const began = performance.now();
+  const began = scheduler.clock.now();
   const lease = scheduler.tryAcquire(slotClass);
   if (lease) return whenSendable(lease, began, want, client, gate);
   if (scheduler.isShortOfJobs) want.onShortOfJobs?.();
@@ -64,20 +64,20 @@ function whenSendable(
   return alive === true ? lease : wait(lease, began, patience, client, gate, alive);
 }
 
-/** `began`: when the waiting did, by `performance.now()`. `asked`: whether the client is alive, if that was asked. */
+/** `began`: when the waiting did, by the scheduler's clock. `asked`: whether the client is alive, if that was asked. */
 async function wait(
   lease: Lease,
   began: number,
   patience: number | null,
   client: Client,
-  { isReady, ready }: Gate,
+  { scheduler, isReady, ready }: Gate,
   asked: Promise<boolean> | null,
 ): Promise<Lease> {
   try {
     let alive: true | Promise<boolean> | null = asked;
     do {
       if (!isReady()) {
-        const waited = performance.now() - began;
+        const waited = scheduler.clock.now() - began;
         const left = patience === null ? null : Math.max(0, patience - waited);
         await ready(client.cancellation, left, waited);
       }

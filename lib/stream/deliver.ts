@@ -1,7 +1,7 @@
 /** The last stage: writes frames to the socket, and knows what the socket has taken. */
 import { Writable, type Duplex } from 'node:stream';
 import { startTurn } from '../steps.js';
-import { after } from '../timer.js';
+import { CLOCK, type Timer } from '../timer.js';
 import type { EncodedFrame } from './codec.js';
 
 /** Bytes written at a time, so that a slow reader is told from one that takes nothing. */
@@ -16,9 +16,12 @@ export class Deliver extends Writable {
   private isWaiting = false;
   /** Milliseconds that they may wait until the next of them are taken; null is for ever. */
   private stall: number | null = null;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
 
-  constructor(private readonly socket: Duplex) {
+  constructor(
+    private readonly socket: Duplex,
+    private readonly clock = CLOCK,
+  ) {
     super({ objectMode: true, highWaterMark: 1 });
   }
 
@@ -74,15 +77,15 @@ export class Deliver extends Writable {
   }
 
   private watch(): void {
-    clearTimeout(this.timer);
+    this.clock.clear(this.timer);
     if (!this.isWaiting) return;
-    this.timer = after(this.stall, () => {
+    this.timer = this.clock.after(this.stall, () => {
       if (this.isWaiting) this.socket.destroy();
     });
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    clearTimeout(this.timer);
+    this.clock.clear(this.timer);
     done(error);
   }
 

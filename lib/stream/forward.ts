@@ -65,7 +65,8 @@ async function answer(
     check();
     verb.check?.(request);
     const patience = verb.patience(request);
-    const began = performance.now();
+    const { clock } = gate.scheduler;
+    const began = clock.now();
     const want: Want = {
       slotClass: () => verb.slotClass(request),
       onShortOfJobs: () => verb.onShortOfJobs?.(request),
@@ -73,7 +74,7 @@ async function answer(
     };
     const acquired = acquire(want, client, gate);
     const lease = acquired instanceof Promise ? await acquired : acquired;
-    const timeout = timeLeft(patience, performance.now() - began);
+    const timeout = timeLeft(patience, clock.now() - began);
     const deadline = patience.isShared ? began + (patience.toAnswer ?? Infinity) : Infinity;
     const { cancellation, number } = client;
     const context = { lease, timeout, deadline, cancellation, progress, client: number };

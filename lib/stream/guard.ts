@@ -5,7 +5,7 @@ import { LF } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
 import { characters } from '../protocol/message-size.js';
 import { MAX_REQUEST_LINE } from '../protocol/frames.js';
-import { after } from '../timer.js';
+import { CLOCK, type Clock, type Timer } from '../timer.js';
 import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
 
 /** What the first bytes of one are given room in. */
@@ -18,6 +18,7 @@ export interface LineLimits {
   readonly timeout?: number | null;
   /** Shared with others; none is no limit. */
   readonly memory?: RequestMemory;
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -39,12 +40,13 @@ export class LineLimit extends Transform {
   private readonly cutBytes: number;
   private readonly timeout: number | null;
   private readonly memory: RequestMemory;
+  private readonly clock: Clock;
   /** Of the line that is being received; beyond the cut its bytes are dropped. */
   private line = NO_LINE;
   /** What of it is held until its newline comes, in the first `used` bytes. */
   private held = EMPTY;
   private used = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   /** A chunk whose lines have not all been passed on, and what to call when they have. */
   private waiting: { chunk: Buffer; done: TransformCallback } | null = null;
   /** It is memory that the chunk waits for. */
@@ -60,6 +62,7 @@ export class LineLimit extends Transform {
     this.cutBytes = 2 * this.cut;
     this.timeout = limits.timeout ?? null;
     this.memory = limits.memory ?? new RequestMemory(Infinity);
+    this.clock = limits.clock ?? CLOCK;
   }
 
   /** Has a line begun that has not ended yet? */
@@ -170,7 +173,7 @@ export class LineLimit extends Transform {
 
   /** Takes the beginning of a line, or more of it. False if there is no memory for it. */
   private collect(part: Buffer): boolean {
-    this.timer ??= after(this.timeout, () => {
+    this.timer ??= this.clock.after(this.timeout, () => {
       this.expire();
     });
     if (this.isCut(this.line)) return true;
@@ -242,7 +245,7 @@ export class LineLimit extends Transform {
   }
 
   private forget(): void {
-    clearTimeout(this.timer);
+    this.clock.clear(this.timer);
     this.timer = undefined;
     this.memory.giveUnfinished(costOf(this.held.length));
     this.held = EMPTY;

@@ -1,7 +1,7 @@
 /** Memory that all connections share: of requests that are held, and of results that wait for their readers. */
 import { MidcltError } from '../errors.js';
 import { PATIENCE } from '../protocol/frames.js';
-import { after } from '../timer.js';
+import { CLOCK } from '../timer.js';
 
 /** Bytes of a request, or of a result, that nobody has to ask for. */
 export const FREE = 16 * 1024;
@@ -26,7 +26,10 @@ export class RequestMemory {
   private readonly queue = new Set<Retry>();
   private isRetrying = false;
 
-  constructor(readonly size: number) {}
+  constructor(
+    readonly size: number,
+    private readonly clock = CLOCK,
+  ) {}
 
   get used(): number {
     return this.unfinished + this.complete;
@@ -69,10 +72,10 @@ export class RequestMemory {
       return true;
     };
     const leave = () => {
-      clearTimeout(timer);
+      this.clock.clear(timer);
       this.queue.delete(entry);
     };
-    const timer = after(PATIENCE * 1000, () => {
+    const timer = this.clock.after(PATIENCE * 1000, () => {
       leave();
       onTooLong();
     });

@@ -4,6 +4,7 @@
  *     socket → guard → split2 → parse → serialize → forward → stringify → deliver → socket
  */
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../timer.js';
 import { Parse, Stringify, type ParseHooks } from './codec.js';
 import { Deliver } from './deliver.js';
 import { forward, type Forwarding } from './forward.js';
@@ -13,6 +14,7 @@ import type { Incoming, Verbs } from './verb.js';
 
 export interface PipelineOptions {
   readonly lines: LineLimits;
+  readonly clock?: Clock | undefined;
   readonly verbs: Verbs;
   readonly forwarding: Forwarding;
   /** A request has come in; it counts from here, also while it waits its turn. */
@@ -35,9 +37,9 @@ export interface Pipeline {
  * with errors that cost more than all the rest of a short connection.
  */
 export function joinPipeline(socket: Duplex, options: PipelineOptions): Pipeline {
-  const guard = new LineLimit(options.lines);
+  const guard = new LineLimit({ ...options.lines, clock: options.clock });
   const serialize = new Serialize(options.onOver);
-  const deliver = new Deliver(socket);
+  const deliver = new Deliver(socket, options.clock);
   const stages: readonly NodeJS.ReadWriteStream[] = [
     guard,
     splitLines(),

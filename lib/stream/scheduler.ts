@@ -1,5 +1,5 @@
 /** The slots that all connections share: how many calls the middleware may be busy with at once. */
-import { Alarm } from '../timer.js';
+import { Alarm, CLOCK, type Clock } from '../timer.js';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 import { TakenSlots, type SlotClass, type Slots } from './slots.js';
@@ -25,7 +25,7 @@ export interface Lease {
 interface Waiter {
   /** Asked whenever there is room: it may have turned out to need another. */
   readonly slotClass: () => SlotClass;
-  /** By `performance.now()`. */
+  /** By the clock. */
   readonly deadline: number;
   readonly patience: number;
   readonly grant: (lease: Lease) => void;
@@ -53,15 +53,19 @@ export class Scheduler {
   private readonly queue: Waiter[] = [];
   /** Of the queue, those for a look-up. */
   private lookUpsWait = 0;
-  private readonly alarm = new Alarm((now) => this.expire(now));
-  private readonly stuckAlarm = new Alarm((now) => this.lookIfStuck(now));
+  private readonly alarm: Alarm;
+  private readonly stuckAlarm: Alarm;
 
   constructor(
     slots: Slots,
     /** Called when somebody waits for slots whose calls were all given up some time ago. */
     private readonly onStuck: () => void = () => undefined,
+    /** By which everybody waits who waits for a slot, or holds one. */
+    readonly clock: Clock = CLOCK,
   ) {
-    this.slots = new TakenSlots(slots);
+    this.slots = new TakenSlots(slots, clock);
+    this.alarm = new Alarm((now) => this.expire(now), clock);
+    this.stuckAlarm = new Alarm((now) => this.lookIfStuck(now), clock);
   }
 
   /** Leases that are out. */
@@ -107,7 +111,7 @@ export class Scheduler {
       };
       const waiter: Waiter = {
         slotClass,
-        deadline: performance.now() + (patience ?? Infinity),
+        deadline: this.clock.now() + (patience ?? Infinity),
         patience: patience ?? Infinity,
         grant(lease) {
           leave();
@@ -172,7 +176,7 @@ export class Scheduler {
         if (holders === 0 || isGivenUp) return;
         isGivenUp = true;
         slots.giveUp(slotClass);
-        this.stuckAlarm.by(this.lookIfStuck(performance.now()));
+        this.stuckAlarm.by(this.lookIfStuck(this.clock.now()));
       },
     };
   }

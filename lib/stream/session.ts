@@ -13,6 +13,7 @@ import { Cancellation } from '../cancellation.js';
 import { MidcltError, shuttingDown } from '../errors.js';
 import { errorFrame } from '../protocol/error-frame.js';
 import { MessageType, type FinalFrame } from '../protocol/frames.js';
+import { CLOCK, type Clock, type Timer } from '../timer.js';
 import type { Gate } from './acquire.js';
 import type { LineLimits } from './guard.js';
 import { costOf, noRoomForResult, type Memory } from './memory.js';
@@ -31,6 +32,7 @@ export interface SessionOptions {
   readonly linger: number;
   readonly lines: Omit<LineLimits, 'memory'>;
   readonly memory: Memory;
+  readonly clock?: Clock;
   /** Called when a request has come in and when it is over or given up. */
   readonly onRequest: () => void;
   readonly onOver: () => void;
@@ -48,6 +50,7 @@ export class Session {
   private state: State = 'open';
   private readonly cancellation = new Cancellation();
   private readonly pipeline: Pipeline;
+  private readonly clock: Clock;
   /** Requests that came in and are not over. */
   private requests = 0;
   /** Bytes of the result that waits for its reader, as they were counted. */
@@ -56,16 +59,18 @@ export class Session {
   private keep = false;
   private inputEnded = false;
   private reason: Error | null = null;
-  private lingerTimer: NodeJS.Timeout | undefined;
+  private lingerTimer: Timer | undefined;
   private onDrained: (() => void) | null = null;
 
   constructor(
     private readonly socket: Connection,
     private readonly options: SessionOptions,
   ) {
-    const { verbs, gate, client, lines, memory } = options;
+    const { verbs, gate, client, lines, memory, clock = CLOCK } = options;
+    this.clock = clock;
     this.pipeline = joinPipeline(socket, {
       lines: { ...lines, memory: memory.requests },
+      clock,
       verbs,
       forwarding: {
         gate,
@@ -179,9 +184,9 @@ export class Session {
     this.state = 'lingering';
     if (this.lingerTimer) this.lingerTimer.refresh();
     else {
-      this.lingerTimer = setTimeout(() => {
+      this.lingerTimer = this.clock.after(this.options.linger, () => {
         this.lingered();
-      }, this.options.linger);
+      });
     }
   }
 
@@ -211,7 +216,7 @@ export class Session {
     this.pipeline.serialize.stop();
     this.pipeline.guard.destroy();
     this.pipeline.deliver.destroy();
-    clearTimeout(this.lingerTimer);
+    this.clock.clear(this.lingerTimer);
     this.releaseResult();
     for (; this.requests > 0; this.requests--) this.options.onOver();
   }

@@ -1,4 +1,5 @@
 /** Slots, of each kind so many: what of them is taken, and what is held by calls that were given up. */
+import type { Clock } from '../timer.js';
 
 /**
  * What a request takes while the middleware is busy with it:
@@ -24,10 +25,13 @@ const KINDS: Readonly<Record<SlotClass, readonly Kind[]>> = {
 export class TakenSlots {
   private readonly taken = { calls: 0, jobs: 0, lookUps: 0 };
   private readonly givenUp = { calls: 0, jobs: 0, lookUps: 0 };
-  /** Since when all of a kind are held by calls that were given up, by `performance.now()`. */
+  /** Since when all of a kind are held by calls that were given up, by the clock. */
   private readonly stuck = { calls: Infinity, jobs: Infinity, lookUps: Infinity };
 
-  constructor(private readonly slots: Slots) {}
+  constructor(
+    private readonly slots: Slots,
+    private readonly clock: Clock,
+  ) {}
 
   /** Requests at the middleware. */
   get count(): number {
@@ -58,7 +62,7 @@ export class TakenSlots {
   giveUp(slotClass: SlotClass): void {
     for (const kind of KINDS[slotClass]) {
       this.givenUp[kind]++;
-      if (this.givenUp[kind] === this.slots[kind]) this.stuck[kind] = performance.now();
+      if (this.givenUp[kind] === this.slots[kind]) this.stuck[kind] = this.clock.now();
     }
   }
 
