@@ -1,5 +1,6 @@
 /** The last stage: writes frames to the socket, and knows what the socket has taken. */
 import { Writable, type Duplex } from 'node:stream';
+import { asMidcltError } from '../errors.js';
 import { startTurn } from '../steps.js';
 import { CLOCK, type Timer } from '../timer.js';
 import type { EncodedFrame } from './codec.js';
@@ -38,7 +39,8 @@ export class Deliver extends Writable {
   ): void {
     const taken = (error?: Error | null) => {
       this.isWaiting = false;
-      if (!error) onTaken?.();
+      // A socket that was destroyed meanwhile may tell no error.
+      if (!error && !this.socket.destroyed) onTaken?.();
       done(error);
     };
     // Nearly all frames are one small piece.
@@ -59,13 +61,13 @@ export class Deliver extends Writable {
   ): void {
     let turn = startTurn();
     const next = (error?: Error | null) => {
-      const step = error ? END : chunks.next();
-      if (step.done) {
-        taken(error);
+      const step: Step = error ? { error } : nextOf(chunks, turn);
+      if ('error' in step) {
+        taken(step.error);
+      } else if (step.done) {
+        taken();
       } else if (step.value !== null) {
         this.writeChunk(step.value, next);
-      } else if (!turn.isOver()) {
-        next();
       } else {
         setImmediate(() => {
           turn = startTurn();
@@ -95,7 +97,19 @@ export class Deliver extends Writable {
   }
 }
 
-const END = { done: true, value: undefined } as const;
+type Step = IteratorResult<Buffer | null, void> | { readonly error: Error };
+
+/** The next chunk; null where it takes longer than this turn, an error where it cannot be made. */
+function nextOf(chunks: Iterator<Buffer | null, void>, turn: ReturnType<typeof startTurn>): Step {
+  try {
+    for (;;) {
+      const step = chunks.next();
+      if (step.done || step.value !== null || turn.isOver()) return step;
+    }
+  } catch (error) {
+    return { error: asMidcltError(error) };
+  }
+}
 
 function* chunksOf(pieces: EncodedFrame['pieces']): Generator<Buffer | null, void> {
   for (const piece of pieces) {

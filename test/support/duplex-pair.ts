@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 class End extends Duplex {
   other!: End;
   private hasEnded = false;
-  private onRead: (() => void) | null = null;
+  private onRead: ((error?: Error) => void) | null = null;
 
   constructor() {
     super({ allowHalfOpen: true, highWaterMark: 1024 });
@@ -18,7 +18,7 @@ class End extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
     if (this.other.destroyed) {
-      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+      done(brokenPipe());
     } else if (chunk.length === 0) {
       done();
     } else {
@@ -31,6 +31,12 @@ class End extends Duplex {
   /** The other side reads an end, as from a socket whose peer was closed. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.other.destroyed && !this.hasEnded) this.other.push(null);
+    // Of a write that waits Node's sockets tell the other side the error, and this side none.
+    const [ours, others] = [this.other.onRead, this.onRead];
+    this.other.onRead = null;
+    this.onRead = null;
+    ours?.();
+    others?.(brokenPipe());
     done(error);
   }
 
@@ -39,6 +45,10 @@ class End extends Duplex {
     this.hasEnded = true;
     done();
   }
+}
+
+function brokenPipe(): Error {
+  return Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
 }
 
 export function duplexPair(): [Duplex, Duplex] {

@@ -1,12 +1,11 @@
 import { once } from 'node:events';
-import { Duplex, pipeline } from 'node:stream';
+import { pipeline } from 'node:stream';
 import t from 'tap';
 import type { CallMembers } from '../../../lib/commands/call.js';
 import { REQUESTS } from '../../../lib/commands/verbs.js';
 import { MAX_REQUEST_LINE } from '../../../lib/protocol/frames.js';
 import { encodeFrame, Parse, Stringify, type EncodedFrame } from '../../../lib/stream/codec.js';
 import type { Incoming } from '../../../lib/stream/verb.js';
-import { Deliver } from '../../../lib/stream/deliver.js';
 import { LineLimit, splitLines } from '../../../lib/stream/guard.js';
 import { RequestMemory } from '../../../lib/stream/memory.js';
 import { randomText, seededRandom } from '../../support/random-json.js';
@@ -119,35 +118,6 @@ t.test('a line too long is refused once, at once, and the next one is read', asy
 t.test('bytes that are no UTF-8 reach the parser as they are', async (t) => {
   const [incoming] = await parse([Buffer.from([0x7b, 0xff, 0xfe, 0x0a])]);
   t.match(incoming, { request: null, error: { message: 'Request is not valid UTF-8' } });
-});
-
-t.test('a text for a shell that is read slowly comes whole, in turn, and ends', async (t) => {
-  const options = { jobId: false, version: null };
-  const plain = 'plain' as const;
-  for (const size of [10, 100_000, 300_000, 1_000_000]) {
-    const result = Buffer.from(`"${'x'.repeat(size)}"`);
-    const read: Buffer[] = [];
-    const text = new Stringify();
-    const reader = new Duplex({
-      highWaterMark: 1000,
-      read: () => undefined,
-      write(chunk: Buffer, _encoding, done) {
-        read.push(chunk);
-        setTimeout(done, 1);
-      },
-    });
-    text.write({ frame: { type: 'result', result }, id: null, options, text: plain });
-    text.write({ frame: { type: 'result', result: Buffer.from('1') }, id: null });
-    const over = once(reader, 'finish');
-    text.pipe(new Deliver(reader));
-    setTimeout(
-      () => text.end({ frame: { type: 'result', result }, id: null, options, text: plain }),
-      5,
-    );
-    await over;
-    const whole = `0\n${'x'.repeat(size)}\n`;
-    t.ok(Buffer.concat(read).toString() === `${whole}{"type":"result","result":1}\n${whole}`);
-  }
 });
 
 t.test('F46: a long error text comes in pieces that are the frame', async (t) => {
