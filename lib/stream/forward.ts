@@ -32,13 +32,18 @@ export function forward(forwarding: Forwarding): Stage {
       stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);
     // For a slow reader only the newest progress is kept; results are never skipped.
     let newest: ProgressFrame | null = null;
-    const progress = (frame: ProgressFrame) => {
+    let isAnswered = false;
+    const progress = (frame: ProgressFrame | null) => {
+      if (isAnswered) return;
       newest = frame;
-      if (stage.readableLength > 0) return;
+      if (!frame || stage.readableLength > 0) return;
       newest = null;
-      push(frame);
+      push(frame, () => {
+        progress(newest);
+      });
     };
     void answer(turn.incoming, forwarding, progress).then((frame) => {
+      isAnswered = true;
       if (newest) push(newest);
       push(forwarding.admit(frame), turn.over);
       next();
