@@ -1,123 +1,106 @@
 import { once } from 'node:events';
-import { pipeline } from 'node:stream';
 import t from 'tap';
-import type { CallMembers } from '../../../lib/commands/call.js';
-import { REQUESTS } from '../../../lib/commands/verbs.js';
-import { MAX_REQUEST_LINE } from '../../../lib/protocol/frames.js';
-import { encodeFrame, Parse, Stringify, type EncodedFrame } from '../../../lib/stream/codec.js';
+import { MidcltError } from '../../../lib/errors.js';
+import { VerbTable } from '../../../lib/protocol/request.js';
+import {
+  encodeFrame,
+  Parse,
+  Stringify,
+  type EncodedFrame,
+  type Outgoing,
+} from '../../../lib/stream/codec.js';
 import type { Incoming } from '../../../lib/stream/verb.js';
-import { LineLimit, splitLines } from '../../../lib/stream/guard.js';
-import { RequestMemory } from '../../../lib/stream/memory.js';
-import { randomText, seededRandom } from '../../support/random-json.js';
+import { resultOf, rest, takenFrom, verbOf } from '../../support/stages.js';
 
-/** What the parser makes of these chunks. */
-async function parse(chunks: readonly Buffer[], length?: number): Promise<Incoming[]> {
-  const found: Incoming[] = [];
-  const lines = new LineLimit(length === undefined ? {} : { length });
-  const last = pipeline(lines, splitLines(), new Parse(REQUESTS), () => undefined);
-  last.on('data', (incoming: Incoming) => found.push(incoming));
-  for (const chunk of chunks) lines.write(chunk);
-  lines.end();
-  await once(last, 'end');
-  return found;
-}
+const VERBS = new VerbTable([['call', verbOf([])]]);
+const line = (id: number) => `{"command":"call","id":${id}}`;
+const idsOf = (all: readonly Incoming[]) => all.map(({ id }) => Number(id?.toString()));
 
-function inPieces(text: Buffer, random: () => number): Buffer[] {
-  const pieces: Buffer[] = [];
-  for (let at = 0; at < text.length;) {
-    const end = at + 1 + Math.floor(random() * 40);
-    pieces.push(text.subarray(at, end));
-    at = end;
+t.test('each line is a request, in order, also one that is wrong', async (t) => {
+  const parse = new Parse(VERBS);
+  const found = takenFrom<Incoming>(parse);
+  for (const each of [line(1), '{"id":2}', 'x', '', line(5).replace('call', 'other')]) {
+    parse.write(each);
   }
-  return pieces;
-}
+  parse.end();
+  await once(parse, 'end');
+  t.match(found, [
+    { request: { command: 'call' }, id: Buffer.from('1'), verb: VERBS.get('call') },
+    { request: null, id: Buffer.from('2'), error: { code: 'REQUEST', message: /no 'command'/ } },
+    { request: null, id: null, error: { message: /not valid JSON/ } },
+    { request: null, id: null, error: { message: /not valid JSON/ } },
+    { request: { command: 'other' }, verb: null, id: Buffer.from('5') },
+  ]);
+});
 
-t.test('requests come out whole however they come in', async (t) => {
-  const { random, seed } = seededRandom();
-  t.comment(`MIDCLT_TEST_SEED=${seed}`);
-  const params = Array.from({ length: 200 }, () => `[${randomText(random).trim()}]`);
-  const text = params.map((p) => `{"command":"call","params":${p}}`).join('\n');
-  const found = await parse(inPieces(Buffer.from(text), random));
+t.test('a request counts from its line on, before it has been read', async (t) => {
+  let came = 0;
+  const order: string[] = [];
+  const verb = verbOf([], {
+    format: {
+      names: [],
+      *read() {
+        order.push(`read ${came}`);
+        yield undefined;
+        return {};
+      },
+    },
+  });
+  const parse = new Parse(new VerbTable([['call', verb]]), {
+    onRequest: () => came++,
+    failure: () => null,
+  });
+  const found = takenFrom<Incoming>(parse);
+  parse.write(line(1));
+  parse.end(line(2));
+  await once(parse, 'end');
+  t.same(order, ['read 1', 'read 2']);
+  t.same([came, idsOf(found)], [2, [1, 2]]);
+});
+
+t.test('why the input ended before its end is the last request, and counts', async (t) => {
+  let came = 0;
+  const error = new MidcltError('BUSY', 'no room');
+  const parse = new Parse(VERBS, { onRequest: () => came++, failure: () => error });
+  const found = takenFrom<Incoming>(parse);
+  parse.end(line(1));
+  await once(parse, 'end');
+  t.match(found, [{ id: Buffer.from('1') }, { request: null, id: null, error }]);
+  t.equal(came, 2);
+});
+
+t.test('neither reads nor writes ahead of who takes what comes of it', async (t) => {
+  let came = 0;
+  const parse = new Parse(VERBS, { onRequest: () => came++, failure: () => null });
+  for (let i = 0; i < 10; i++) parse.write(line(i));
+  await rest();
+  t.ok(parse.writableNeedDrain && came <= 2, `${came} read`);
+  const stringify = new Stringify();
+  const out = (id: number): Outgoing => ({ frame: resultOf('1'), id: Buffer.from(String(id)) });
+  for (let i = 0; i < 10; i++) stringify.write(out(i));
+  await rest();
+  t.ok(stringify.writableNeedDrain && stringify.readableLength <= 2);
+  const found = takenFrom<Incoming>(parse);
+  const frames = takenFrom<EncodedFrame>(stringify);
+  await rest();
+  t.same(idsOf(found), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   t.same(
-    found.map(({ request }) => (request as CallMembers | null)?.params.toString()),
-    params,
+    frames.map(({ pieces }) => Buffer.concat([...pieces] as Buffer[]).toString()),
+    found.map((_, i) => `{"type":"result","id":${i},"result":1}\n`),
   );
 });
 
-t.test('a line is never cut where its end would be a CR', async (t) => {
-  const ping = '{"command":"ping"}';
-  const padded = (length: number) => `${ping}${' '.repeat(length - ping.length)}`;
-  const limit = MAX_REQUEST_LINE;
-  const lines = [
-    `${padded(limit)}\r nonsense`,
-    `${padded(limit)}\r`,
-    padded(limit),
-    `${padded(limit + 1)}\r`,
-    padded(limit + 1),
-  ];
-  const found = await parse([Buffer.from(`${lines.join('\n')}\n`)]);
-  t.same(
-    found.map(({ request }) => request?.command ?? 'refused'),
-    ['refused', 'ping', 'ping', 'refused', 'refused'],
-  );
-});
-
-t.test('the longest line is so many characters, however many bytes they are', async (t) => {
-  const line = (character: string, size: number) => {
-    const [head, tail] = [
-      '{"command":"call","method":"filesystem.file_receive","params":["',
-      '"]}',
-    ];
-    return `${head}${character.repeat(size - head.length - tail.length)}${tail}`;
-  };
-  const { random } = seededRandom();
-  for (const character of ['é', 'ß']) {
-    const most = line(character, 300);
-    const text = Buffer.from(
-      `${most}\n${line(character, 303)}\n${most}\r\n${line(character, 400)}\n${most}`,
-    );
-    for (const chunks of [[text], inPieces(text, random), [...text].map((b) => Buffer.from([b]))]) {
-      const found = await parse(chunks, 300);
-      t.same(
-        found.map(({ request }) => request?.command ?? 'refused'),
-        ['call', 'refused', 'call', 'refused', 'call'],
-        character,
-      );
-    }
-  }
-  const lines = new LineLimit({ length: 100 });
-  let seen = 0;
-  lines.on('data', (chunk: string) => (seen += chunk.length));
-  for (let i = 0; i < 100; i++) lines.write(Buffer.alloc(1000, 0x80));
-  await new Promise((resolve) => setImmediate(resolve));
-  t.ok(seen > 0 && seen < 500, 'bytes that are no characters are bounded, too');
-});
-
-t.test('a line too long is refused once, at once, and the next one is read', async (t) => {
-  const { random } = seededRandom();
-  const ping = '{"command":"ping"}';
-  const long = 'x'.repeat(500);
-  const text = Buffer.from(`${ping}\n${long}\n${ping}\n${' '.repeat(82)}${ping}\n${long}`);
-  for (const chunks of [[text], inPieces(text, random), [...text].map((b) => Buffer.from([b]))]) {
-    const found = await parse(chunks, 100);
-    t.same(
-      found.map(({ request }) => request?.command ?? 'refused'),
-      ['ping', 'refused', 'ping', 'ping', 'refused'],
-    );
-  }
-  const lines = new LineLimit({ length: 100 });
-  const seen: string[] = [];
-  lines.on('data', (chunk: string) => seen.push(chunk));
-  lines.write(Buffer.from('y'.repeat(150)));
-  lines.write(Buffer.alloc(1_000_000, 'y'));
-  await new Promise((resolve) => setImmediate(resolve));
-  t.equal(seen.join(''), `${'y'.repeat(102)}\n`, 'nothing of the rest is kept or passed on');
-  t.ok(lines.inLine);
-});
-
-t.test('bytes that are no UTF-8 reach the parser as they are', async (t) => {
-  const [incoming] = await parse([Buffer.from([0x7b, 0xff, 0xfe, 0x0a])]);
-  t.match(incoming, { request: null, error: { message: 'Request is not valid UTF-8' } });
+t.test('what is to be called when a frame is taken goes with it, and is not called', async (t) => {
+  const stringify = new Stringify();
+  const frames = takenFrom<EncodedFrame>(stringify);
+  let taken = 0;
+  stringify.write({ frame: resultOf('1'), id: null, onTaken: () => taken++ } satisfies Outgoing);
+  stringify.end({ frame: resultOf('2'), id: null } satisfies Outgoing);
+  await once(stringify, 'end');
+  t.equal(taken, 0);
+  t.equal(frames[1]?.onTaken, null);
+  frames[0]?.onTaken?.();
+  t.equal(taken, 1);
 });
 
 t.test('F46: a long error text comes in pieces that are the frame', async (t) => {
@@ -194,46 +177,3 @@ t.test('a large result is not copied, and newlines in it do not end its line', a
   const line = Buffer.concat(encodeFrame({ frame: { type: 'result', result: pretty }, id: null }));
   t.equal(line.indexOf('\n'), line.length - 1);
 });
-
-t.test('short lines that nobody takes wait as the chunk they came in', async (t) => {
-  const lines = new LineLimit();
-  let taken = 0;
-  lines.write(Buffer.from('x\n'.repeat(30_000)));
-  await new Promise((resolve) => setImmediate(resolve));
-  t.ok(lines.readableLength < 10, `${lines.readableLength} characters passed on`);
-  lines.on('data', () => taken++);
-  lines.end();
-  await once(lines, 'end');
-  t.equal(taken, 30_000);
-});
-
-t.test(
-  'F29: a line that takes too long, or too much of what all share, ends the input',
-  async (t) => {
-    const memory = new RequestMemory(100_000);
-    const one = new LineLimit({ memory });
-    const two = new LineLimit({ memory, timeout: 20 });
-    for (const lines of [one, two]) lines.resume();
-    one.write(Buffer.alloc(100_000));
-    two.write(Buffer.alloc(100_000));
-    await once(two, 'end');
-    t.match(two.failure, { code: 'BUSY', errorType: 'ClientException' });
-    t.notOk(one.failure);
-    one.write('\n');
-    one.over();
-    const three = new LineLimit({ memory, timeout: 20 });
-    three.resume();
-    three.write(Buffer.alloc(100_000));
-    await once(three, 'end');
-    t.match(three.failure, { code: 'REQUEST', message: 'Request is not complete after 0.02 s' });
-    t.ok(three.write('what comes later is dropped'));
-    const whole = new LineLimit({ memory, timeout: 20 });
-    whole.resume();
-    whole.write('"half"');
-    whole.write(' and half\n');
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    t.notOk(whole.failure, 'between lines there is no deadline');
-    one.destroy();
-    t.equal(memory.used, 0, 'all of it came back');
-  },
-);
