@@ -1,9 +1,9 @@
 /** F45: the budgets that all connections share. */
 import t from 'tap';
 import { LineLimit } from '../../../lib/stream/guard.js';
-import { FREE, RequestMemory, ResultMemory } from '../../../lib/stream/memory.js';
+import { costOf, FREE, memoryOf, RequestMemory, ResultMemory } from '../../../lib/stream/memory.js';
+import { TestClock, turn } from '../../support/stages.js';
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const line = (size: number) => Buffer.from(`${'x'.repeat(size - 1)}\n`);
 
 /** A guard whose lines are taken at once, and counted. */
@@ -102,4 +102,69 @@ t.test('what a result takes comes back', async (t) => {
   memory.give(60);
   t.ok(memory.take(100));
   t.ok(memory.take(0), 'a small one is always taken');
+});
+
+t.test('who waits two minutes in vain is told, once, and waits no more', async (t) => {
+  const clock = new TestClock();
+  const memory = new RequestMemory(100_000, clock);
+  t.ok(memory.completed(0, 90_000));
+  const order: string[] = [];
+  const wait = (name: string, isServed: () => boolean) =>
+    memory.wait(
+      () => {
+        order.push(name);
+        return isServed();
+      },
+      () => order.push(`${name} too long`),
+    );
+  wait('first', () => false);
+  clock.pass(60_000);
+  const leave = wait('second', () => true);
+  t.notOk(memory.takeUnfinished(1), 'others were first');
+  clock.pass(59_999);
+  memory.giveComplete(1);
+  t.same(order, ['first'], 'the second is not asked before the first is served');
+  clock.pass(1);
+  t.same(order, ['first', 'first too long']);
+  memory.giveComplete(1);
+  t.same(order, ['first', 'first too long', 'second']);
+  t.equal(clock.waiting, 0, 'nor does a clock run for who was served');
+  leave();
+  clock.pass(120_000);
+  memory.giveComplete(1);
+  t.equal(order.length, 3);
+  t.ok(memory.takeUnfinished(1));
+});
+
+t.test('who leaves is asked no more, and its clock stops', async (t) => {
+  const clock = new TestClock();
+  const memory = new RequestMemory(100, clock);
+  t.ok(memory.completed(0, 100));
+  const leave = memory.wait(
+    () => t.fail('asked'),
+    () => t.fail('too long'),
+  );
+  leave();
+  memory.giveComplete(50);
+  clock.pass(120_000);
+  t.equal(clock.waiting, 0);
+  t.equal(memory.used, 50);
+});
+
+t.test('an unfinished request becomes a complete one, at what it takes from then on', async (t) => {
+  const memory = new RequestMemory(100);
+  t.notOk(memory.willFree);
+  t.ok(memory.takeUnfinished(60));
+  t.notOk(memory.willFree, 'it may never be complete');
+  t.notOk(memory.completed(60, 101));
+  t.ok(memory.completed(60, 100));
+  t.same([memory.used, memory.willFree], [100, true]);
+  memory.giveComplete(100);
+  t.same([memory.used, memory.willFree], [0, false]);
+});
+
+t.test('a quarter is for requests, the rest for results; a little of each is free', async (t) => {
+  const { requests, results } = memoryOf(1001);
+  t.same([requests.size, results.size], [250, 751]);
+  t.same([0, FREE, FREE + 1].map(costOf), [0, 0, 1]);
 });

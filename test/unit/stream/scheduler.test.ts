@@ -2,6 +2,7 @@ import t from 'tap';
 import { Cancellation } from '../../../lib/cancellation.js';
 import { Scheduler, type Lease } from '../../../lib/stream/scheduler.js';
 import type { SlotClass } from '../../../lib/stream/slots.js';
+import { TestClock, turn } from '../../support/stages.js';
 
 const never = new Cancellation();
 const call = () => 'call' as const;
@@ -74,16 +75,16 @@ t.test('F37: calls that may start a job are fewer, and hold up no others', async
   void want('call 2', 'call');
   void want('call 3', 'call');
   void want('look-up 1', 'look-up');
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   t.same(order, ['job 1', 'job 2', 'call 1', 'call 2', 'look-up 1']);
   held[2]?.release();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   t.equal(order.at(-1), 'call 3', 'which came after job 3, for which there is no room');
   held[0]?.release();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   t.equal(order.at(-1), 'job 3');
   for (const lease of held) lease.release();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   t.equal(order.at(-1), 'job 4');
   held.at(-1)?.release();
   t.same([scheduler.active, scheduler.waiting], [0, 0]);
@@ -101,7 +102,7 @@ t.test('F37: a call that turns out to start no job makes room for one that may',
   t.ok(scheduler.isShortOfJobs);
   let needed: SlotClass = 'job';
   const learning = scheduler.acquire(() => needed, never, null).then((lease) => (granted++, lease));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   t.equal(granted, 1);
   needed = 'call';
   scheduler.reconsider();
@@ -134,17 +135,134 @@ t.test('who goes away while waiting is passed over', async (t) => {
 });
 
 t.test('patience ends with an error that says nothing was sent', async (t) => {
-  const scheduler = wide(1);
+  const clock = new TestClock();
+  const scheduler = new Scheduler({ calls: 1, jobs: 1, lookUps: 1 }, undefined, clock);
   const lease = await scheduler.acquire(call, never, null);
-  const waking = setInterval(() => undefined, 1000); // who waits keeps no process alive
-  t.teardown(() => {
-    clearInterval(waking);
-  });
-  await t.rejects(scheduler.acquire(call, never, 20), {
+  const short = scheduler.acquire(call, never, 20);
+  const long = scheduler.acquire(call, never, 50);
+  const endless = scheduler.acquire(call, never, null);
+  clock.pass(19);
+  await turn();
+  t.equal(scheduler.waiting, 3);
+  clock.pass(1);
+  await t.rejects(short, {
     code: 'TIMEOUT',
     message: 'Call timeout: waited 0.02 s for a free slot; the call was not sent',
   });
-  t.equal(scheduler.waiting, 0);
+  t.equal(scheduler.waiting, 2);
+  clock.pass(30);
+  await t.rejects(long, { code: 'TIMEOUT', message: /waited 0.05 s/ });
+  clock.pass(10 ** 9);
   lease.release();
+  (await endless).release();
   (await scheduler.acquire(call, never, 20)).release();
+  t.same([scheduler.active, scheduler.waiting], [0, 0]);
+});
+
+/** With what was told of being stuck. */
+function stuckable(calls: number, jobs = calls) {
+  const clock = new TestClock();
+  const stuck: number[] = [];
+  const scheduler = new Scheduler(
+    { calls, jobs, lookUps: 1 },
+    () => {
+      stuck.push(clock.now());
+    },
+    clock,
+  );
+  const take = () => scheduler.tryAcquire('call')!;
+  return { clock, stuck, scheduler, take };
+}
+
+t.test(
+  'F39: says so when somebody waits for slots that calls given up have held for long',
+  async (t) => {
+    const { clock, stuck, scheduler, take } = stuckable(2);
+    const [one, two] = [take(), take()];
+    const ends = [one.share(), two.share()];
+    const client = new Cancellation();
+    const waiting = scheduler.acquire(call, client, null);
+    waiting.catch(() => undefined);
+    one.giveUp();
+    one.giveUp();
+    clock.pass(60_000);
+    t.same(stuck, [], 'one call may still end');
+    two.giveUp();
+    clock.pass(9_999);
+    t.same(stuck, []);
+    clock.pass(1);
+    t.equal(stuck.length, 1);
+    clock.pass(60_000);
+    t.equal(stuck.length, 1, 'once');
+    one.release();
+    two.release();
+    t.equal(scheduler.active, 2, 'they may run on at the server');
+    for (const end of ends) end();
+    (await waiting).release();
+    t.equal(scheduler.active, 0);
+  },
+);
+
+t.test('F39: is told to who comes later, and not to who can do without', async (t) => {
+  const { clock, stuck, scheduler, take } = stuckable(1);
+  const lease = take();
+  lease.giveUp();
+  clock.pass(60_000);
+  t.same(stuck, [], 'nobody waits');
+  (await scheduler.acquire(() => 'look-up', never, null)).release();
+  clock.pass(60_000);
+  t.same(stuck, []);
+  const waiting = scheduler.acquire(call, never, null);
+  clock.pass(0);
+  t.equal(stuck.length, 1);
+  lease.release();
+  (await waiting).release();
+});
+
+t.test('F39: a call that ends after all is a slot like another', async (t) => {
+  const { clock, stuck, scheduler, take } = stuckable(1);
+  const lease = take();
+  const waiting = scheduler.acquire(call, never, null);
+  lease.giveUp();
+  clock.pass(9_000);
+  lease.release();
+  lease.giveUp();
+  const next = await waiting;
+  const other = scheduler.acquire(call, never, null);
+  clock.pass(60_000);
+  t.same(stuck, []);
+  next.release();
+  (await other).release();
+  t.equal(scheduler.active, 0);
+});
+
+t.test('F37, F39: jobs may be stuck alone; one that is none is stuck no more', async (t) => {
+  const { clock, stuck, scheduler } = stuckable(2, 1);
+  const lease = scheduler.tryAcquire('job')!;
+  lease.giveUp();
+  const job = scheduler.acquire(() => 'job', never, null);
+  clock.pass(5_000);
+  lease.isNoJob();
+  const next = await job;
+  const other = scheduler.acquire(() => 'job', never, null);
+  clock.pass(60_000);
+  t.same(stuck, []);
+  lease.release();
+  next.giveUp();
+  clock.pass(10_000);
+  t.equal(stuck.length, 1);
+  next.release();
+  (await other).release();
+  t.equal(scheduler.active, 0);
+});
+
+t.test('a call is none to start a job any more once its slot is free', async (t) => {
+  const scheduler = wide(2, 1);
+  const first = scheduler.tryAcquire('job')!;
+  first.release();
+  first.isNoJob();
+  first.giveUp();
+  scheduler.tryAcquire('job');
+  t.equal(scheduler.tryAcquire('job'), null);
+  t.equal(scheduler.active, 1);
 });
