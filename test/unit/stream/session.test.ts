@@ -1,89 +1,59 @@
 /** A connection's stages joined, over a socket in memory, with verbs of the test's own. */
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
-import type { FinalFrame, Request } from '../../../lib/protocol/frames.js';
 import { VerbTable } from '../../../lib/protocol/request.js';
-import type { Gate } from '../../../lib/stream/acquire.js';
 import { memoryOf } from '../../../lib/stream/memory.js';
-import { Scheduler } from '../../../lib/stream/scheduler.js';
 import { Session } from '../../../lib/stream/session.js';
-import type { Context, Verb } from '../../../lib/stream/verb.js';
 import { oneStep } from '../../../lib/steps.js';
 import { duplexPair } from '../../support/duplex-pair.js';
+import { rest, soon, TestGate, verbOf, type Running } from '../../support/stages.js';
 
 const MEGABYTE = 1024 * 1024;
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Calls that are under way: each ends when the test says so. */
-interface Running {
-  readonly request: Request;
-  readonly context: Context;
-  readonly end: (result: string) => void;
-}
 
 interface Scene {
   readonly session: Session;
+  readonly socket: Duplex;
   readonly client: Duplex;
   readonly running: Running[];
-  readonly scheduler: Scheduler;
+  readonly gate: TestGate;
   readonly lines: string[];
   readonly counts: { came: number; over: number };
   /** What the client has been sent, whole, once it reads. */
   readonly read: () => void;
-  readonly isReady: { value: boolean };
 }
 
 function scene(t: Test, { linger = 60_000, memory = 64 } = {}): Scene {
   const [socket, client] = duplexPair();
   const running: Running[] = [];
-  const verb: Verb = {
-    format: { names: ['method'], read: () => oneStep({}) },
-    slotClass: () => 'call',
-    patience: () => ({ toSend: null, toAnswer: null, isShared: false }),
-    run: (request, context) =>
-      new Promise<FinalFrame>((resolve) => {
-        running.push({
-          request,
-          context,
-          end: (result) => {
-            context.lease.release();
-            resolve({ type: 'result', result: Buffer.from(result) });
-          },
-        });
-      }),
-  };
-  const scheduler = new Scheduler({ calls: 2, jobs: 2, lookUps: 1 });
-  const isReady = { value: true };
-  const gate: Gate = {
-    scheduler,
-    isReady: () => isReady.value,
-    ready: () => Promise.resolve(),
-  };
+  const verb = verbOf(running, { format: { names: ['method'], read: () => oneStep({}) } });
+  const gate = new TestGate({ calls: 2 });
   const counts = { came: 0, over: 0 };
   const session = new Session(socket, {
     verbs: new VerbTable([['call', verb]]),
     gate,
     client: 1,
     linger,
-    lines: {},
+    lines: { timeout: 30_000 },
     memory: memoryOf(memory * MEGABYTE),
+    clock: gate.clock,
     onRequest: () => counts.came++,
     onOver: () => counts.over++,
   });
   const lines: string[] = [];
   let text = '';
+  client.on('error', () => undefined);
   t.teardown(() => {
     session.destroy();
     client.destroy();
   });
   return {
     session,
+    socket,
     client,
     running,
-    scheduler,
+    gate,
     lines,
     counts,
-    isReady,
     read: () =>
       client.on('data', (chunk: Buffer) => {
         const parts = (text + chunk.toString()).split('\n');
@@ -97,24 +67,17 @@ function call(id: number, more = ''): string {
   return `{"command":"call","method":"m","id":${id}${more}}\n`;
 }
 
-async function until(check: () => boolean): Promise<void> {
-  for (let turns = 0; !check(); turns++) {
-    if (turns > 10_000) throw new Error('waited in vain');
-    await turn();
-  }
-}
-
 t.test('answers come in order, one request at a time', async (t) => {
   const { client, running, lines, read, counts } = scene(t);
   read();
   client.write(call(1) + call(2) + call(3));
   for (const id of [1, 2, 3]) {
-    await until(() => running.length === id);
-    await turn();
+    await soon(() => running.length === id);
+    await rest();
     t.equal(running.length, id, 'the next one waits');
     running[id - 1]?.end(`${id}0`);
   }
-  await until(() => lines.length === 3);
+  await soon(() => lines.length === 3);
   t.same(lines, [
     '{"type":"result","id":1,"result":10}',
     '{"type":"result","id":2,"result":20}',
@@ -127,52 +90,54 @@ t.test('after a half-close everything that was sent is answered, then it ends', 
   const { client, session, running, lines, read } = scene(t);
   read();
   client.end(call(1) + call(2));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   running[0]?.end('1');
-  await until(() => running.length === 2);
+  await soon(() => running.length === 2);
   running[1]?.end('2');
   t.equal(await session.closed, null);
   t.equal(lines.length, 2);
 });
 
 t.test('F41: a request is over when its answer has been taken, and no sooner', async (t) => {
-  const { client, running, read, counts, lines } = scene(t, { linger: 1 });
+  const { client, gate, running, read, counts, lines } = scene(t, { linger: 1 });
   client.write(call(1) + call(2));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   running[0]?.end(`"${'x'.repeat(MEGABYTE)}"`);
-  for (let i = 0; i < 100; i++) await turn();
+  await rest();
+  gate.clock.pass(60_000);
+  await rest();
   t.same([counts.came > 0, counts.over, running.length], [true, 0, 1], 'nor does the next one run');
   read();
-  await until(() => running.length === 2);
+  await soon(() => running.length === 2);
   t.equal(counts.over, 1);
   running[1]?.end('2');
-  await until(() => lines.length === 2);
+  await soon(() => lines.length === 2);
 });
 
 t.test('a client that leaves is told to those who work for it, and counted out', async (t) => {
-  const { client, session, running, counts, scheduler } = scene(t);
+  const { client, session, running, counts, gate } = scene(t);
   client.write(call(1) + call(2));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   client.destroy();
   await session.checkClient();
   t.match(await session.closed, { code: 'EPIPE' });
   t.equal(running[0]?.context.cancellation.isCancelled, true);
   t.equal(counts.came, counts.over);
   running[0]?.end('1');
-  await turn();
-  t.same([running.length, scheduler.active], [1, 0]);
+  await rest();
+  t.same([running.length, gate.scheduler.active], [1, 0]);
 });
 
 t.test('draining answers what runs, refuses what waits, and ends', async (t) => {
   const { client, session, running, lines, read } = scene(t);
   read();
   client.write(call(1) + call(2));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   const drained = session.drain();
-  await turn();
+  await rest();
   running[0]?.end('1');
   await drained;
-  await until(() => lines.length === 2);
+  await soon(() => lines.length === 2);
   t.match(JSON.parse(lines[1] ?? ''), { id: 2, error: /shutting down; the request was not sent/ });
   t.equal(running.length, 1);
   t.equal(await session.closed, null);
@@ -182,7 +147,7 @@ t.test('draining leaves a connection that is to be kept', async (t) => {
   const { client, session, running, read } = scene(t);
   read();
   client.write(call(1, ',"keep":true'));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   running[0]?.end('1');
   await session.drain();
   t.ok(session.isKept);
@@ -193,7 +158,7 @@ t.test('`close` ends it after that answer, whatever was sent behind', async (t) 
   const { client, session, running, lines, read } = scene(t);
   read();
   client.write(call(1, ',"close":true') + call(2));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   running[0]?.end('1');
   t.equal(await session.closed, null);
   t.equal(lines.length, 1);
@@ -201,24 +166,89 @@ t.test('`close` ends it after that answer, whatever was sent behind', async (t) 
 });
 
 t.test('lingers for what may come, and ends if nothing does', async (t) => {
-  const { client, session, running, read } = scene(t, { linger: 50 });
+  const { client, gate, session, socket, running, counts, read } = scene(t, { linger: 1000 });
   read();
+  gate.clock.pass(60_000);
+  t.notOk(socket.destroyed, 'a client that has not asked yet has its time');
   for (const id of [1, 2, 3]) {
     client.write(call(id));
-    await until(() => running.length === id);
+    await soon(() => running.length === id);
+    gate.clock.pass(60_000);
     running[id - 1]?.end('1');
-    await turn();
+    await soon(() => counts.over === id);
+    gate.clock.pass(999);
+    await rest();
+    t.notOk(socket.destroyed);
   }
+  client.write('{"comm');
+  await rest();
+  gate.clock.pass(5000);
+  await rest();
+  t.notOk(socket.destroyed, 'nor while a line is under way');
+  client.write(`and":"x","id":4}\n`);
+  await soon(() => counts.over === 4);
+  gate.clock.pass(1000);
   t.equal(await session.closed, null);
+  t.equal(gate.clock.waiting, 0);
+});
+
+t.test('a connection that is to be kept does not end for want of requests', async (t) => {
+  const { client, gate, socket, running, counts, read } = scene(t, { linger: 1000 });
+  read();
+  client.write(call(1, ',"keep":true'));
+  await soon(() => running.length === 1);
+  running[0]?.end('1');
+  await soon(() => counts.over === 1);
+  gate.clock.pass(3_600_000);
+  await rest();
+  t.notOk(socket.destroyed);
+});
+
+t.test('F41: draining, a client that takes nothing of its answer is given up', async (t) => {
+  const { client, gate, session, running, counts } = scene(t);
+  client.write(call(1) + call(2));
+  await soon(() => running.length === 1);
+  running[0]?.end(`"${'x'.repeat(MEGABYTE)}"`);
+  await rest();
+  gate.clock.pass(60_000);
+  let isDrained = false;
+  const drained = session.drain().then(() => (isDrained = true));
+  for (let chunk = 0; chunk < 3; chunk++) {
+    gate.clock.pass(29_999);
+    await rest();
+    t.notOk(isDrained);
+    client.read();
+    await rest();
+  }
+  gate.clock.pass(30_000);
+  await drained;
+  t.match(await session.closed, { message: /before it was answered/ }, 'its answer was not taken');
+  t.same([running.length, counts.came, gate.clock.waiting], [1, counts.over, 0]);
+});
+
+t.test('destroyed, it counts out what is under way, and runs nothing more', async (t) => {
+  for (const size of [10, MEGABYTE]) {
+    const { client, gate, session, running, counts } = scene(t);
+    client.write(call(1) + call(2) + call(3));
+    await soon(() => running.length === 1);
+    if (size > 10) running[0]?.end(`"${'x'.repeat(size)}"`);
+    await rest();
+    session.destroy();
+    t.match(await session.closed, { code: 'CLOSED', message: /went away before/ });
+    running[0]?.end('1');
+    await rest();
+    t.equal(running.length, 1);
+    t.same([counts.came, gate.scheduler.active, gate.clock.waiting], [counts.over, 0, 0]);
+  }
 });
 
 t.test('F45: a result for which there is no room is said to be lost', async (t) => {
   const { client, running, lines, read } = scene(t, { memory: 1 });
   client.write(call(1));
-  await until(() => running.length === 1);
+  await soon(() => running.length === 1);
   running[0]?.end(`"${'x'.repeat(MEGABYTE)}"`);
   read();
-  await until(() => lines.length === 1);
+  await soon(() => lines.length === 1);
   t.match(JSON.parse(lines[0] ?? ''), {
     type: 'error',
     error_type: 'ClientException',
