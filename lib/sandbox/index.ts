@@ -1,21 +1,18 @@
 /** The embedded middleware: a simulation with a handful of methods, for tests and for trying things out. */
-import { DEFAULT_RATE_LIMIT, type RateLimit } from './limits.js';
-import type { TokenOptions } from './login/accounts.js';
-import type { ApiKey } from './login/api-keys.js';
+import type { ApiKey, TokenOptions } from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
 import { coreMethods } from './methods/core.js';
 import { systemMethods } from './methods/system.js';
 import { testJobMethods } from './methods/test-jobs.js';
 import { testMethods } from './methods/test.js';
-import { Middleware } from './middleware.js';
+import { DEFAULT_RATE_LIMIT, Middleware, type RateLimit } from './middleware.js';
 import type { Stats } from './recorder.js';
 import type { Certificate } from './wire/certificate.js';
-import { Gate } from './wire/gate.js';
-import { listen, type Address, type Listener } from './wire/listeners.js';
+import { Gate, listen, type Address, type Listener } from './wire/listeners.js';
 
-export { API_KEYS, type ApiKey } from './login/api-keys.js';
-export type { RateLimit } from './limits.js';
+export { API_KEYS, type ApiKey } from './login/accounts.js';
+export type { RateLimit } from './middleware.js';
 export type { Stats } from './recorder.js';
 export type { Certificate } from './wire/certificate.js';
 

@@ -3,9 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Events } from './events.js';
 import type { JobBody, JobOptions } from './job.js';
 import { Jobs } from './jobs.js';
-import { RateLimiter, type RateLimit } from './limits.js';
-import { ROOT, Tokens, type MechanismName, type TokenOptions } from './login/accounts.js';
-import { ApiKeys, type ApiKey } from './login/api-keys.js';
+import {
+  ApiKeys,
+  ROOT,
+  Tokens,
+  type ApiKey,
+  type MechanismName,
+  type TokenOptions,
+} from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import type { Parameter } from './python/parameters.js';
 import { datetime, dict, int, type PyValue } from './python/values.js';
@@ -38,11 +43,11 @@ interface MethodBase {
   readonly params: readonly Parameter[] | null;
 }
 
-export interface PlainMethod extends MethodBase {
+interface PlainMethod extends MethodBase {
   readonly run: (call: Call) => PyValue | Promise<PyValue>;
 }
 
-export interface JobMethod extends MethodBase {
+interface JobMethod extends MethodBase {
   readonly job: JobOptions;
   /** What the job of this call does. Throws what the call is refused with: there is no job then. */
   readonly body: (call: Call) => JobBody;
@@ -53,7 +58,7 @@ export type Method = PlainMethod | JobMethod;
 /** Methods by their names. */
 export type MethodTable = Readonly<Record<string, Method>>;
 
-export interface MiddlewareOptions {
+interface MiddlewareOptions {
   readonly failedLoginDelayMs: number;
   readonly rateLimit: RateLimit | false;
   readonly version: string;
@@ -219,5 +224,35 @@ export class Middleware {
     this.dropAll();
     this.jobs.abortAll();
     this.journal?.close();
+  }
+}
+
+/** Up to `calls` are allowed in `windowMs`; calls beyond are refused after `delayMs`. */
+export interface RateLimit {
+  readonly calls: number;
+  readonly windowMs: number;
+  readonly delayMs: number;
+}
+
+/** The real server's limit; its delay is 1 to 10 s. */
+export const DEFAULT_RATE_LIMIT: RateLimit = { calls: 20, windowMs: 60_000, delayMs: 2_000 };
+
+/** Counts the calls made before a login in fixed windows, for each method and address separately. */
+export class RateLimiter {
+  private readonly windows = new Map<string, { readonly since: number; calls: number }>();
+
+  constructor(private readonly limit: RateLimit | false) {}
+
+  /** Counts a call. Returns how many ms to wait before it is refused, or null when it is allowed. */
+  take(method: string, address: string, now = performance.now()): number | null {
+    if (this.limit === false) return null;
+    const key = `${method} ${address}`;
+    const current = this.windows.get(key);
+    if (current === undefined || now - current.since >= this.limit.windowMs) {
+      this.windows.set(key, { since: now, calls: 1 });
+      return null;
+    }
+    current.calls += 1;
+    return current.calls > this.limit.calls ? this.limit.delayMs : null;
   }
 }

@@ -1,8 +1,7 @@
 /** What the sandbox keeps of what it did: counts for tests, and a journal file of its calls. */
 import * as fs from 'node:fs';
 import type { MechanismName } from './login/accounts.js';
-import { dump } from './python/dump.js';
-import { dict, int, type PyValue } from './python/values.js';
+import { dict, dump, int, type PyValue } from './python/values.js';
 
 /** So many messages are kept for tests to look at. */
 const KEPT = 1000;

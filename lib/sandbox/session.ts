@@ -1,11 +1,16 @@
-/** One connection of a client: who it is logged in as, its options, and what is sent to it. */
+/** One connection of a client: who it is logged in as, its options, how many calls it may run, and what is sent to it. */
 import { randomUUID } from 'node:crypto';
-import type { Account } from './login/accounts.js';
-import type { ScramLogin } from './login/api-keys.js';
-import { CallSlots } from './limits.js';
-import { NotSerializable, dump } from './python/dump.js';
+import type { Account, ScramLogin } from './login/accounts.js';
 import type { PyException } from './python/exceptions.js';
-import { datetime, dict, int, type PyDict, type PyValue } from './python/values.js';
+import {
+  NotSerializable,
+  datetime,
+  dict,
+  dump,
+  int,
+  type PyDict,
+  type PyValue,
+} from './python/values.js';
 
 /** What a session needs of its WebSocket. */
 export interface Transport {
@@ -153,4 +158,31 @@ export function newCredentials(
 export function credentialsData({ account, keyId, loginId, loginAt }: Credentials): PyDict {
   const key = keyId === null ? {} : { api_key: dict({ id: int(keyId), name: `key ${keyId}` }) };
   return dict({ username: account.name, login_id: loginId, login_at: datetime(loginAt), ...key });
+}
+
+/** The most calls that one connection may run at once, and the most that may wait for one of those to end. */
+const RUNNING = 10;
+const WAITING = 10;
+
+/** The call slots of one connection: first come, first served. The 21st call outstanding is refused. */
+class CallSlots {
+  private running = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  /** Resolves when the call may run; null when too many calls are outstanding. */
+  acquire(): Promise<void> | null {
+    if (this.running < RUNNING) {
+      this.running += 1;
+      return Promise.resolve();
+    }
+    if (this.waiting.length >= WAITING) return null;
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Hands the slot to the call that has waited longest. */
+  release(): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.running -= 1;
+    else next();
+  }
 }

@@ -1,7 +1,6 @@
 /** `auth.*`: the logins, the logout, and who is logged in. */
 import { findAccount, userInfo, type MechanismName } from '../login/accounts.js';
 import type { Call, MethodTable } from '../middleware.js';
-import { repr } from '../python/dump.js';
 import {
   CallError,
   EINVAL,
@@ -11,7 +10,7 @@ import {
   type Complaint,
 } from '../python/exceptions.js';
 import { complaint, optional, required } from '../python/parameters.js';
-import { dict, numberOf, stringOf, type PyValue } from '../python/values.js';
+import { dict, numberOf, repr, stringOf, type PyValue } from '../python/values.js';
 import { MECHANISMS, accept, withBareApiKey } from './mechanisms.js';
 
 export const authMethods: MethodTable = {

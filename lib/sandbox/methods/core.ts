@@ -8,12 +8,8 @@ import {
   ValidationErrors,
   instanceNotFound,
 } from '../python/exceptions.js';
-import { complaint, optional, required } from '../python/parameters.js';
-import { query } from '../python/query.js';
+import { QUERY_PARAMETERS, complaint, optional, query, required } from '../python/parameters.js';
 import { dict, numberOf, stringOf, type PyValue } from '../python/values.js';
-
-const filters = optional('filters', 'list', []);
-const queryOptions = optional('options', 'dict', new Map<string, PyValue>());
 
 export const coreMethods: MethodTable = {
   'core.ping': { access: 'anyone', params: [], run: () => 'pong' },
@@ -38,7 +34,7 @@ export const coreMethods: MethodTable = {
   },
 
   'core.get_jobs': {
-    params: [filters, queryOptions],
+    params: QUERY_PARAMETERS,
     run: ({ middleware, session, args }) => {
       const visible = middleware.jobs.list().filter((job) => job.isVisibleTo(session));
       return query(

@@ -1,11 +1,15 @@
 /** The mechanisms of auth.login_ex: what each asks for, what it checks, and how its login ends. */
-import { findAccount, userInfo, type Account, type MechanismName } from '../login/accounts.js';
-import type { KeyRecord } from '../login/api-keys.js';
+import {
+  findAccount,
+  userInfo,
+  type Account,
+  type KeyRecord,
+  type MechanismName,
+} from '../login/accounts.js';
 import { ScramExchange, parseClientFirst } from '../login/scram.js';
 import type { Call } from '../middleware.js';
-import { repr } from '../python/dump.js';
 import { CallError, EINVAL, PyException } from '../python/exceptions.js';
-import { dict, isTruthy, stringOf, type PyDict, type PyValue } from '../python/values.js';
+import { dict, isTruthy, repr, stringOf, type PyDict, type PyValue } from '../python/values.js';
 import { newCredentials, type Credentials } from '../session.js';
 
 interface Mechanism {

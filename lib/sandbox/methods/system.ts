@@ -2,23 +2,11 @@
 import type { JobBody } from '../job.js';
 import { ACCOUNTS } from '../login/accounts.js';
 import type { MethodTable } from '../middleware.js';
-import { repr } from '../python/dump.js';
 import { instanceNotFound } from '../python/exceptions.js';
-import { optional, required } from '../python/parameters.js';
-import { query } from '../python/query.js';
-import {
-  PyDateTime,
-  PyFloat,
-  dict,
-  int,
-  numberOf,
-  type PyDict,
-  type PyValue,
-} from '../python/values.js';
+import { QUERY_PARAMETERS, optional, query, required } from '../python/parameters.js';
+import { PyDateTime, PyFloat, dict, int, numberOf, repr, type PyDict } from '../python/values.js';
 
 const HOSTNAME = 'sandbox';
-const filters = optional('filters', 'list', []);
-const queryOptions = optional('options', 'dict', new Map<string, PyValue>());
 
 /** How many seconds a simulated scrub takes, and in how many steps. */
 const SCRUB_SECONDS = 3;
@@ -63,7 +51,7 @@ export const systemMethods: MethodTable = {
   },
 
   'pool.query': {
-    params: [filters, queryOptions],
+    params: QUERY_PARAMETERS,
     run: ({ args }) => query(pools(), args[0] ?? [], args[1] ?? null),
   },
 
@@ -91,7 +79,7 @@ export const systemMethods: MethodTable = {
   },
 
   'user.query': {
-    params: [filters, queryOptions],
+    params: QUERY_PARAMETERS,
     run: ({ args }) => query(users(), args[0] ?? [], args[1] ?? null),
   },
 };

@@ -1,5 +1,5 @@
-import { repr } from './dump.js';
-import { dict, int, type PyDict, type PyValue } from './values.js';
+/** The middleware's exceptions, and what its answers tell of them. */
+import { dict, int, repr, type PyDict, type PyValue } from './values.js';
 
 /** Linux numbers (the server's), and the middleware's own from 200 on. */
 const ERRNO: Readonly<Record<number, string>> = {
@@ -60,7 +60,7 @@ export type Complaint = readonly [attribute: string | null, message: string, err
 
 /** An exception of the middleware. `message` is Python's `str()` of it. */
 export class PyException extends Error {
-  /** What an error says, where it differs from the exception's own. */
+  /** The error number in the answer. Null: the exception has none, and the wires send EINVAL. */
   readonly errno: number | null = null;
   readonly extra: PyValue = null;
 

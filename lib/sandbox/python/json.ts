@@ -1,3 +1,4 @@
+/** Python's json.loads, with the middleware's object hook. */
 import { PyJsonError, decodeExtended } from './object-hook.js';
 import { PyFloat, type PyDict, type PyValue } from './values.js';
 
@@ -26,7 +27,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 type Open = { readonly list: PyValue[] } | { readonly members: PyDict; key: string };
 
-/** Python's json.loads with the middleware's object hook. Iterative: depth is limited by {@link MAX_DEPTH} only. */
+/** The value of a text. A loop and not recursive, so that only {@link MAX_DEPTH} limits the depth. */
 export function parse(text: string): PyValue {
   return new Parser(text).document();
 }

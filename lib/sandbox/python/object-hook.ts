@@ -1,12 +1,14 @@
+/** The middleware's object hook: which values objects such as `{"$date": 0}` stand for. */
 import { isIP } from 'node:net';
-import { dump, repr } from './dump.js';
 import {
   PyDate,
   PyDateTime,
   PyInterface,
   PySet,
   PyTime,
+  dump,
   numberOf,
+  repr,
   typeName,
   type PyDict,
   type PyValue,
@@ -15,13 +17,13 @@ import {
 /** Text that json.loads or the object hook would refuse; the message is Python's. */
 export class PyJsonError extends Error {}
 
-/** The last second Python's datetime can hold. */
+/** The last second and the first that a Python datetime can hold. */
 const MAX_SECONDS = 253402300799;
 const MIN_SECONDS = -62135596800;
 
 type Decoder = (value: PyValue) => PyValue;
 
-/** What an object with one such key stands for. */
+/** An object whose only key is one of these stands for what the function returns. */
 const DECODERS: Readonly<Record<string, Decoder>> = {
   $date: decodeDate,
   $time: decodeTime,
@@ -30,19 +32,20 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   $ipv6_interface: (value) => decodeInterface(6, value),
 };
 
-/** The middleware's object hook: a `$`-object becomes its value, any other dict stays. */
+/** An object with such a key becomes its value; any other dict stays. */
 export function decodeExtended(members: PyDict): PyValue {
   if (members.size === 2 && members.get('$type') === 'date' && members.has('$value'))
     return decodeDay(members.get('$value') ?? null);
   if (members.size !== 1) return members;
   for (const [key, value] of members) {
     const decoder = key.startsWith('$') ? DECODERS[key] : undefined;
-    if (decoder !== undefined) return explained(key, () => decoder(value));
+    if (decoder !== undefined) return namingKey(key, () => decoder(value));
   }
   return members;
 }
 
-function explained(key: string, decode: () => PyValue): PyValue {
+/** Decodes. An error names the key. */
+function namingKey(key: string, decode: () => PyValue): PyValue {
   try {
     return decode();
   } catch (error) {
@@ -103,7 +106,7 @@ function decodeSet(value: PyValue): PyValue {
 }
 
 function decodeDay(value: PyValue): PyValue {
-  return explained('$type', () => {
+  return namingKey('$type', () => {
     if (typeof value !== 'string') throw new Error('fromisoformat: argument must be str');
     const ms = Date.parse(`${value}T00:00:00Z`);
     const valid =

@@ -1,7 +1,6 @@
 /** The legacy wire, `/websocket`, a dialect of DDP: what its messages mean, and how answers are written. */
 import { Events } from '../events.js';
 import type { Middleware, Protocol } from '../middleware.js';
-import { dump, repr } from '../python/dump.js';
 import {
   EACCES,
   EAGAIN,
@@ -15,7 +14,16 @@ import {
   reasonOf,
   traceOf,
 } from '../python/exceptions.js';
-import { dict, int, isTruthy, typeName, type PyDict, type PyValue } from '../python/values.js';
+import {
+  dict,
+  dump,
+  int,
+  isTruthy,
+  repr,
+  typeName,
+  type PyDict,
+  type PyValue,
+} from '../python/values.js';
 import type { Dialect, Session } from '../session.js';
 import { accessError, readMessage, serve } from './dispatch.js';
 

@@ -1,14 +1,14 @@
-/** The HTTP servers, and the WebSockets that come in by them. */
+/** The HTTP servers, the WebSockets that come in by them, and the gate that lets all of them stall. */
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Middleware, Peer, Protocol } from '../middleware.js';
 import type { Transport } from '../session.js';
 import type { Certificate } from './certificate.js';
-import type { Gate } from './gate.js';
 import { legacy } from './legacy.js';
 import { rpc } from './rpc.js';
 
@@ -38,7 +38,7 @@ export interface Listener {
 }
 
 /** What the listeners of a sandbox share. */
-export interface Surroundings {
+interface Surroundings {
   readonly middleware: Middleware;
   readonly gate: Gate;
   /** While it returns an HTTP status, handshakes are answered with that. */
@@ -233,4 +233,55 @@ function isStale(path: string): Promise<boolean> {
       resolve(error.code === 'ECONNREFUSED');
     });
   });
+}
+
+/** A WebSocket, which can stop reading for a while. */
+interface Pausable {
+  pause(): void;
+  resume(): void;
+}
+
+/** While it is shut nothing is read or done. What was held back is done in its order afterwards. */
+export class Gate {
+  private readonly sockets = new Set<Pausable>();
+  private readonly held: (() => void)[] = [];
+  private isShut = false;
+  private isDraining = false;
+
+  /** Runs the action: now, or after the stall. */
+  pass(action: () => void): void {
+    if (this.isShut || this.held.length > 0) this.held.push(action);
+    else action();
+  }
+
+  add(socket: Pausable): void {
+    this.sockets.add(socket);
+    if (this.isShut) socket.pause();
+  }
+
+  remove(socket: Pausable): void {
+    this.sockets.delete(socket);
+  }
+
+  shut(): void {
+    this.isShut = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  open(): void {
+    this.isShut = false;
+    for (const socket of this.sockets) socket.resume();
+    if (!this.isDraining) void this.drain();
+  }
+
+  /** Runs one action in each turn of the event loop, as if the messages were read now. */
+  private async drain(): Promise<void> {
+    this.isDraining = true;
+    while (!this.isShut && this.held.length > 0) {
+      this.held[0]?.();
+      this.held.shift(); // only now, so that actions it causes are held behind the others
+      await turn();
+    }
+    this.isDraining = false;
+  }
 }
