@@ -53,7 +53,7 @@ function bundle(entry, name, more) {
 }
 
 async function main() {
-  // One function, as lib/compiled.ts wants it. What is smaller is read sooner.
+  // One function, as lib/cli/compiled.ts wants it. What is smaller is read sooner.
   const main = {
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
     footer: { js: '})' },

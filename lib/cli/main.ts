@@ -1,7 +1,7 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
 import { parseArgv } from './args/argv.js';
 import { conflictOf, withEnvironment, type Arguments } from './args/arguments.js';
-import { failureCode, sayLine, SUCCESS, USAGE, writeOut } from './output/output.js';
+import { SUCCESS, USAGE, failureCode, sayLine, writeOut } from './output/output.js';
 import { runCall, runPing } from './commands/call.js';
 import { VERSION } from '../protocol/frames.js';
 import { anyDaemonExchange, stopDaemon } from './commands/via-daemon.js';

@@ -6,26 +6,29 @@
  * Everything is pulled: a worker that is free takes the next line, if the order has room for its
  * answer. So what is slow, stdout or a request, holds up the reading, and nothing piles up.
  */
+import fs from 'node:fs';
+import net from 'node:net';
+import { pipeline, type Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { REQUESTS } from '../../commands/verbs.js';
-import { asMidcltError, MidcltError } from '../../errors.js';
-import { errorFrame } from '../../protocol/error-frame.js';
 import type { Core } from '../../compose.js';
+import { MidcltError, asMidcltError, systemReason } from '../../errors.js';
+import { errorFrame } from '../../protocol/error-frame.js';
 import { Command, MessageType } from '../../protocol/frames.js';
 import { encodeFrame, type Outgoing } from '../../stream/codec.js';
+import { LineLimit, splitLines } from '../../stream/guard.js';
 import type { LocalSession } from '../../stream/local.js';
 import type { Arguments } from '../args/arguments.js';
-import { BatchInput } from './input.js';
-import { Lane, notSent } from './connection.js';
-import { Order, type Place } from './reorder-buffer.js';
-import { BatchOutput } from './output.js';
 import { withCore } from '../commands/direct.js';
-import { sayLine } from '../output/output.js';
 import { daemonAddress, verificationMember, withDaemon } from '../commands/via-daemon.js';
+import { sayLine } from '../output/output.js';
+import { BatchConnection, notSent } from './connection.js';
+import { BatchOutput, ReorderBuffer, type Place } from './output.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
 
-/** Daemons that are asked in the place of one that ended. */
+/** How many more daemons are asked when one ends. */
 const ATTEMPTS = 3;
 
 /** A line, what it says, and where its answer goes. */
@@ -51,12 +54,12 @@ async function throughDaemon(args: Arguments): Promise<number> {
   const address = daemonAddress(args);
   const member = verificationMember(uri, args.insecure);
   const options = { progress, member, patience: Math.floor(WINDOW.bytes / parallel) };
-  const lanes = Array.from({ length: parallel }, () => new Lane(address, options));
-  await withDaemon(args, async () => lanes[0]?.open()); // without a daemon nothing is read
+  const connections = Array.from({ length: parallel }, () => new BatchConnection(address, options));
+  await withDaemon(args, async () => connections[0]?.open()); // without a daemon nothing is read
   const daemon: Daemon = { stopped: false, find: finder(args) };
   return work(
     files,
-    lanes.map((lane) => laneWorker(lane, daemon)),
+    connections.map((connection) => daemonWorker(connection, daemon)),
   );
 }
 
@@ -65,11 +68,11 @@ function directly({ files, parallel, progress }: Arguments, core: Core): Promise
   return work(files, workers);
 }
 
-/** The exit code. Throws a `BROKEN_PIPE` or `FILES` error when stdout takes no more. */
+/** Returns the exit code. Throws a `BROKEN_PIPE` or `FILES` error when stdout takes no more. */
 async function work(files: readonly string[], workers: readonly Worker[]): Promise<number> {
   let failures = 0;
   const output = new BatchOutput();
-  const order = new Order(output, WINDOW);
+  const order = new ReorderBuffer(output, WINDOW);
   const input = new BatchInput(files, (message) => {
     failures++;
     sayLine(`Error: ${message}`);
@@ -95,8 +98,8 @@ async function work(files: readonly string[], workers: readonly Worker[]): Promi
   return failures > 0 ? 1 : 0;
 }
 
-/** One after the other, each when it is asked for and its answer has room. */
-async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, void> {
+/** The jobs of the lines, each made when a worker asks for it and the window has room for its answer. */
+async function* jobsOf(input: BatchInput, order: ReorderBuffer): AsyncGenerator<Job, void> {
   for await (const line of input.lines()) {
     const incoming = REQUESTS.parse(Buffer.from(line, 'latin1'));
     // What stands before a stop is answered before it is sent, what stands behind it waits for it.
@@ -108,7 +111,7 @@ async function* jobsOf(input: BatchInput, order: Order): AsyncGenerator<Job, voi
   }
 }
 
-/** What no batch can have: the answer to a shell is text, and might be any number of lines. */
+/** The error for a request that a batch can't have: the answer to a shell is text, of any number of lines. */
 function refusalOf({ incoming }: Job): Outgoing | null {
   if (!incoming.request || !incoming.verb?.format.text) return null;
   const {
@@ -120,21 +123,21 @@ function refusalOf({ incoming }: Job): Outgoing | null {
   return { frame: errorFrame(new MidcltError('REQUEST', text)), id };
 }
 
-/** What all workers know of it. */
+/** What the workers share about the daemon. */
 interface Daemon {
-  /** By a request of this batch. */
+  /** A request of this batch has stopped it. */
   stopped: boolean;
-  /** Opens a lane to the one that there is by now, starting it where it may. */
-  readonly find: (lane: Lane) => Promise<void>;
+  /** Opens a connection to the daemon that runs by now. Starts one if there is none, unless it may not. */
+  readonly find: (connection: BatchConnection) => Promise<void>;
 }
 
-/** One that can't be started is not tried again for every line: each try may be a login. */
+/** After a failed start no other is made for the lines that follow: each may be a login. */
 function finder(args: Arguments): Daemon['find'] {
   let failure: MidcltError | null = null;
-  return async (lane) => {
+  return async (connection) => {
     if (failure) throw failure;
     try {
-      await withDaemon(args, () => lane.open());
+      await withDaemon(args, () => connection.open());
     } catch (error) {
       failure = asMidcltError(error);
       throw error;
@@ -142,12 +145,12 @@ function finder(args: Arguments): Daemon['find'] {
   };
 }
 
-function laneWorker(lane: Lane, daemon: Daemon): Worker {
+function daemonWorker(connection: BatchConnection, daemon: Daemon): Worker {
   return {
     async answer(job) {
       const { incoming, place } = job;
       try {
-        const type = await askLasting(lane, daemon, job);
+        const type = await askLasting(connection, daemon, job);
         if (type === MessageType.RESULT && incoming.request?.command === Command.STOP) {
           daemon.stopped = true;
         }
@@ -157,21 +160,25 @@ function laneWorker(lane: Lane, daemon: Daemon): Worker {
       }
     },
     close: () => {
-      lane.close();
+      connection.close();
     },
   };
 }
 
-/** What was not sent because the daemon was ending is asked of the next one. */
-async function askLasting(lane: Lane, daemon: Daemon, job: Job): Promise<MessageType> {
+/** If the daemon was ending and has not sent the request, asks the next one. */
+async function askLasting(
+  connection: BatchConnection,
+  daemon: Daemon,
+  job: Job,
+): Promise<MessageType> {
   for (let left = ATTEMPTS; ; left--) {
     try {
       if (daemon.stopped) throw notSent('the daemon was stopped');
-      return await lane.ask(job.line, job.incoming.request, job.place);
+      return await connection.ask(job.line, job.incoming.request, job.place);
     } catch (error) {
       const isSent = asMidcltError(error).code !== 'CLOSED';
       if (isSent || daemon.stopped || left === 0) throw error;
-      await daemon.find(lane).catch(() => {
+      await daemon.find(connection).catch(() => {
         throw error;
       });
     }
@@ -195,8 +202,79 @@ function localWorker(session: LocalSession, progress: boolean): Worker {
   };
 }
 
-/** Does not wait for room: what it puts there is in the memory already. */
+/** Does not wait for room: the frame is in memory already. */
 function put(place: Place, out: Outgoing): MessageType {
   for (const piece of encodeFrame(out)) void place.push(piece);
   return out.frame.type;
+}
+
+const STDIN = '-';
+/** A line of nothing but this is no request. */
+const BLANK = /^[ \t\r]*$/;
+
+/** The lines of a batch's files, one file after the other; owns the file that is being read. */
+class BatchInput {
+  private current: Readable | null = null;
+  private closed = false;
+  private stdinRead = false;
+
+  /** `complain` is told of each file that cannot be read, or not to its end. */
+  constructor(
+    private readonly files: readonly string[],
+    private readonly complain: (message: string) => void,
+  ) {}
+
+  /**
+   * Latin1 texts, one character a byte, without their newlines. One that is longer than a request
+   * may be is cut where that is certain. Reads no faster than it is asked to.
+   */
+  async *lines(): AsyncGenerator<string, void> {
+    for (const file of this.files.length > 0 ? this.files : [STDIN]) {
+      try {
+        const source = await this.open(file);
+        if (!source) continue;
+        const lines = pipeline(source, new LineLimit(), splitLines(), () => undefined);
+        for await (const line of lines as AsyncIterable<string>) {
+          if (!BLANK.test(line)) yield line;
+        }
+      } catch (error) {
+        if (this.isClosed()) return;
+        this.complain(
+          `Cannot read ${file === STDIN ? 'standard input' : file}: ${systemReason(error)}`,
+        );
+      }
+    }
+  }
+
+  /** Nobody wants more lines. */
+  close(): void {
+    this.closed = true;
+    this.current?.destroy();
+  }
+
+  /** Null for a second `-`: there is nothing left of it. */
+  private async open(file: string): Promise<Readable | null> {
+    if (file === STDIN) {
+      if (this.stdinRead) return null;
+      this.stdinRead = true;
+      this.current = process.stdin;
+    } else {
+      this.current = await openFile(file);
+    }
+    if (this.isClosed()) this.current.destroy();
+    return this.current;
+  }
+
+  private isClosed(): boolean {
+    return this.closed;
+  }
+}
+
+/** A pipe is read as a socket is, since a file's read that waits for the pipe could not be given up. */
+async function openFile(file: string): Promise<Readable> {
+  const descriptor = await promisify(fs.open)(file, 'r');
+  const stat = fs.fstatSync(descriptor);
+  return stat.isFIFO()
+    ? new net.Socket({ fd: descriptor, readable: true, writable: false })
+    : fs.createReadStream('', { fd: descriptor });
 }

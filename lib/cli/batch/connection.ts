@@ -4,17 +4,17 @@ import { asMidcltError, MidcltError, shuttingDown } from '../../errors.js';
 import type { Piece } from '../../protocol/frame-cutter.js';
 import { isRefusal } from '../../protocol/frame-reader.js';
 import { MAX_REQUEST_LINE, MessageType, type Request } from '../../protocol/frames.js';
-import type { Place } from './reorder-buffer.js';
+import type { Place } from './output.js';
 
 /**
- * Put behind a request's members, the last of equal ones counting: else the daemon might close the
- * connection just when the next request is sent, and nobody could tell what became of that one.
+ * Added behind a request's own members, since the last of equal ones counts. Without it the daemon might close the
+ * connection just when the next request is sent, whose outcome nobody could tell then.
  */
 const KEEP = ',"keep":true';
-/** The same: a daemon that is going is to say of each request whether it has sent it on. */
+/** Added, too: a daemon that is ending says of each request whether it has sent it on. */
 const NOT_SENT = ',"not_sent":true';
 
-export interface LaneOptions {
+export interface ConnectionOptions {
   /** Progress frames are wanted too. */
   readonly progress: boolean;
   /** Bytes up to which a frame is held until it is whole. */
@@ -23,12 +23,12 @@ export interface LaneOptions {
   readonly member: string;
 }
 
-export class Lane {
+export class BatchConnection {
   private connection: DaemonConnection | null = null;
 
   constructor(
     private readonly address: Address,
-    private readonly options: LaneOptions,
+    private readonly options: ConnectionOptions,
   ) {}
 
   /** Resolves when there is a connection, the one there was or a new one. Rejects with `NO_DAEMON` or `FILES`. */

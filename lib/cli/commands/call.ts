@@ -2,16 +2,19 @@
  * `call` and `ping`: a request out, what it answers to stdout and stderr, an exit code. How it
  * reaches the middleware, through a daemon or without one, is the {@link Exchange} it is given.
  */
-import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
+import { readSync } from 'node:fs';
+import { MidcltError, systemReason } from '../../errors.js';
+import { textOf } from '../../json/check.js';
 import { stringOf } from '../../json/members.js';
+import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
 import { Command, type ProgressFrame } from '../../protocol/frames.js';
-import type { Arguments } from '../args/arguments.js';
+import { errorForPerson, slipText } from '../../text/for-person.js';
 import { ownCommand, type OwnOptions } from '../../text/own-command.js';
-import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
-import { paramsText } from './params.js';
-import type { ProgressView } from '../output/progress.js';
-import { errorForPerson } from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/result.js';
+import { pause } from '../../timer.js';
+import type { Arguments } from '../args/arguments.js';
+import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
+import type { ProgressView } from '../output/progress.js';
 
 /** What the command line asks for, before it is a line or a request. */
 export interface Outbound {
@@ -25,7 +28,7 @@ export interface Outbound {
 }
 
 /** A call, and how to print it. */
-export type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
+type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
   Pick<Outbound, 'method' | 'params'> &
   OwnOptions;
 
@@ -115,13 +118,13 @@ export async function runPing(
   return 0;
 }
 
-/** What has been heard of a job. */
+/** What progress frames have told of a job. */
 interface Known {
   jobId: number | null;
   abortable: boolean | null;
 }
 
-/** What becomes of a job that is not waited for any more, and what to do about it. */
+/** Says that the job goes on although nobody waits for it, and how to end it. */
 function interruption({ jobId, abortable }: Known, options: OwnOptions): string {
   if (jobId === null) return 'Interrupted. If the job was started, it is not ended by this';
   const text = `Interrupted. Job ${jobId} goes on at the server`;
@@ -134,7 +137,7 @@ function interruption({ jobId, abortable }: Known, options: OwnOptions): string 
   return `${text}; '${abort}' ends it${condition}`;
 }
 
-/** Says something before a signal ends this process as if nobody had caught it. Returns what undoes it. */
+/** Calls `say` before SIGINT or SIGTERM ends this process as it does by default. Returns what undoes this. */
 function onSignal(say: () => void): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const onOne = (signal: NodeJS.Signals) => {
@@ -149,7 +152,7 @@ function onSignal(say: () => void): () => void {
   return forget;
 }
 
-/** An error's text for a terminal. A timeout that is not known here is the daemon's, and has passed. */
+/** An error's text for a terminal. A call without `-t` had the daemon's timeout: the time it took stands for that. */
 function forPerson(
   error: string,
   { method, timeout }: Pick<PrintedCall, 'method' | 'timeout'>,
@@ -184,4 +187,51 @@ function progressView(kind: Arguments['jobPrint']): ProgressView {
     write: writeErr,
   };
   return kind === 'description' ? new DescriptionLines(out) : new ProgressBar(out, process.env);
+}
+
+const STDIN = 0;
+const CHUNK = 64 * 1024;
+
+/**
+ * Each argument that Python's parser takes as JSON is sent as it is spelled, any other as a
+ * string. `-` is all of stdin, which is read for that alone, and once. `onSlip` gets a line about each
+ * argument that looks like JSON and is not.
+ */
+export function paramsText(args: readonly string[], onSlip: (line: string) => void): string {
+  let stdin: string | null = null;
+  const texts = args.map((arg, index) => {
+    if (arg === '-') stdin ??= readStdin();
+    const text = arg === '-' ? (stdin ?? '') : arg;
+    return textOf(text, (why) => {
+      const name = `Argument ${index + 1}${arg === '-' ? ' (standard input)' : ''}`;
+      const slip = slipText(name, text, why);
+      if (slip !== null) onSlip(slip);
+    });
+  });
+  return `[${texts.join(', ')}]`;
+}
+
+function readStdin(): string {
+  const { isatty } = require('node:tty') as typeof import('node:tty');
+  if (isatty(STDIN)) {
+    throw new MidcltError(
+      'FILES',
+      'Cannot read from stdin when connected to a terminal. Pipe the input or give the argument itself',
+    );
+  }
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    try {
+      const read = readSync(STDIN, chunk);
+      if (read === 0) return Buffer.concat(chunks).toString();
+      chunks.push(chunk.subarray(0, read));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EAGAIN') {
+        throw new MidcltError('FILES', `Cannot read from stdin: ${systemReason(error)}`);
+      }
+      pause(); // somebody made the pipe non-blocking, and it is empty
+    }
+  }
 }

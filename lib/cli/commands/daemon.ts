@@ -1,16 +1,35 @@
-/** `midclt daemon`: a daemon in the foreground, or started in the background. */
+/** `midclt daemon`, in the foreground or the background; and daemons that are started, or replaced, for a call. */
+import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
 import { callTimeoutOf, compose, type CoreOptions } from '../../compose.js';
-import { isManaged as isProcessManaged, takeListenFd } from '../../daemon/service-manager.js';
-import { runDaemonProcess } from '../../daemon/run.js';
-import { MidcltError } from '../../errors.js';
-import { parseTarget, DEFAULT_URI } from '../../middleware/uri.js';
-import type { Arguments } from '../args/arguments.js';
-import { startInBackground } from './autostart.js';
 import { refuseDebugger } from '../../daemon/debugger.js';
-import { HANDOVER_FD, withBuffers, HandoverReceiver } from '../../daemon/handover.js';
-import { sayLine } from '../output/output.js';
-import { precompile } from '../precompile.js';
+import {
+  HANDOVER_FD,
+  HandoverReceiver,
+  startDetached,
+  withBuffers,
+} from '../../daemon/handover.js';
+import { runDaemonProcess } from '../../daemon/run.js';
+import {
+  isManaged as isProcessManaged,
+  isOtherManaged,
+  takeListenFd,
+} from '../../daemon/service-manager.js';
+import { MidcltError, isMidcltError } from '../../errors.js';
+import { daemonPaths } from '../../files/paths.js';
+import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
+import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
+import { sendStop } from '../../protocol/client.js';
+import { DEFAULT_CALL_TIMEOUT, VERSION } from '../../protocol/frames.js';
+import type { StatusReport } from '../../protocol/status.js';
+import { isOlder } from '../../protocol/version.js';
+import { ownCommand } from '../../text/own-command.js';
+import type { Arguments } from '../args/arguments.js';
+import { load } from '../compiled.js';
+import { isTerminal, sayLine } from '../output/output.js';
+import { look } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
@@ -34,14 +53,14 @@ export async function daemonCommand(args: Arguments): Promise<number> {
 }
 
 /**
- * Node takes its time to end by itself, and closes its sockets first: for who waits for the end of a
- * connection the daemon would be gone before its process is.
+ * Ends the process at once. By itself Node would close its sockets and end a while later: a client that waits for
+ * the end of its connection would find the process still running.
  */
 function exit(): never {
   process.exit(0);
 }
 
-/** Nobody looks at the output of this process: its starter is told over the pipe. */
+/** Nobody sees the output of this process: it tells its starter over the pipe. */
 async function startedInBackground(args: Arguments): Promise<number> {
   if (args.handoverFd !== HANDOVER_FD) {
     throw new MidcltError('REQUEST', '--handover-fd is for this program alone');
@@ -121,4 +140,134 @@ function announce(logFile: string | null): void {
 function print(text: string): void {
   process.stdout.on('error', () => undefined); // nobody has to read this
   process.stdout.write(text);
+}
+
+/**
+ * Starts a daemon for a call that found none; `missing` is that call's error. Resolves when a daemon accepts
+ * connections, whoever started it. Rejects with `missing` if a login is needed and nobody can be asked for it,
+ * else with the reason why none has started.
+ */
+export async function startForCall(args: Arguments, missing: MidcltError): Promise<void> {
+  if (!canLogIn(args) && !canAsk(args)) throw missing;
+  try {
+    await start(args, DEFAULT_CALL_TIMEOUT);
+  } catch (error) {
+    if (!isMidcltError(error)) throw error;
+    if (error.code === 'RUNNING') return; // somebody else was faster
+    if (error.code === 'CONNECT' && args.uri === null) {
+      // No TrueNAS here at all: what the Python client says, and why.
+      throw new MidcltError('NO_DAEMON', `${missing.message}\n${error.message}`);
+    }
+    const text = `No daemon is running, and none could be started: ${error.message}`;
+    throw new MidcltError(error.code, text);
+  }
+}
+
+/** The outcome of `daemon --detach`: a new daemon and its log file (null: stderr), or the one that runs already. */
+export type Started =
+  | { readonly kind: 'started'; readonly logFile: string | null }
+  | { readonly kind: 'running'; readonly who: string };
+
+/** Asks for no login if a daemon runs already. Rejects if that one can't be used. */
+async function startInBackground(args: Arguments): Promise<Started> {
+  const running = await runningOf(args);
+  if (running) return running;
+  try {
+    return { kind: 'started', logFile: await start(args, callTimeoutOf(process.env)) };
+  } catch (error) {
+    if (!isMidcltError(error) || error.code !== 'RUNNING') throw error;
+    const winner = await runningOf(args); // somebody else was faster
+    if (winner) return winner;
+    throw error;
+  }
+}
+
+async function runningOf(args: Arguments): Promise<Started | null> {
+  const { uri, username, insecure } = args;
+  const { state, socket, pid, problem, report } = await look(daemonPaths(uri, username));
+  if (state === 'gone') return null;
+  const who = `${pid === null ? '' : ` (pid ${pid})`} at ${socket}`;
+  if (state === 'unusable') throw new MidcltError('FILES', problem ?? state);
+  const isOther = (report?.middleware.insecure ?? insecure) !== insecure;
+  if (state !== 'hung' && !(isOther && /^wss:/i.test(uri ?? ''))) return { kind: 'running', who };
+  const why = isOther
+    ? `It was started ${insecure ? 'without' : 'with'} --insecure. End it with '${ownCommand({ uri, username }, ['daemon-stop'])}' first`
+    : problem;
+  throw new MidcltError('RUNNING', `A daemon is already running${who}. ${why}`);
+}
+
+/**
+ * Replaces the daemon that has just answered, if it is of an older version, has nothing to do, and can be started
+ * again without asking for a login. Prints nothing: the call has its answer.
+ */
+export async function replaceOlder(args: Arguments, version: string): Promise<void> {
+  if (!isOlder(version, VERSION) || !canLogIn(args)) return;
+  try {
+    const paths = daemonPaths(args.uri, args.username);
+    const { report } = await look(paths);
+    if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
+    const answer = await sendStop(paths, { ifIdle: true });
+    if (typeof answer === 'string') await startAs(args, report, paths.log);
+  } catch {
+    // it is busy or gone, or another call replaces it
+  }
+}
+
+/** Starts a daemon with the settings that the one before has told. */
+function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultLog: string) {
+  if (!settings) return start({ ...args, lifetime }, DEFAULT_CALL_TIMEOUT);
+  const { concurrency, linger, max_connections, memory, log_file, log_level, call_timeout } =
+    settings;
+  const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
+  const limits = { concurrency, linger, maxConnections: max_connections, memory };
+  return start({ ...args, lifetime, ...logs, ...limits }, call_timeout);
+}
+
+async function start(args: Arguments, callTimeout: number): Promise<string | null> {
+  const { credential, askOtp } = await toLoginTarget(args, sayLine);
+  const { uri, username, insecure, lifetime, logFile, logLevel } = args;
+  const { concurrency, linger, maxConnections, memory } = args;
+  const limits = { concurrency, linger, maxConnections, memory };
+  const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
+  return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
+}
+
+/** The daemon runs in `/`. */
+function absolute(file: string | null): string | null {
+  return file === null || file === '-' ? file : path.resolve(file);
+}
+
+/** Whether a daemon can be started without asking for a login. */
+function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments): boolean {
+  if (parseTarget(uri ?? DEFAULT_URI).scheme === 'ws+unix' && !username) return true;
+  if (apiKey !== null) return true;
+  const hasPassword = Boolean(password) || (passwordFile !== null && passwordFile !== '-');
+  return Boolean(username) && hasPassword;
+}
+
+/** Whether somebody at a terminal can be asked for the password. */
+function canAsk({ username, passwordFile }: Arguments): boolean {
+  return Boolean(username) && passwordFile === null && isTerminal() && isTerminalThere();
+}
+
+/**
+ * Compiles the bundle of `-d call` for the next calls, if the program was installed under another Node than this one.
+ * It does so in the background and prints nothing, since calls work without. A program that others own stays as it is.
+ */
+export function precompile(): void {
+  try {
+    if (load(path.join(__dirname, 'thin.js')).wasCompiled) return;
+    accessSync(__dirname, constants.W_OK);
+  } catch {
+    return;
+  }
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [path.join(__dirname, 'precompile.js')], {
+    detached: true,
+    cwd: '/',
+    stdio: 'ignore',
+    env: { PATH, HOME },
+  });
+  child.on('error', () => undefined);
+  child.unref();
 }

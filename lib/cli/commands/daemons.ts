@@ -1,11 +1,192 @@
-/** What is known of the daemons of this user: asked of each, and all asked at once. */
+/**
+ * The commands that look at daemons: `daemon-status`, `daemon-list`, `daemon-log`, `daemon-stop --all`. And what a
+ * call or `daemon-stop` says of them on stderr.
+ */
 import fs from 'node:fs';
-import { askStatus, isListening, type Address } from '../../protocol/client.js';
-import { asMidcltError, publicText } from '../../errors.js';
-import { getDaemonDir } from '../../files/paths.js';
+import { isatty } from 'node:tty';
+import { LogPrinter } from '../../daemon/log/line.js';
+import { followLog, lastLines } from '../../daemon/log/reader.js';
+import { MidcltError, asMidcltError, publicText, systemReason } from '../../errors.js';
+import { daemonPaths, getDaemonDir } from '../../files/paths.js';
 import { pidBeside } from '../../files/pid.js';
+import { askStatus, isListening, sendStop, type Address } from '../../protocol/client.js';
 import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
+import { ownCommand } from '../../text/own-command.js';
+import { stripControls } from '../../text/terminal.js';
+import type { Arguments } from '../args/arguments.js';
+import { sayError, sayLine, writeOut } from '../output/output.js';
+
+/** `daemon-status`. Returns the exit code: 0 if the daemon runs and answers, else 1. */
+export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {
+  const daemon = await look(daemonPaths(uri, username));
+  const { state, report, problem, pid } = daemon;
+  if (report) {
+    print(json ? [JSON.stringify(report)] : table(report));
+    return 0;
+  }
+  if (state === 'gone') {
+    sayLine('No daemon is currently running');
+    return 1;
+  }
+  if (state === 'foreign') {
+    const who = pid === null ? '' : ` (pid ${pid})`;
+    sayLine(`A daemon is running${who} that does not tell its status, as the Python one`);
+    return 1;
+  }
+  sayLine(`Error: ${problem ?? state}`);
+  return 1;
+}
+
+/** `daemon-list`. Returns the exit code: 0, also when there are none. */
+export async function daemonList({ json }: Arguments): Promise<number> {
+  const daemons = await lookAround();
+  if (json) {
+    print(daemons.map((daemon) => JSON.stringify(entryOf(daemon))));
+    return 0;
+  }
+  const rows = daemons.map(rowOf);
+  if (rows.length > 0) print(aligned([['PID', 'STATE', 'UPTIME', 'USER', 'URI'], ...rows]));
+  for (const { problem } of daemons) if (problem !== null) sayLine(problem);
+  return 0;
+}
+
+function table(report: StatusReport): string[] {
+  const { middleware, calls, jobs } = report;
+  const { latency } = calls;
+  const again = middleware.can_log_in_again
+    ? []
+    : [['', 'it cannot log in again: the one-time code is spent']];
+  const lines = [
+    ['pid', `${report.pid}`],
+    ['version', report.version],
+    ['uptime', duration(report.uptime)],
+    ['URI', middleware.uri],
+    ...(middleware.insecure ? [['', "the server's certificate is NOT verified (--insecure)"]] : []),
+    ['user', report.username ?? '-'],
+    ...(middleware.api_key ? [['API key', `number ${middleware.api_key}`]] : []),
+    ['state', report.phase === 'accepting' ? 'accepting calls' : report.phase],
+    ['middleware', `${middleware.state} since ${middleware.since}`],
+    ...again,
+    ['last error', middleware.last_error ?? '-'],
+    ['logins', `${middleware.logins}, reconnects ${middleware.reconnects}`],
+    ['calls', `${calls.served} served, ${calls.failed} failed`],
+    ['now', `${calls.in_flight} in flight, ${calls.queued} queued, ${jobs.followed} jobs followed`],
+    ['clients', `${report.clients}`],
+    [
+      'latency',
+      latency ? `p50 ${latency.p50} ms, p90 ${latency.p90} ms, p99 ${latency.p99} ms` : '-',
+    ],
+    ['memory', `${Math.round(report.memory / 1024 / 1024)} MB`],
+    [
+      'ends',
+      report.lifetime > 0 ? `after ${report.lifetime} s without a call` : 'when it is told to',
+    ],
+  ];
+  return aligned(lines);
+}
+
+function rowOf({ socket, pid, state, report }: Daemon): string[] {
+  const name = /daemon-(.+)\.sock$/.exec(socket)?.[1] ?? socket;
+  const uri = report ? (report.uri ?? 'local') : name;
+  return [
+    report ? `${report.pid}` : `${pid ?? '-'}`,
+    report?.middleware.state ?? state,
+    report ? duration(report.uptime) : '-',
+    report?.username ?? '-',
+    uri,
+  ];
+}
+
+function entryOf({ socket, pid, state, report, problem }: Daemon): object {
+  return { socket, pid, state, problem, status: report };
+}
+
+/** Columns two blanks apart. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function duration(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const clock = new Date((seconds % 86_400) * 1000).toISOString().slice(11, 19);
+  return days > 0 ? `${days}d ${clock}` : clock;
+}
+
+/** Without control characters: what a daemon says may come from a server. */
+function print(lines: readonly string[]): void {
+  if (lines.length > 0)
+    writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '')).join('\n')}\n`));
+}
+
+const STDOUT = 1;
+
+/** `daemon-log`. Returns the exit code, 0; with `--follow` it never resolves. Throws `FILES` or `BROKEN_PIPE`. */
+export async function daemonLog(args: Arguments): Promise<number> {
+  const { uri, username, lines, follow, json } = args;
+  const path = daemonPaths(uri, username).log;
+  const printer = new LogPrinter({ json, isTerminal: isatty(STDOUT) });
+  const print = (found: readonly Buffer[]) => {
+    const text = found.map((line) => printer.print(line));
+    if (text.length > 0) writeOut(Buffer.concat(text));
+  };
+  const descriptor = open(path, args);
+  const { lines: last, end } = lastLines(path, descriptor, lines, !follow);
+  print(last);
+  if (follow) await followLog(path, descriptor, end, print);
+  fs.closeSync(descriptor);
+  return 0;
+}
+
+function open(path: string, { uri }: Arguments): number {
+  try {
+    // O_NONBLOCK, because to open a pipe would wait for its other end.
+    const descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    if (fs.fstatSync(descriptor).isFile()) return descriptor;
+    fs.closeSync(descriptor);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const whose = uri === null ? '' : ' for this URI and user';
+    const hint = isMissing ? `. No daemon ran${whose}, or it logs elsewhere (--log-file)` : '';
+    throw new MidcltError('FILES', `Cannot read the log ${path}: ${systemReason(error)}${hint}`);
+  }
+  throw new MidcltError('FILES', `The log ${path} is no regular file`);
+}
+
+/** `daemon-stop --all`. Returns the exit code: 0 if all have ended; 1 if there were none, or one did not end. */
+export async function stopAll(): Promise<number> {
+  const daemons = (await lookAround()).filter(({ state }) => state !== 'gone');
+  if (daemons.length === 0) {
+    sayLine('No daemon is currently running');
+    return 1;
+  }
+  const stopped = await Promise.all(daemons.map(stop));
+  return stopped.every(Boolean) ? 0 : 1;
+}
+
+async function stop({ address, socket, pid, problem }: Daemon): Promise<boolean> {
+  if (problem !== null) {
+    sayLine(`Error: ${problem}`);
+    return false;
+  }
+  const who = pid === null ? socket : `pid ${pid}`;
+  try {
+    const answer = await sendStop(address);
+    const isStopped = typeof answer === 'string';
+    sayLine(`${isStopped ? answer : `Error stopping daemon: ${answer.error}`} (${who})`);
+    return isStopped;
+  } catch (error) {
+    if (asMidcltError(error).code === 'NO_DAEMON') return true; // it has just gone
+    sayError(error);
+    return false;
+  }
+}
 
 /** Milliseconds for an answer, so that the commands end within two seconds. */
 const PATIENCE = 1500;
@@ -22,7 +203,7 @@ export interface Daemon {
   readonly problem: string | null;
 }
 
-/** Never rejects. */
+/** Asks a daemon for its status. Never rejects. */
 export async function look(address: Address): Promise<Daemon> {
   const { socket } = address;
   const pid = pidBeside(socket);
@@ -55,9 +236,48 @@ export async function look(address: Address): Promise<Daemon> {
 }
 
 /** All that have a socket in the directory, by name. */
-export function lookAround(): Promise<Daemon[]> {
+function lookAround(): Promise<Daemon[]> {
   const directory = getDaemonDir();
   const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
   const sockets = names.filter((name) => /^daemon-[^/]+\.sock$/.test(name)).sort();
   return Promise.all(sockets.map((name) => look({ directory, socket: `${directory}/${name}` })));
+}
+
+/**
+ * Says why a call waits, if its daemon has no connection to the middleware. `isOver` tells whether the answer has come
+ * meanwhile. Never rejects: if the daemon answers nonsense, the call itself says so.
+ */
+export async function sayWhyDaemonWaits(address: Address, isOver: () => boolean): Promise<void> {
+  const { report } = await look(address);
+  const middleware = (report as Partial<StatusReport> | null)?.middleware;
+  if (!middleware || isOver()) return;
+  const { uri, state, last_error } = middleware;
+  if (state !== 'ready')
+    sayLine(`Waiting for ${hostOf(uri)}: ${reasonOf(uri, last_error ?? state)}`);
+}
+
+/** The host of a URI; of a Unix socket the URI itself. */
+export function hostOf(uri: string): string {
+  return /^wss?:\/\/([^/?]+)/.exec(uri)?.[1] ?? uri;
+}
+
+/** An error's text without the URI, which the line names already. */
+function reasonOf(uri: string, error: unknown): string {
+  return String(error)
+    .replace(`Cannot connect to ${uri}: `, '')
+    .replace(`Connection to ${uri} lost`, 'connection lost');
+}
+
+type DaemonName = Pick<Arguments, 'uri' | 'username'>;
+
+/** Says how to stop the daemons of the same URI and another user; without a URI, any that there is. */
+export async function sayNearMatches(asked: DaemonName): Promise<void> {
+  for (const { report } of await lookAround()) {
+    if (!report || (asked.uri && report.uri !== asked.uri)) continue;
+    const { uri, username } = report;
+    const whose = [...(username ? [username] : []), uri ?? 'the local middleware'].join(' at ');
+    sayLine(
+      `There is one for ${whose}; '${ownCommand({ uri, username }, ['daemon-stop'])}' stops it`,
+    );
+  }
 }

@@ -1,19 +1,20 @@
-/** Without a daemon: the same session in this process, for one command. */
-import { callTimeoutOf, compose, type Core } from '../../compose.js';
+/** Without a daemon: `call`, `ping` and `subscribe` over a session in this process, for one command. */
 import type { CallMembers } from '../../commands/call.js';
 import type { PingMembers } from '../../commands/ping.js';
-import { MidcltError } from '../../errors.js';
+import { callTimeoutOf, compose, type Core } from '../../compose.js';
+import { MidcltError, asMidcltError, isMidcltError } from '../../errors.js';
+import { onOneLine } from '../../json/members.js';
 import { noLog } from '../../logger.js';
-import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
-import type { Arguments } from '../args/arguments.js';
-import { runCall, runPing, type Exchange, type Outbound } from './call.js';
-import { sayLine } from '../output/output.js';
-import { tellAfterSilence } from './silent-second.js';
-import { sayNotConnected } from './notices.js';
-import { after } from '../../timer.js';
 import { toLoginTarget } from '../../login/target.js';
+import { errorFrame } from '../../protocol/error-frame.js';
+import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
+import { after } from '../../timer.js';
+import type { Arguments } from '../args/arguments.js';
+import { printErrorFrame, sayLine, tellAfterSilence, writeOut } from '../output/output.js';
+import { runCall, runPing, type Exchange, type Outbound } from './call.js';
+import { hostOf } from './daemons.js';
 
-/** A timeout that several things share, one after the other; what a person takes to type is not counted. */
+/** One timeout for connection, login and call together. It stands still while a person types. */
 class Stopwatch {
   private spent = 0;
   private running: { readonly since: number; readonly onEnd: () => void } | null = null;
@@ -22,7 +23,7 @@ class Stopwatch {
   /** In seconds; null: there is none. */
   constructor(readonly limit: number | null) {}
 
-  /** Seconds, a moment at least; null where there is no limit. */
+  /** The seconds that are left, at least a thousandth; null where there is no limit. */
   get left(): number | null {
     return this.limit === null ? null : Math.max(this.limit - this.spent / 1000, 0.001);
   }
@@ -38,7 +39,7 @@ class Stopwatch {
     clearTimeout(this.timer);
   }
 
-  /** Does something while it stands. */
+  /** Stops, does something, and goes on. */
   async without<T>(action: () => Promise<T>): Promise<T> {
     const onEnd = this.running?.onEnd;
     this.stop();
@@ -58,7 +59,7 @@ export function pingDirectly(args: Arguments): Promise<number> {
   return withinTimeout(args, runPing);
 }
 
-/** Whoever gives a timeout means all of it: the connection, the login and the call. */
+/** A timeout covers the connection, the login and the call. */
 function withinTimeout(
   args: Arguments,
   run: (args: Arguments, exchange: Exchange) => Promise<number>,
@@ -73,16 +74,16 @@ export async function withCore<T>(
   work: (core: Core) => Promise<T>,
   clock = new Stopwatch(null),
 ): Promise<T> {
-  const upstream = await toLoginTarget(args, sayLine);
+  const login = await toLoginTarget(args, sayLine);
   const core = compose({
-    ...upstream,
-    askOtp: (attempt) => clock.without(() => upstream.askOtp(attempt)),
+    ...login,
+    askOtp: (attempt) => clock.without(() => login.askOtp(attempt)),
     concurrency: DEFAULT_CONCURRENCY,
     callTimeout: callTimeoutOf(process.env),
     log: noLog,
   });
   await tellAfterSilence(
-    () => open(core, upstream.target.uri, clock),
+    () => open(core, login.target.uri, clock),
     () => {
       sayNotConnected(core);
     },
@@ -92,6 +93,12 @@ export async function withCore<T>(
   } finally {
     core.connection.close();
   }
+}
+
+/** Says that there is no connection yet. Says nothing during a login, which may be asking for a code. */
+function sayNotConnected(core: Core): void {
+  const { uri, state } = core.report().middleware;
+  if (state === 'connecting') sayLine(`Waiting for ${hostOf(uri)}: no connection yet`);
 }
 
 /** Rejects as {@link Connection.open}, or with a `TIMEOUT` that says what was waited for. */
@@ -112,7 +119,7 @@ async function open({ connection }: Core, uri: string, clock: Stopwatch): Promis
   }
 }
 
-/** A call has what the connection has left of the time; a message names all of it, as it was given. */
+/** The call gets the time that connection and login have left. */
 function exchangeOver(core: Core, clock: Stopwatch): Exchange {
   return async (outbound, listener) => {
     const request = requestOf({ ...outbound, timeout: clock.left ?? outbound.timeout });
@@ -145,4 +152,62 @@ function requestOf({
     version: null,
     insecure: null,
   };
+}
+
+const NEWLINE = Buffer.from('\n');
+
+/**
+ * Runs until the server ends the subscription (0, or 1 with its error), `-n` events have come (0)
+ * or `-t` seconds have passed (1). Returns the exit code.
+ */
+export async function subscribeCommand(args: Arguments): Promise<number> {
+  if (args.useDaemon) {
+    throw new MidcltError(
+      'UNSUPPORTED',
+      "subscribe isn't supported through the daemon; leave out -d",
+    );
+  }
+  try {
+    return await withCore(args, (core) => printEvents(core, args));
+  } catch (error) {
+    if (!isMidcltError(error) || error.code !== 'CALL') throw error;
+    printErrorFrame(errorFrame(error));
+    return 1;
+  }
+}
+
+async function printEvents({ subscriptions }: Core, args: Arguments): Promise<number> {
+  const { event, number, timeout } = args;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      let left = number !== null && number > 0 ? number : Infinity;
+      const onEvent = (params: Buffer) => {
+        if (left === 0) return;
+        left--;
+        try {
+          writeOut(Buffer.concat([onOneLine(params), NEWLINE]));
+        } catch (error) {
+          left = 0;
+          reject(asMidcltError(error));
+        }
+        if (left === 0) resolve(0);
+      };
+      const follow = async () => {
+        const patience = callTimeoutOf(process.env) * 1000;
+        const { ended } = await subscriptions.subscribe(event ?? '', onEvent, patience);
+        if (left === 0) return; // all that was asked for came before the answer
+        const expire = () => {
+          resolve(1);
+        };
+        timer = after(timeout === null ? null : timeout * 1000, expire);
+        const error = await ended;
+        if (error) throw error;
+        resolve(0);
+      };
+      follow().catch(reject);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -6,11 +6,10 @@ import { daemonPaths } from '../../files/paths.js';
 import { Command, VERSION, type ErrorFrame } from '../../protocol/frames.js';
 import type { Arguments } from '../args/arguments.js';
 import type { Exchange, Outbound } from './call.js';
-import { isTerminal, sayLine } from '../output/output.js';
-import { hearing, tellAfterSilence } from './silent-second.js';
+import { hearing, isTerminal, sayLine, tellAfterSilence } from '../output/output.js';
 import { startCommand, type OwnOptions } from '../../text/own-command.js';
 
-/** With the daemon that there is. */
+/** Asks the daemon that runs, and starts none. */
 export function daemonExchange(options: OwnOptions): Exchange {
   const address = daemonAddress(options);
   const { uri, insecure } = options;
@@ -22,18 +21,18 @@ export function daemonExchange(options: OwnOptions): Exchange {
     );
 }
 
-/** Where the daemon of these options is, and what to tell who finds none there. */
+/** The daemon's socket, and the command that starts it, for the error that there is none. */
 export function daemonAddress(options: OwnOptions): Address {
   const { socket, directory } = daemonPaths(options.uri, options.username);
   return { socket, directory, startCommand: startCommand(options) };
 }
 
-/** For a server with a certificate: whether the daemon may do without verifying it, as a member behind others. */
+/** A member that says whether the daemon may leave the server's certificate unverified; nothing unless it has one. */
 export function verificationMember(uri: string | null, insecure: boolean): string {
   return /^wss:/i.test(uri ?? '') ? `,"insecure":${insecure}` : '';
 }
 
-/** With a daemon that is started where there is none, and replaced where it is outdated. */
+/** Asks the daemon. Starts one if there is none, and replaces one of an older version. */
 export function anyDaemonExchange(args: Arguments): Exchange {
   const exchange = daemonExchange(args);
   return async (outbound, listener) => {
@@ -45,10 +44,10 @@ export function anyDaemonExchange(args: Arguments): Exchange {
   };
 }
 
-/** Times a daemon is looked for: one may end just when it is found. */
+/** How often a daemon is started and asked again: one may end just when it is found. */
 const ATTEMPTS = 5;
 
-/** Makes the attempt; if there is no daemon, starts one, where it may, and makes it again. */
+/** Makes the attempt. If there is no daemon, starts one, unless it may not, and makes the attempt again. */
 export async function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promise<T> {
   for (let left = ATTEMPTS; ; left--) {
     try {

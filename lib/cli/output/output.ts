@@ -1,13 +1,14 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import { writeSync } from 'node:fs';
-import { isMidcltError, MidcltError, publicText, systemReason } from '../../errors.js';
+import { MidcltError, isMidcltError, publicText, systemReason } from '../../errors.js';
+import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/error.js';
-import { pause } from '../../timer.js';
 import { stripControls } from '../../text/terminal.js';
+import { pause } from '../../timer.js';
 
 export const SUCCESS = 0;
-export const FAILURE = 1;
+const FAILURE = 1;
 export const USAGE = 2;
 
 const STDOUT = 1;
@@ -35,7 +36,7 @@ export function sayLine(line: string): void {
   say(`${line}\n`);
 }
 
-/** An error of ours, or a stranger's, in one line; where it came from only for who asks for that. */
+/** Prints an error in one line; with MIDCLT_DEBUG also where it came from. */
 export function sayError(error: unknown): void {
   sayLine(`Error: ${publicText(error)}`);
   if (process.env.MIDCLT_DEBUG && error instanceof Error) {
@@ -87,4 +88,42 @@ function writeAll(descriptor: number, data: Buffer): void {
       pause();
     }
   }
+}
+
+/** Milliseconds without a sign of the answer. */
+const SILENCE = 1000;
+
+/** Does the work. If nothing is heard for a second and stderr is a terminal, calls `tell` once. It loads nothing. */
+export async function tellAfterSilence<T>(
+  work: (heard: () => void) => Promise<T>,
+  tell: (isOver: () => boolean) => void,
+): Promise<T> {
+  let isOver = false;
+  const timer = setTimeout(() => {
+    if (isTerminal()) tell(() => isOver);
+  }, SILENCE);
+  const heard = () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+  try {
+    return await work(heard);
+  } finally {
+    heard();
+  }
+}
+
+/** A listener that calls `heard` before the first that it hears. */
+export function hearing(listener: AnswerListener, heard: () => void): AnswerListener {
+  return {
+    ...listener,
+    progress(frame) {
+      heard();
+      listener.progress(frame);
+    },
+    result(piece) {
+      heard();
+      listener.result(piece);
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { FrameCutter, type Piece } from '../../../../lib/protocol/frame-cutter.js';
-import { Order, type Place, type Sink } from '../../../../lib/cli/batch/reorder-buffer.js';
+import { ReorderBuffer, type Place, type Sink } from '../../../../lib/cli/batch/output.js';
 import { seededRandom } from '../../../support/random-json.js';
 
 /** A sink that is full above `capacity` bytes until somebody drains it. */
@@ -42,7 +42,7 @@ async function settled(promise: Promise<unknown> | null): Promise<boolean> {
 
 t.test('answers come out in the order of their places, the first as it comes', async (t) => {
   const sink = new Basin();
-  const order = new Order(sink, { places: 10, bytes: 100 });
+  const order = new ReorderBuffer(sink, { places: 10, bytes: 100 });
   const [a, b, c] = [order.take(), order.take(), order.take()];
   c.push(Buffer.from('c'));
   c.end();
@@ -61,7 +61,7 @@ t.test('answers come out in the order of their places, the first as it comes', a
 });
 
 t.test('the window is bounded in places', async (t) => {
-  const order = new Order(new Basin(), { places: 2, bytes: 100 });
+  const order = new ReorderBuffer(new Basin(), { places: 2, bytes: 100 });
   const first = order.take();
   t.ok(await settled(order.room()));
   const second = order.take();
@@ -73,7 +73,7 @@ t.test('the window is bounded in places', async (t) => {
 });
 
 t.test('the window is bounded in bytes; its head never waits for the others', async (t) => {
-  const order = new Order(new Basin(), { places: 10, bytes: 3 });
+  const order = new ReorderBuffer(new Basin(), { places: 10, bytes: 3 });
   const [head, second, third] = [order.take(), order.take(), order.take()];
   t.equal(second.push(Buffer.from('xx')), null);
   const blocked = third.push(Buffer.from('xx'));
@@ -90,7 +90,7 @@ t.test('the window is bounded in bytes; its head never waits for the others', as
 
 t.test('a full sink stops the head and lets no other begin', async (t) => {
   const sink = new Basin(3);
-  const order = new Order(sink, { places: 10, bytes: 100 });
+  const order = new ReorderBuffer(sink, { places: 10, bytes: 100 });
   const head = order.take();
   const blocked = head.push(Buffer.from('xxxx'));
   const room = order.room();
@@ -102,7 +102,7 @@ t.test('a full sink stops the head and lets no other begin', async (t) => {
 });
 
 t.test('a place that ends while it waits leaves nobody waiting', async (t) => {
-  const order = new Order(new Basin(), { places: 10, bytes: 1 });
+  const order = new ReorderBuffer(new Basin(), { places: 10, bytes: 1 });
   order.take();
   const second = order.take();
   const blocked = second.push(Buffer.from('xx'));
@@ -116,7 +116,7 @@ t.test('any schedule gives every answer once, whole and in order, within the bou
   t.comment(`MIDCLT_TEST_SEED=${seed}`);
   const limits = { places: 7, bytes: 50 };
   const sink = new Basin(30);
-  const order = new Order(sink, limits);
+  const order = new ReorderBuffer(sink, limits);
   const total = 2000;
   const expected: string[] = [];
   let open = 0;
