@@ -81,14 +81,14 @@ export class Client {
     const { toLoginTarget } = require('../login/target.js') as typeof import('../login/target.js');
     const logs = new Set<Log>();
     const login = { uri, username, password, apiKey, plain, force };
-    const upstream = await toLoginTarget(
+    const target = await toLoginTarget(
       { ...login, passwordFile: null, otp: null, insecure, noChannelBinding: !channelBinding },
       (line) => {
         process.emitWarning(line.replace(/^Warning: /, ''));
       },
     );
     const core = compose({
-      ...upstream,
+      ...target,
       askOtp: askOnce(otp),
       concurrency,
       callTimeout: callTimeout ?? callTimeoutOf(process.env),

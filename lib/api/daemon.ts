@@ -65,7 +65,7 @@ export async function runDaemon(
   const { runDaemonProcess } = require('../daemon/run.js') as typeof import('../daemon/run.js');
   let unhook = (): void => undefined;
   await runDaemonProcess({
-    upstream: {
+    provider: {
       core(log) {
         logs.add(log);
         unhook = () => logs.delete(log);

@@ -1,5 +1,4 @@
 /** Where a daemon's files are, and what is left of a dead one's. */
-import { ensurePrivateDirectory } from '../daemon/files.js';
 import {
   daemonPaths,
   getDaemonDir as directory,
@@ -24,7 +23,7 @@ export function getDaemonIdentifier(
  */
 export function getDaemonDir(): string {
   const found = directory();
-  ensurePrivateDirectory(found);
+  files().ensurePrivateDirectory(found);
   return found;
 }
 
@@ -56,6 +55,9 @@ export async function cleanupStaleFiles(
   uri: string | null = null,
   username: string | null = null,
 ): Promise<boolean> {
-  const { reclaim } = require('../daemon/stale.js') as typeof import('../daemon/stale.js');
-  return reclaim(daemonPaths(uri, username));
+  return files().reclaim(daemonPaths(uri, username));
+}
+
+function files(): typeof import('../daemon/files.js') {
+  return require('../daemon/files.js') as typeof import('../daemon/files.js');
 }

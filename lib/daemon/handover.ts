@@ -1,26 +1,26 @@
 /**
  * How a daemon is started in the background: another process of this program, in a session of its
  * own, with nothing of the terminal. What it needs goes over a pipe, since others could read its
- * arguments and its environment; what comes of it comes back over the same pipe.
+ * arguments and its environment. Over the same pipe it reports that it is ready, or why not.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
+import inspector from 'node:inspector';
 import net from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import ndjson from 'ndjson';
-import { isMidcltError, MidcltError, systemReason, type ErrorCode } from '../errors.js';
+import { MidcltError, isMidcltError, systemReason, type ErrorCode } from '../errors.js';
 import type { Level } from '../logger.js';
+import { OWN_VARIABLES } from '../login/variables.js';
 import type { Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
-import { unexposed } from './debugger.js';
-import { OWN_VARIABLES } from '../login/variables.js';
 
 /** The file descriptor of the pipe in the new process. */
 export const HANDOVER_FD = 3;
 
-/** What the daemon is to be. Secrets included: it is never written anywhere. */
-export interface Handover {
+/** The daemon's settings and its login, secrets included: they are never written to a file. */
+interface Handover {
   readonly uri: string | null;
   readonly username: string | null;
   readonly insecure: boolean;
@@ -58,7 +58,7 @@ export async function startDetached(
   askOtp: AskOtp | null,
 ): Promise<string | null> {
   const child = spawnDaemon();
-  // Without a descriptor left there are none; the 'error' tells why.
+  // If no descriptor was left there is no pipe; the 'error' event tells why.
   const { stdio } = child as { stdio?: ChildProcess['stdio'] };
   const pipe = stdio?.[HANDOVER_FD] as Duplex | undefined;
   try {
@@ -97,7 +97,7 @@ export async function startDetached(
   }
 }
 
-/** Only a shell can say that the daemon, which knows a password, is to leave no core dump; it becomes the daemon. */
+/** A shell sets the limit by which the daemon, which knows a password, leaves no core dump. Then it becomes the daemon. */
 const SHELL = '/bin/sh';
 const WITHOUT_CORE = 'ulimit -c 0; exec "$@"';
 
@@ -120,7 +120,7 @@ function spawnDaemon(): ChildProcess {
   });
 }
 
-/** The new process's end of the pipe: receives what the daemon is to be, and reports what becomes of it. */
+/** The new process's end of the pipe: receives the settings, and reports what becomes of the daemon. */
 export class HandoverReceiver {
   private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
   private readonly lines = this.socket.pipe(ndjson.parse());
@@ -129,7 +129,7 @@ export class HandoverReceiver {
 
   constructor() {
     closeInherited();
-    // A daemon that serves does not need who started it; one that does not yet is not wanted any more.
+    // A daemon that serves does not need its starter. One that does not serve yet ends with it.
     this.socket.once('close', () => {
       if (!this.isReady) this.leaving.abort();
     });
@@ -201,7 +201,7 @@ export function withBuffers(credential: Credential | null): Credential | null {
   };
 }
 
-/** Paths that Node reads, which the daemon, in `/`, would look for elsewhere. */
+/** Variables that hold paths. They are made absolute, since the daemon runs in `/`. */
 const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -215,8 +215,8 @@ function inherited(name: string, value: string): string {
 }
 
 /**
- * Closes what this process has inherited beside its own: a lock that the caller holds on a descriptor
- * would be held for as long as the daemon runs. What Node opens itself is closed on exec.
+ * Closes the descriptors that this process has inherited: a lock that the caller holds on one would be held for as
+ * long as the daemon runs. Those that Node has opened itself are told by a flag: they are closed on exec.
  */
 function closeInherited(): void {
   const CLOSE_ON_EXEC = 0o2000000;
@@ -229,7 +229,34 @@ function closeInherited(): void {
       const flags = parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '', 8);
       if ((flags & CLOSE_ON_EXEC) === 0) fs.closeSync(descriptor);
     } catch {
-      // it was there for the reading of this list
+      // it was open only to read this list
     }
   }
+}
+
+/*
+ * Any user of the machine may connect to a debugger's port and run code in the process. `bin/midclt.ts` takes SIGUSR1,
+ * by which Node opens the port. Options can still open it, and so can the signal before it is taken.
+ */
+
+/** Options of Node that open a debugger's port, or write what is in memory to a file. */
+const EXPOSING = /^"?--(?:inspect|debug-port|heapsnapshot-|abort-on-uncaught-exception)/;
+const ASKED = /--inspect/;
+
+/** Throws if a debugger could connect to this process, unless its user asked for that. */
+export function refuseDebugger({ isAllowed }: { readonly isAllowed: boolean }): void {
+  if (inspector.url() === undefined) return;
+  const { execArgv, env } = process;
+  if (isAllowed && [...execArgv, env.NODE_OPTIONS ?? ''].some((each) => ASKED.test(each))) return;
+  throw new MidcltError(
+    'FILES',
+    'A debugger could connect to the daemon and read its login, so it was not started. ' +
+      'Something in NODE_OPTIONS, or the signal SIGUSR1, has opened the port; try again without',
+  );
+}
+
+/** The value of NODE_OPTIONS without what would expose a daemon. A quoted option may have blanks. */
+function unexposed(options: string): string {
+  const each = options.match(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g) ?? [];
+  return each.filter((option) => !EXPOSING.test(option)).join(' ');
 }

@@ -31,7 +31,7 @@ export class Lifecycle {
     return this.holds;
   }
 
-  /** Begins the idle clock; before, nothing runs out. */
+  /** Starts the idle clock. */
   start(): void {
     this.wind();
   }
@@ -64,7 +64,7 @@ export class Lifecycle {
       if (this.current === 'accepting') this.drain(signal);
       else this.abort(signal);
     };
-    // Comes twice, from the system and from the shell: the second one must not hurry it.
+    // It comes twice, from the system and from the shell. The second one must not abort.
     const onHangup = () => {
       if (hasTerminal) this.drain('SIGHUP');
     };
@@ -93,8 +93,8 @@ export class Lifecycle {
 }
 
 /**
- * The end of a daemon is made of steps, each of which is taken whatever became of those before it: if one
- * fails, the log is told, and nobody else.
+ * Takes one step of the daemon's end. Each step is taken whatever became of those before it: a failure is logged and
+ * goes no further.
  */
 export function takeStep(log: Log, step: string, take: () => void): void {
   try {

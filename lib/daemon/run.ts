@@ -12,9 +12,9 @@ import { openDaemonLog } from './log/log.js';
 import { Server } from './server.js';
 import { StartLock } from './start-lock.js';
 
-/** The connection to the middleware: opened by the daemon, or lent to it. */
-export interface Upstream {
-  /** What logs to `log` from now on. Called once, when it is known that no other daemon runs. */
+/** Provides the connection to the middleware: one that is opened for the daemon, or one that is lent to it. */
+export interface CoreProvider {
+  /** Returns a core that logs to `log` from now on. Called once, when it is known that no other daemon runs. */
   core(log: Log): Core;
   /** Resolves when calls can be made. */
   open(core: Core): Promise<void>;
@@ -23,13 +23,13 @@ export interface Upstream {
 }
 
 export interface DaemonOptions {
-  readonly upstream: Upstream;
+  readonly provider: CoreProvider;
   /** As the user gave it, for the names of the files; null is the local middleware. */
   readonly uri: string | null;
   readonly username: string | null;
   /** Seconds without work until the daemon ends; 0 is never. */
   readonly lifetime: number;
-  /** A listening socket to serve in place of one's own, which stays whose it is. */
+  /** The descriptor of a listening socket to serve in place of a new one; it stays its owner's. */
   readonly listenFd?: number | null | undefined;
   /** A service manager runs this process. */
   readonly isManaged?: boolean;
@@ -41,10 +41,10 @@ export interface DaemonOptions {
   readonly maxConnections: number;
   /** Mebibytes. */
   readonly memory: number;
-  /** Seconds; a default by itself. */
+  /** Seconds; has a default. */
   readonly lineTimeout?: number | undefined;
   readonly stderr: NodeJS.WritableStream;
-  /** Nothing else keeps this process: who waits for the daemon to be gone waits for its end. */
+  /** The process ends with the daemon, and clients that stop the daemon wait for that. */
   readonly endsProcess?: boolean;
   /** Whose SIGTERM, SIGINT and SIGHUP drain the daemon; null takes none. */
   readonly signals: NodeJS.Process | null;
@@ -88,12 +88,12 @@ interface Owned {
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
-  const { upstream, linger, maxConnections, memory, lineTimeout, lifetime, uri } = options;
+  const { provider, linger, maxConnections, memory, lineTimeout, lifetime, uri } = options;
   const { username, stderr } = options;
   const { paths, socket, lifecycle, startLock } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
-  const core = upstream.core(log);
+  const core = provider.core(log);
   const server = new Server({
     core,
     socket,
@@ -112,7 +112,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     },
   });
   try {
-    await Promise.race([upstream.open(core), lifecycle.draining]);
+    await Promise.race([provider.open(core), lifecycle.draining]);
     if (lifecycle.phase === 'accepting') {
       await server.listen();
       startLock.release(null, log);
@@ -131,14 +131,14 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
   } finally {
     server.end({ leaveKept: options.endsProcess ?? false });
     takeStep(log, 'close the connection to the middleware', () => {
-      upstream.close(core);
+      provider.close(core);
     });
     log('info', 'stopped');
     await daemonLog.close();
   }
 }
 
-/** What asks it to go from within this process. Returns what undoes it. */
+/** Drains on signals and on `abort`. Returns what undoes this. */
 function takeRequests(lifecycle: Lifecycle, { signals, abort }: DaemonOptions): () => void {
   const forgetSignals = signals ? lifecycle.takeSignals(signals, hasTerminal()) : null;
   const onAbort = () => {
@@ -153,7 +153,7 @@ function takeRequests(lifecycle: Lifecycle, { signals, abort }: DaemonOptions): 
 }
 
 /**
- * Does closing a terminal concern this process? Node sets SIGHUP back to its default as it starts, so
+ * Whether this process has a terminal, whose end concerns it then. Node sets SIGHUP back to its default as it starts, so
  * that a daemon can't see that `nohup` had it ignored; but `nohup` leaves none of the three a terminal.
  */
 function hasTerminal(): boolean {

@@ -18,7 +18,7 @@ export interface ServerOptions {
   readonly maxConnections: number;
   /** Mebibytes that requests held and results unread may take. */
   readonly memory: number;
-  /** Seconds from a request's first byte in which the whole of it must come; a default by itself. */
+  /** Seconds from a request's first byte in which the whole of it must come; has a default. */
   readonly lineTimeout?: number | undefined;
   readonly log: Log;
   /** As the user gave them, for `status`. */
@@ -62,8 +62,8 @@ export class Server {
   }
 
   /**
-   * Resolves when the server was asked to go and is done, or told to go at once. Rejects, done as
-   * well, with why the middleware refuses it or that its socket is gone.
+   * Serves until it is asked to end. Resolves when every request is answered, or when it is told to end at once.
+   * Rejects at the same moment if it had to end because the middleware refused the login or the socket was lost.
    */
   async serve(): Promise<void> {
     const { core, socket, lifecycle, log } = this.options;
@@ -71,7 +71,7 @@ export class Server {
     // From here on nobody can reach this daemon, and the next one can start.
     socket.release(log);
     lifecycle.drain('connection closed'); // if nothing else asked for it
-    // What can't be sent now is not waited for.
+    // Requests that wait for the connection get an error.
     core.connection.stopWaiting(shuttingDown());
     if (typeof reason === 'string') log('info', 'draining', { reason });
     else if (reason) log('warning', 'draining', { reason: reason.message });
@@ -115,7 +115,7 @@ export class Server {
     };
   }
 
-  /** Ends what is left of it; `leaveKept`: the process's end will end the rest. */
+  /** Ends what is left. `leaveKept`: connections that clients keep open end with the process. */
   end({ leaveKept = false } = {}): void {
     const { socket, lifecycle, log } = this.options;
     takeStep(log, 'end the connections', () => {

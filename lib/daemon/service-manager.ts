@@ -1,6 +1,6 @@
 /**
- * systemd, or whatever else runs daemons: the listening socket that it made and handed over, as
- * sd_listen_fds(3) describes it, and whether it is for it to end and start a daemon.
+ * systemd, or another service manager: the listening socket that it passes, as sd_listen_fds(3) describes it, and
+ * whether it is what starts and ends a daemon.
  */
 import fs from 'node:fs';
 import type net from 'node:net';
@@ -27,7 +27,7 @@ export function takeListenFd(env: NodeJS.ProcessEnv): number | null {
 
 /** systemd's socket: nothing is bound, published or removed but the pid file. */
 export class PassedSocket implements DaemonSocket {
-  /** Whoever connects to systemd's socket gets here, or to the next daemon. */
+  /** Never: systemd keeps the socket open, for this daemon and the next. */
   readonly lost = new Promise<never>(() => undefined);
   pidFailure: string | null = null;
   private hasPid = false;
@@ -87,7 +87,7 @@ function isSocket(descriptor: number): boolean {
   }
 }
 
-/** Is process `pid`, with its environment as it was when it was started, run by systemd, or process 1 of a container? */
+/** Whether process `pid` is run by systemd, or is process 1 of a container. `env`: its environment at its start. */
 export function isManaged(pid: number, env: NodeJS.ProcessEnv): boolean {
   const own = String(pid);
   if (pid === 1 || env.LISTEN_PID === own || env.SYSTEMD_EXEC_PID === own) return true;
@@ -95,7 +95,7 @@ export function isManaged(pid: number, env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.INVOCATION_ID) && nameOfParent(pid) === 'systemd';
 }
 
-/** The same of another process of this user; false where the system does not show it. */
+/** The same of another process of this user; false where the system does not show its environment. */
 export function isOtherManaged(pid: number): boolean {
   try {
     const entries = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');

@@ -1,20 +1,21 @@
 /** Accepts connections and keeps them: the silent ones, the open sessions, and those beyond the limit. */
+import fs from 'node:fs';
 import net from 'node:net';
+import type { Socket } from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
-import { errorFrame } from '../protocol/error-frame.js';
 import type { Log } from '../logger.js';
+import { errorFrame } from '../protocol/error-frame.js';
 import { Command } from '../protocol/frames.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
-import { peekLine, placesFor, type Places } from './admission.js';
 
 /** Milliseconds in which a client beyond the limit has to say what it wants. */
 const PATIENCE = 1000;
 /** Milliseconds a refused client has to read why; without it, its own writing would lose it the answer. */
 const REFUSAL_LINGERS = 1000;
-/** Milliseconds between two looks at clients that are not read from just now: do they still live? */
+/** Milliseconds between two checks whether clients that nobody reads from just now still live. */
 const LOOK = 1000;
-/** Milliseconds between two lines in the log about it. */
+/** Milliseconds between two lines in the log about refused connections. */
 const REFUSAL_LOGGED = 60_000;
 
 export class Sessions {
@@ -27,9 +28,9 @@ export class Sessions {
   private readonly open = new Set<Session>();
   /** Sessions so far; each one's number is its name in the log. */
   private clients = 0;
-  /** Those of the sessions that are open beyond the limit. */
+  /** Open sessions beyond the limit, which ask for the daemon's status or its end. */
   private guests = 0;
-  /** Beyond the limit, and silent so far: what refuses them at once. The oldest is first. */
+  /** Connections beyond the limit that have said nothing yet, as functions that refuse them. The oldest is first. */
   private readonly asked = new Set<() => void>();
   private readonly refused = new Set<net.Socket>();
   private readonly places: Places;
@@ -44,7 +45,7 @@ export class Sessions {
     this.places = placesFor(most);
     // Half-close after the last request is normal: what was asked is still answered.
     this.listener = net.createServer({ allowHalfOpen: true }, (socket) => {
-      socket.on('error', ignore); // a session has its own ears
+      socket.on('error', ignore); // a session listens for itself
       if (this.size - this.guests < this.places.connections) this.await(socket);
       else this.ask(socket);
     });
@@ -59,7 +60,7 @@ export class Sessions {
     return this.silent.size + this.open.size;
   }
 
-  /** Says in the log where there can be fewer connections than were wanted. */
+  /** Logs it if there can be fewer connections than were wanted. */
   tellLimit(): void {
     const { connections, descriptors } = this.places;
     if (descriptors === null) return;
@@ -74,7 +75,7 @@ export class Sessions {
     await Promise.all([...this.open].map((session) => session.drain()));
   }
 
-  /** Ends every connection at once; with `leaveKept` those kept open to the process's own end. */
+  /** Ends every connection at once. `leaveKept`: those that clients keep open end with the process. */
   destroy({ leaveKept = false } = {}): void {
     this.listener.close();
     for (const refuse of this.asked) refuse();
@@ -115,7 +116,7 @@ export class Sessions {
     });
   }
 
-  /** One beyond the limit: it is served if it wants to know how the daemon is, or to end it. */
+  /** Serves a connection beyond the limit if it asks for the daemon's status or its end, and refuses any other. */
   private ask(socket: net.Socket): void {
     const { asked, refused, places } = this;
     this.warn('too many connections, some are refused', { limit: places.connections });
@@ -138,7 +139,7 @@ export class Sessions {
     this.log('warning', event, fields);
   }
 
-  /** What it sends meanwhile is dropped: the frame is in its hands before a write of its can fail. */
+  /** Sends an error. What the client sends meanwhile is dropped, so that it has the error before a write of its fails. */
   private refuse(socket: net.Socket): void {
     const { asked, refused, places } = this;
     socket.end(Buffer.concat(encodeFrame({ frame: errorFrame(full(places)), id: null })));
@@ -176,4 +177,93 @@ function isForDaemon(line: string): boolean {
 
 function ignore(): void {
   // 'close' follows
+}
+
+/** The limit of descriptors where the system does not tell it. Node raises it to the highest that it may have. */
+const CAREFUL = 1024;
+/** Descriptors for Node itself, the middleware, the log, look-ups of a host's name. */
+const OWN = 40;
+/** Places beyond the limit of connections, at most; there are fewer where descriptors are few. */
+const MOST_REFUSED = 64;
+const MOST_GUESTS = 16;
+
+/** Bytes of a line that is looked at; what asks for the daemon's status or its end is short. */
+const LONGEST = 4096;
+const NEWLINE = 0x0a;
+
+interface Places {
+  /** Connections that are served, whatever they ask. */
+  readonly connections: number;
+  /** Beyond those: connections that ask for the daemon's status or its end. */
+  readonly guests: number;
+  /** Beyond those: connections that have said nothing yet, or are told that there is no room. */
+  readonly refused: number;
+  /** Descriptors, if they are why there are fewer connections than were wanted. */
+  readonly descriptors: number | null;
+}
+
+/** Divides the descriptors of this process; `wanted` connections, or as many as there can be. */
+function placesFor(wanted: number, descriptors = descriptorLimit()): Places {
+  const free = Math.max(0, descriptors - OWN);
+  const guests = Math.max(1, Math.min(MOST_GUESTS, Math.floor(free / 8)));
+  const refused = Math.max(1, Math.min(MOST_REFUSED, Math.floor(free / 8)));
+  const room = Math.max(1, free - guests - refused);
+  const isLess = room < wanted;
+  return {
+    connections: isLess ? room : wanted,
+    guests,
+    refused,
+    descriptors: isLess ? descriptors : null,
+  };
+}
+
+function descriptorLimit(): number {
+  try {
+    const limits = fs.readFileSync('/proc/self/limits', 'latin1');
+    const [, soft = ''] = /^Max open files +(\S+)/m.exec(limits) ?? [];
+    return soft === 'unlimited' ? Infinity : Number(soft) || CAREFUL;
+  } catch {
+    return CAREFUL;
+  }
+}
+
+/**
+ * Calls back once, with the first line that comes, which can be read from the socket still. With null if the line is
+ * too long, none comes in `patience` milliseconds, or the other side ends. Returns a function that calls back with null at once.
+ */
+function peekLine(
+  socket: Socket,
+  patience: number,
+  onLine: (line: string | null) => void,
+): () => void {
+  let head = Buffer.alloc(0);
+  const done = (line: string | null) => {
+    clearTimeout(timer);
+    socket.off('readable', onReadable);
+    socket.off('end', giveUp);
+    socket.off('close', giveUp);
+    onLine(line);
+  };
+  const giveUp = () => {
+    done(null);
+  };
+  const onReadable = () => {
+    for (let chunk; (chunk = socket.read() as Buffer | null) !== null;) {
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf(NEWLINE);
+      if (end === -1 && head.length <= LONGEST) continue;
+      if (end === -1 || end > LONGEST) {
+        giveUp();
+        return;
+      }
+      socket.unshift(head);
+      done(head.toString('utf8', 0, end));
+      return;
+    }
+  };
+  const timer = setTimeout(giveUp, patience);
+  socket.on('readable', onReadable);
+  socket.once('end', giveUp);
+  socket.once('close', giveUp);
+  return giveUp;
 }

@@ -4,7 +4,7 @@
  * Node has no flock, and a check followed by an unlink is a race. What holds:
  *  - The socket is bound at a private name and published by `link()`, which fails if the path is
  *    taken. So nobody ever replaces a daemon, and the socket is 0600 from its first instant.
- *  - A stale socket is removed by one starter only (`stale.ts`).
+ *  - A stale socket is removed by one starter only (`files.ts`).
  *  - What is removed at the end is removed only if it is still one's own.
  */
 import { randomBytes } from 'node:crypto';
@@ -16,18 +16,20 @@ import type { Log } from '../logger.js';
 import { checkSocketPath } from '../files/paths.js';
 import { SOCKET_PERMISSIONS } from '../protocol/frames.js';
 import { takeStep } from './lifecycle.js';
-import { discardFile, removeFile, writeFileDurably } from './files.js';
-import { readPid } from '../files/pid.js';
 import {
   ATTEMPTS,
+  discardFile,
   occupantOf,
+  removeFile,
   removeStale,
   retryDelay,
   sweepRemovalLocks,
+  writeFileDurably,
   type SocketPaths,
-} from './stale.js';
+} from './files.js';
+import { readPid } from '../files/pid.js';
 
-/** Looks at one's own pid file after the start, and the milliseconds between them. */
+/** How often the pid file is looked at after the start, and the milliseconds between. */
 const PID_LOOKS = 20;
 const PID_INTERVAL = 50;
 /** Connections that may wait to be accepted; the system caps it at `somaxconn`. */
@@ -162,8 +164,8 @@ export class SocketFile implements DaemonSocket {
   }
 
   /**
-   * Starters that came to nothing wrote their pid before they knew: for a while the file is
-   * looked at again, and written anew if it names another.
+   * A starter writes its pid before it knows whether it gets the path. So the file is looked at for a while, and
+   * written again if it names another process.
    */
   private guardPid(): void {
     const { pid } = this.paths;

@@ -52,7 +52,7 @@ export class StartLock {
     }
   }
 
-  /** Tells who waits for the lock of the failure, if there was one. Calling it again does nothing. */
+  /** Those that wait for the lock are told the failure, if there was one. To call it again does nothing. */
   release(failure: unknown, log = noLog): void {
     const text = isMidcltError(failure) ? JSON.stringify(failureOf(failure)) : '';
     this.gone.abort();

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { callTimeoutOf, compose, type CoreOptions } from '../../compose.js';
-import { refuseDebugger } from '../../daemon/debugger.js';
 import {
   HANDOVER_FD,
   HandoverReceiver,
+  refuseDebugger,
   startDetached,
   withBuffers,
 } from '../../daemon/handover.js';
@@ -112,7 +112,7 @@ function runDaemon(
   const { concurrency, ...rest } = settings;
   return runDaemonProcess({
     ...rest,
-    upstream: {
+    provider: {
       core: (log) => compose({ ...login, concurrency, log }),
       open: (core) => core.connection.open(),
       close(core) {

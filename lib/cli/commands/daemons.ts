@@ -4,8 +4,7 @@
  */
 import fs from 'node:fs';
 import { isatty } from 'node:tty';
-import { LogPrinter } from '../../daemon/log/line.js';
-import { followLog, lastLines } from '../../daemon/log/reader.js';
+import { LogPrinter, followLog, lastLines } from '../../daemon/log/reader.js';
 import { MidcltError, asMidcltError, publicText, systemReason } from '../../errors.js';
 import { daemonPaths, getDaemonDir } from '../../files/paths.js';
 import { pidBeside } from '../../files/pid.js';

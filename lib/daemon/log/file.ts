@@ -9,7 +9,9 @@ import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { MidcltError, systemReason } from '../../errors.js';
-import { PIPE_FLAGS } from './pipe.js';
+
+/** The flags with which something is opened that may be a pipe or a terminal: to open it waits for no reader. */
+export const PIPE_FLAGS = fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
 
 const write = promisify(fs.write);
 
@@ -59,7 +61,7 @@ export function openForLog(file: string, flags = 0): Opened {
 }
 
 /**
- * Opens the file that nobody chose: it must be a regular file of one's own, no link, for the
+ * Opens the default log file: it must be a regular file of one's own, no link, for the
  * directory may have been open to others before. Throws a `FILES` or a system error.
  */
 export function openOwnLog(file: string): Opened {
@@ -79,7 +81,7 @@ export function openOwnLog(file: string): Opened {
 export class LogFile extends Writable {
   private size: number;
   private lookedAt = performance.now();
-  /** What is missing of a line that could be written in part only. */
+  /** The rest of a line that could be written only in part. */
   private rest: Buffer = NOTHING;
   /** Lines that could not be written since the last that could. */
   private lost = 0;
@@ -231,7 +233,7 @@ function tighten({ mode }: fs.Stats, change: () => void): void {
   try {
     change();
   } catch (error) {
-    // Who chose another user's file for the log may have it.
+    // Somebody may choose another user's file for the log.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }

@@ -1,17 +1,24 @@
 /** The daemon's log: NDJSON, one event a line, in a file of its own (0600) or on stderr. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import ndjson from 'ndjson';
 import { systemReason } from '../../errors.js';
-import type { Level, Log } from '../../logger.js';
 import type { DaemonPaths } from '../../files/paths.js';
+import type { Level, Log } from '../../logger.js';
 import { ensurePrivateDirectory } from '../files.js';
-import { LogFile, openForLog, openOwnLog, reasonOf, type LogFileOptions } from './file.js';
-import { LogPipe, PIPE_FLAGS } from './pipe.js';
+import {
+  LogFile,
+  PIPE_FLAGS,
+  openForLog,
+  openOwnLog,
+  reasonOf,
+  type LogFileOptions,
+} from './file.js';
 
 export interface DaemonLog {
   readonly log: Log;
-  /** Where it goes; null is stderr. */
+  /** Where the log goes; null is stderr. */
   readonly file: string | null;
   /** Resolves when everything logged is written, or nobody takes it. */
   readonly close: () => Promise<void>;
@@ -27,7 +34,7 @@ const ROTATION: Rotation = {
   retryAfter: 1000,
 };
 
-export interface LogOptions {
+interface LogOptions {
   readonly stderr: NodeJS.WritableStream;
   /** The least level that is written. Default: `info`. */
   readonly least?: Level;
@@ -136,7 +143,7 @@ function start(file: string, options: LogOptions, open: () => Sink): DaemonLog {
   };
 }
 
-/** Resolves when `written` does, or when there is no more time for it. */
+/** Resolves when `written` does, or after {@link PATIENCE}. */
 async function inTime(written: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE)));
@@ -144,7 +151,7 @@ async function inTime(written: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** A terminal would make the whole process wait while it is stopped (Ctrl-S), so it is opened anew. */
+/** A terminal is opened again, without blocking: while it is stopped (Ctrl-S) a write would stop the process. */
 function stderrOf({ stderr }: LogOptions): Sink {
   const { isTTY } = stderr as Partial<NodeJS.WriteStream>;
   if (stderr !== process.stderr || !isTTY) return { stream: stderr, file: null };
@@ -176,4 +183,46 @@ function rotated(
     },
   });
   return { stream, file };
+}
+
+/** Milliseconds between two tries while there is no room. */
+const RETRY = 20;
+
+/**
+ * Writes a log to what has a reader: a named pipe, a terminal, another device. It never waits for that reader in a
+ * system call, not on a thread either: the process could not end before.
+ */
+class LogPipe extends Writable {
+  private timer: NodeJS.Timeout | undefined;
+
+  /** `descriptor` was opened with {@link PIPE_FLAGS} and is this stream's from now on. */
+  constructor(private readonly descriptor: number) {
+    super({ decodeStrings: true });
+  }
+
+  override _write(text: Buffer, encoding: BufferEncoding, done: (error?: Error) => void): void {
+    let written = 0;
+    try {
+      written = fs.writeSync(this.descriptor, text);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
+        done(error as Error);
+        return;
+      }
+    }
+    if (written === text.length) {
+      setImmediate(done); // a long log does not keep the process from its work
+      return;
+    }
+    this.timer = setTimeout(() => {
+      this._write(text.subarray(written), encoding, done);
+    }, RETRY).unref();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.timer);
+    fs.close(this.descriptor, () => {
+      done(error);
+    });
+  }
 }
