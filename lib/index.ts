@@ -2,38 +2,43 @@
  * The public API: the names of the Python daemon package in camelCase. Importing it does nothing and
  * loads little; ws and the streams are loaded when a client or a daemon is made.
  */
+export { Client, type CallOptions, type ClientOptions } from './api/client.js';
 export {
   callViaDaemon,
+  isDaemonRunning,
   pingViaDaemon,
+  sendToDaemon,
   stopDaemon,
   type CallViaDaemonOptions,
   type PingOptions,
-} from './api/commands.js';
-export { Client, type CallOptions, type ClientOptions } from './api/client.js';
+} from './api/daemon-client.js';
+export {
+  DaemonServer,
+  runDaemon,
+  setupDaemonLogging,
+  type DaemonLogger,
+  type DaemonServerOptions,
+  type LoggingOptions,
+  type RunDaemonOptions,
+} from './api/daemon.js';
 export {
   Command,
   DAEMON_ACCEPT_TIMEOUT,
   DAEMON_REQUEST_TIMEOUT,
   SOCKET_RECV_BUFFER_SIZE,
-} from './api/constants.js';
-export {
-  runDaemon,
-  setupDaemonLogging,
-  type DaemonLogger,
-  type LoggingOptions,
-  type RunDaemonOptions,
-} from './api/daemon.js';
-export { isDaemonRunning, sendToDaemon } from './api/daemon-client.js';
-export {
   cleanupStaleFiles,
   getDaemonDir,
   getDaemonIdentifier,
   getDaemonPidPath,
   getDaemonSocketPath,
 } from './api/paths.js';
-export type { DaemonRequest, DaemonResponse, Progress, ProgressCallback } from './api/request.js';
-export type { Params } from './api/serialize.js';
-export { DaemonServer, type DaemonServerOptions } from './api/server.js';
+export type {
+  DaemonRequest,
+  DaemonResponse,
+  Params,
+  Progress,
+  ProgressCallback,
+} from './api/request.js';
 export { ProgressBar, type ProgressOutput } from './cli/output/progress.js';
 export { MidcltError, type ErrorCode } from './errors.js';
 export { JsonText, type ValueOptions } from './json/text.js';

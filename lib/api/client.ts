@@ -10,9 +10,9 @@ import {
   jsonText,
   progressOf,
   type DaemonRequest,
+  type Params,
   type ProgressCallback,
 } from './request.js';
-import type { Params } from './serialize.js';
 
 export interface ClientOptions {
   /** `ws://HOST/api/current`, `wss://…` or `ws+unix:///PATH`; none is the middleware of this machine. */

@@ -1,4 +1,4 @@
-/** Where a daemon's files are, and what is left of a dead one's. */
+/** Where a daemon's files are, what is left of a dead one's, and the rest of the Python daemon's constants. */
 import {
   daemonPaths,
   getDaemonDir as directory,
@@ -61,3 +61,24 @@ export async function cleanupStaleFiles(
 function files(): typeof import('../daemon/files.js') {
   return require('../daemon/files.js') as typeof import('../daemon/files.js');
 }
+
+/*
+ * Constants of the Python daemon. Those that this program has a use for are where they are used: see
+ * `DAEMON_CONNECT_TIMEOUT` and `SOCKET_PERMISSIONS` in protocol/frames.ts.
+ */
+
+/**
+ * No limit. The Python client gives up a request after 300 s, also in the middle of a longer job;
+ * here a request ends by its own timeout, which the daemon keeps.
+ */
+export const DAEMON_REQUEST_TIMEOUT = null;
+
+/** None. The Python daemon wakes up to look at its idle clock; here accepting and the clock are events. */
+export const DAEMON_ACCEPT_TIMEOUT = null;
+
+/** Bytes that Node reads from a socket at once; libuv's, not a setting. */
+export const SOCKET_RECV_BUFFER_SIZE = 65_536;
+
+/** What the Python daemon takes; this one takes more (docs/PROTOCOL.md). */
+export const Command = { PING: 'ping', CALL: 'call', STOP: 'stop' } as const;
+export type Command = (typeof Command)[keyof typeof Command];

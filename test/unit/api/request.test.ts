@@ -1,6 +1,6 @@
 import vm from 'node:vm';
 import t from 'tap';
-import { paramsText } from '../../../lib/api/serialize.js';
+import { paramsText } from '../../../lib/api/request.js';
 import { JsonText } from '../../../lib/json/text.js';
 
 t.test('values go as Python writes them', async (t) => {
