@@ -16,7 +16,7 @@ import type { VerbFormat } from '../protocol/request.js';
 import type { StatusReport } from '../protocol/status.js';
 import type { Metrics } from '../stream/metrics.js';
 import type { Patience, Service } from '../stream/verb.js';
-import { ownCommand } from '../text/own-command.js';
+import { ownCommand } from '../text/for-person.js';
 
 /** A verb: everything that is to be known of it. `M` are the members that only its requests have. */
 export interface Entry<M extends object = object> {

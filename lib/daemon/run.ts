@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../files/paths.js';
-import { ownCommand } from '../text/own-command.js';
+import { ownCommand } from '../text/for-person.js';
 import { PassedSocket } from './service-manager.js';
 import { SocketFile, type DaemonSocket } from './socket-file.js';
 import { ensurePrivateDirectory } from './files.js';

@@ -4,8 +4,7 @@
  * one for each directory above.
  */
 import { chmodSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
-import { MidcltError, systemReason } from '../errors.js';
-import { shellWord } from './shell-word.js';
+import { MidcltError, shellWord, systemReason } from '../errors.js';
 
 /** The name under which a directory, with those in it, is nothing but a daemon's. */
 const OWN_NAME = '.midclt';

@@ -51,7 +51,7 @@ async function passwordOf(
 ): Promise<Credential | null> {
   if (username === null || username === '') return null;
   if (password !== null && password !== '') return { kind: 'password', username, password };
-  const { readPassword } = require('./private-file.js') as typeof import('./private-file.js');
+  const { readPassword } = require('./secrets.js') as typeof import('./secrets.js');
   const read = passwordFile === null ? null : readPassword(passwordFile, warn);
   const secret = read ?? (await ask(`Password for ${stripControls(nameOf(username, target))}: `));
   if (secret !== null) return { kind: 'password', username, password: secret };
@@ -84,7 +84,7 @@ function apiKeyOf(
   { wire }: Target,
   warn: (line: string) => void,
 ): ApiKeyCredential {
-  const { readKey } = require('./key-file.js') as typeof import('./key-file.js');
+  const { readKey } = require('./secrets.js') as typeof import('./secrets.js');
   const { key, username: owner } = readKey(value, warn);
   const username = args.username === null || args.username === '' ? owner : args.username;
   if (username === null && wire === 'jsonrpc') {

@@ -1,9 +1,8 @@
 /** The final frame as `midclt call` prints it, for those who have no program for it: shells. */
+import { MidcltError, asMidcltError } from '../errors.js';
 import { QUOTE, skipSpace } from '../json/ascii.js';
-import { asMidcltError, MidcltError } from '../errors.js';
 import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol/frames.js';
-import { extraText, formattedOf } from './error.js';
-import { ResultPrinter } from './result.js';
+import { ResultPrinter, extraText, formattedOf } from './print.js';
 import { stripControls } from './terminal.js';
 
 /** The first line: what follows is for stdout, the exit code 0; or for stderr, the exit code 1. */

@@ -1,4 +1,5 @@
-/** What a person is told on a terminal beyond what scripts get to read. */
+/** What a person is told on a terminal beyond what scripts get to read: clearer errors, and commands to type. */
+import { shellWord } from '../errors.js';
 import type { JsonError } from '../json/scan.js';
 
 /** Scripts compare the whole text with these, so they name no method. */
@@ -23,4 +24,35 @@ export function slipText(name: string, arg: string, { message, offset }: JsonErr
   const place = Array.from(before).length + 1;
   const reason = message.replace(/ \(byte \d+\)$/, '');
   return `${name} looks like JSON, but is not (character ${place}: ${reason}); it is sent as a string`;
+}
+
+/** What a command needs to reach the same middleware in the same way: a command to type can be pasted. */
+export interface OwnOptions {
+  readonly uri: string | null;
+  readonly username: string | null;
+  readonly insecure?: boolean;
+  readonly useDaemon?: boolean;
+}
+
+/** `midclt`, the user's own options, and `rest`. Never a secret. */
+export function ownCommand(
+  { uri, username, insecure = false, useDaemon = false }: OwnOptions,
+  rest: readonly string[],
+): string {
+  const words = [
+    'midclt',
+    ...(uri ? ['-u', uri] : []),
+    ...(username ? ['-U', username] : []),
+    ...(insecure ? ['--insecure'] : []),
+    ...(useDaemon ? ['-d'] : []),
+    ...rest,
+  ];
+  return words.map(shellWord).join(' ');
+}
+
+/** What starts the daemon of these options. For the local one it is what the original says, to the letter. */
+export function startCommand(options: OwnOptions): string {
+  const { uri, username } = options;
+  if (!uri && !username) return 'midclt daemon';
+  return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
 }

@@ -25,8 +25,8 @@ import { sendStop } from '../../protocol/client.js';
 import { DEFAULT_CALL_TIMEOUT, VERSION } from '../../protocol/frames.js';
 import type { StatusReport } from '../../protocol/status.js';
 import { isOlder } from '../../protocol/version.js';
-import { ownCommand } from '../../text/own-command.js';
-import type { Arguments } from '../args/arguments.js';
+import { ownCommand } from '../../text/for-person.js';
+import { OWN_VARIABLES, type Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { look } from './daemons.js';
@@ -229,7 +229,11 @@ async function start(args: Arguments, callTimeout: number): Promise<string | nul
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
+  return startDetached(
+    { uri, username, insecure, credential, callTimeout, ...daemon },
+    askOtp,
+    OWN_VARIABLES,
+  );
 }
 
 /** The daemon runs in `/`. */

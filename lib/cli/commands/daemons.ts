@@ -11,7 +11,7 @@ import { pidBeside } from '../../files/pid.js';
 import { askStatus, isListening, sendStop, type Address } from '../../protocol/client.js';
 import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
-import { ownCommand } from '../../text/own-command.js';
+import { ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayError, sayLine, writeOut } from '../output/output.js';

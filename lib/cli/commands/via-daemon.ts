@@ -7,7 +7,7 @@ import { Command, VERSION, type ErrorFrame } from '../../protocol/frames.js';
 import type { Arguments } from '../args/arguments.js';
 import type { Exchange, Outbound } from './call.js';
 import { hearing, isTerminal, sayLine, tellAfterSilence } from '../output/output.js';
-import { startCommand, type OwnOptions } from '../../text/own-command.js';
+import { startCommand, type OwnOptions } from '../../text/for-person.js';
 
 /** Asks the daemon that runs, and starts none. */
 export function daemonExchange(options: OwnOptions): Exchange {

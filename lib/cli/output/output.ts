@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { MidcltError, isMidcltError, publicText, systemReason } from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
-import { errorText } from '../../text/error.js';
+import { errorText } from '../../text/print.js';
 import { stripControls } from '../../text/terminal.js';
 import { pause } from '../../timer.js';
 

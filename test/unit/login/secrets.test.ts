@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { parseKeyFile, readKey } from '../../../lib/login/key-file.js';
+import { parseKeyFile, readKey } from '../../../lib/login/secrets.js';
 import { makeHome } from '../../support/midclt.js';
 
 const SECRET = 'ExampleApiKeyMaterial0123456789';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ResultPrinter } from '../../../lib/text/result.js';
+import { ResultPrinter } from '../../../lib/text/print.js';
 import { randomText, seededRandom } from '../../support/random-json.js';
 
 /** What is printed of a result that comes in these pieces. */

@@ -1,9 +1,11 @@
-/** A result to stdout as it comes, in constant memory. */
+/** A result and an error as the Python client prints them; a result as it comes, in constant memory. */
 import { StringDecoder } from 'node:string_decoder';
-import { QUOTE, skipSpace } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
+import { QUOTE, skipSpace } from '../json/ascii.js';
+import { membersOf, stringOf } from '../json/members.js';
+import type { ErrorFrame, Json } from '../protocol/frames.js';
 
-export type Write = (data: Buffer) => void;
+type Write = (data: Buffer) => void;
 
 /** Bytes of a string that are unescaped at once. */
 const SLICE = 64 * 1024;
@@ -134,4 +136,35 @@ function unescape(text: string): Buffer {
 
 function malformed(): MidcltError {
   return new MidcltError('PROTOCOL', 'The result is a string that is not well-formed');
+}
+
+/** Bytes of the largest `extra` that the program lays out: its memory is not without end. */
+const MOST = 8 * 1024 * 1024;
+
+/** The text, then the server's traceback, then `extra`, as far as there are any; each ends with a newline. */
+export function errorText({ error, trace, extra }: ErrorFrame): string {
+  let text = error === '' ? '' : `${error}\n`;
+  const formatted = stringOf(formattedOf(trace));
+  if (formatted !== null) text += `${formatted}\n`;
+  const more = extraText(extra, MOST);
+  if (more !== null) text += `${more.toString()}\n`;
+  return text;
+}
+
+/** The JSON string of the server's traceback. */
+export function formattedOf(trace: Json | null): Json | null {
+  const text = membersOf(trace)?.get('formatted');
+  return text?.[0] === QUOTE ? text : null;
+}
+
+/** `extra` as `pprint` shows it, or its own bytes where it has more than `most`; null where Python prints none. */
+export function extraText(extra: Json | null, most: number): string | Json | null {
+  if (!extra || /^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) return null;
+  if (extra.length > most) return extra;
+  const { pprint } = require('../json/pprint.js') as typeof import('../json/pprint.js');
+  return pprint(extra.toString());
+}
+
+function short(text: Json): string {
+  return text.length > 20 ? '' : text.toString('latin1');
 }
