@@ -14,17 +14,17 @@ import { Aside } from './channel/aside.js';
 import { Authenticator } from './login/authenticator.js';
 import { Channel, notSent } from './channel/channel.js';
 import { isFinal } from './login/credential.js';
-import { Backoff, PACE, type Pace } from './login/reconnect-policy.js';
+import { Backoff, DEFAULT_POLICY, type ReconnectPolicy } from './login/reconnect-policy.js';
 import type { Json } from '../protocol/frames.js';
 import { Calls, requestIds, type CallOptions } from './calls.js';
 import {
   ConnectionState,
+  ReadyQueue,
   type ConnectionEvents,
   type ConnectionFacts,
   type ConnectionOptions,
   type State,
 } from './state.js';
-import { Waiting } from './waiting.js';
 
 export class Connection extends EventEmitter<ConnectionEvents> {
   /** Resolves when it is over for good; with why, or null if it was closed here. */
@@ -39,9 +39,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** The one that is not logged in yet. */
   private opening: Channel | null = null;
   private readonly authenticator: Authenticator | null;
-  private readonly pace: Pace;
+  private readonly policy: ReconnectPolicy;
   private readonly backoff: Backoff;
-  private readonly waiters: Waiting;
+  private readonly waiters: ReadyQueue;
   private readonly closing = new AbortController();
   private end!: (error: MidcltError | null) => void;
   private readonly calls = new Calls(this);
@@ -53,13 +53,13 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     super();
     this.setMaxListeners(0);
     this.status = new ConnectionState(options.target.uri, options.log);
-    const { target, credential, askOtp = null, pace = PACE } = options;
-    this.pace = pace;
+    const { target, credential, askOtp = null, policy = DEFAULT_POLICY } = options;
+    this.policy = policy;
     this.log = options.log;
     this.isAnonymous = credential === null && target.scheme !== 'ws+unix';
-    this.authenticator = credential && new Authenticator(target, credential, askOtp, pace);
-    this.backoff = new Backoff(pace);
-    this.waiters = new Waiting(() => {
+    this.authenticator = credential && new Authenticator(target, credential, askOtp, policy);
+    this.backoff = new Backoff(policy);
+    this.waiters = new ReadyQueue(() => {
       const why = this.status.lastError === null ? '' : ` (${this.status.lastError})`;
       return `the connection to ${target.uri}${why}`;
     });
@@ -171,7 +171,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     }
     // A local socket's session begins logged in, or never is.
     const isLocal = this.options.target.scheme === 'ws+unix';
-    if (!isLocal || !this.status.lasts(this.pace.settled)) return false;
+    if (!isLocal || !this.status.lasts(this.policy.settled)) return false;
     channel.retire();
     this.lose(channel, 'the session has expired');
     return true;
@@ -210,7 +210,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       this.emit('notification', method, params);
     };
     this.status.enter('connecting');
-    const { liveness } = this.pace;
+    const { liveness } = this.policy;
     const channel = await Channel.open({ target, liveness, log, onNotification }, signal);
     channel.onClosed = (why) => {
       this.lose(channel, why);
@@ -246,7 +246,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     if (this.isOver()) return;
     this.options.log('warning', 'connection lost', { uri, why, calls: channel.inFlight });
     const error = this.status.note(new MidcltError('LOST', `Connection to ${uri} lost (${why})`));
-    if (this.status.lasts(this.pace.settled)) this.backoff.reset();
+    if (this.status.lasts(this.policy.settled)) this.backoff.reset();
     this.reconnects++;
     void this.heal();
     this.emit('loss', error);

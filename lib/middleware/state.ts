@@ -1,11 +1,13 @@
-/** What the connection is made of, and what it can be found in. */
-import { asMidcltError, type MidcltError } from '../errors.js';
+/** The parts of a connection: its options, its events, its state, and the queue of those who wait until it is ready. */
+import type { Cancellation } from '../cancellation.js';
+import { MidcltError, abandoned, asMidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol/frames.js';
-import type { Target } from './uri.js';
+import { after } from '../timer.js';
 import type { Credential } from './login/credential.js';
 import type { AskOtp } from './login/login.js';
-import type { Pace } from './login/reconnect-policy.js';
+import type { ReconnectPolicy } from './login/reconnect-policy.js';
+import type { Target } from './uri.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
 
@@ -15,7 +17,7 @@ export interface ConnectionOptions {
   /** For accounts that want a one-time code; none ends their login. */
   readonly askOtp?: AskOtp | null | undefined;
   readonly log: Log;
-  readonly pace?: Pace;
+  readonly policy?: ReconnectPolicy;
 }
 
 /** What `status` tells. */
@@ -71,5 +73,69 @@ export class ConnectionState {
     const error = asMidcltError(thrown);
     this.lastError = error.message;
     return error;
+  }
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: MidcltError) => void;
+}
+
+/** Who waits until calls can be made. */
+export class ReadyQueue {
+  private readonly waiters = new Set<Waiter>();
+  private stopped: MidcltError | null = null;
+
+  /** `why` tells what they wait for, for the error to one that has waited too long. */
+  constructor(private readonly why: () => string) {}
+
+  get size(): number {
+    return this.waiters.size;
+  }
+
+  /**
+   * Resolves when calls can be made. Rejects when the client has gone; with a `TIMEOUT` after `patience` milliseconds
+   * (null: never), whose text adds those that were `waited` before; or with the error of {@link stop}.
+   */
+  add(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
+    if (this.stopped) return Promise.reject(this.stopped);
+    if (client?.isCancelled) return Promise.reject(abandoned());
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        client?.off(onCancel);
+        this.waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        resolve() {
+          leave();
+          resolve();
+        },
+        reject(error) {
+          leave();
+          reject(error);
+        },
+      };
+      const onCancel = () => {
+        waiter.reject(abandoned());
+      };
+      const timer = after(patience, () => {
+        const seconds = Math.round((waited + (patience ?? 0)) / 100) / 10;
+        const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
+        waiter.reject(new MidcltError('TIMEOUT', text));
+      });
+      client?.on(onCancel);
+      this.waiters.add(waiter);
+    });
+  }
+
+  release(): void {
+    for (const waiter of [...this.waiters]) waiter.resolve();
+  }
+
+  /** Nobody waits any more, now or later. */
+  stop(error: MidcltError): void {
+    this.stopped = error;
+    for (const waiter of [...this.waiters]) waiter.reject(error);
   }
 }

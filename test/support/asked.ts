@@ -3,13 +3,13 @@ import type { Test } from 'tap';
 import { isMidcltError } from '../../lib/errors.js';
 import { noLog } from '../../lib/logger.js';
 import { Connection } from '../../lib/middleware/connection.js';
-import { PACE } from '../../lib/middleware/login/reconnect-policy.js';
+import { DEFAULT_POLICY } from '../../lib/middleware/login/reconnect-policy.js';
 import { parseTarget } from '../../lib/middleware/uri.js';
 import { Scheduler } from '../../lib/stream/scheduler.js';
 import type { Dice } from './garbage.js';
 import type { Heard } from './hostile-server.js';
 
-const QUICK = { ...PACE, shortest: 2, longest: 20 };
+const QUICK = { ...DEFAULT_POLICY, shortest: 2, longest: 20 };
 
 /** Loses no time between two attempts to connect. */
 export async function connectQuickly(t: Test, uri: string) {
@@ -17,7 +17,7 @@ export async function connectQuickly(t: Test, uri: string) {
     target: parseTarget(uri),
     credential: null,
     log: noLog,
-    pace: QUICK,
+    policy: QUICK,
   });
   t.teardown(() => {
     connection.close();

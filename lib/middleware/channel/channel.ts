@@ -7,11 +7,9 @@ import type { Json } from '../../protocol/frames.js';
 import { after } from '../../timer.js';
 import type { Target } from '../uri.js';
 import { Intake, type Received } from './intake.js';
-import { jsonrpc } from '../wire/jsonrpc.js';
-import { legacy } from '../wire/legacy.js';
+import { UNTOLD, jsonrpc, legacy, type Wire } from '../wire/wire.js';
 import { PendingCalls, type PendingCall, type SendOptions } from './pending.js';
 import { openWebSocket, type Liveness, type Link } from './transport.js';
-import { UNTOLD, type Wire } from '../wire/wire.js';
 
 export interface ChannelOptions {
   readonly target: Target;

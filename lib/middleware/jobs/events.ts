@@ -1,10 +1,10 @@
 /**
- * The events of `core.get_jobs`: subscribed to when somebody follows a job, once for each WebSocket.
- * Those of all jobs are a lot of traffic.
+ * The events of `core.get_jobs`, and whose job an event tells of. They are subscribed to when somebody follows a job,
+ * once for each WebSocket, since those of all jobs are a lot of traffic.
  */
 import type { Cancellation } from '../../cancellation.js';
-import { abandoned, isMidcltError, MidcltError } from '../../errors.js';
-import { integerOf, membersOf, stringOf, type Members } from '../../json/members.js';
+import { MidcltError, abandoned, isMidcltError } from '../../errors.js';
+import { elementsOf, integerOf, membersOf, stringOf, type Members } from '../../json/members.js';
 import { PATIENCE, type Json } from '../../protocol/frames.js';
 import { after } from '../../timer.js';
 import type { Connection } from '../connection.js';
@@ -16,7 +16,7 @@ const SUBSCRIBE_TIMEOUT = 60_000;
 /** Milliseconds until a lost connection must be back for what is asked about jobs. */
 export const JOB_PATIENCE = PATIENCE * 1000;
 
-export interface JobListener {
+interface JobListener {
   /** A job as it is now; `isAdded`: this is the first that is told of it. */
   readonly onEvent: (jobId: number, fields: Members, isAdded: boolean) => void;
   /** The server could not put an event into JSON, perhaps one of a job. */
@@ -88,7 +88,82 @@ export class JobEvents {
   }
 }
 
-/** Was it the connection that failed, and not what was asked for? */
+/** Whether the connection was lost, and not the call refused. */
 export function isLost(error: unknown): boolean {
   return isMidcltError(error) && (error.code === 'LOST' || error.code === 'CLOSED');
+}
+
+export interface JobRequest {
+  /** The id of the request that started or joined the job. */
+  readonly id: string;
+  readonly method: string;
+  /** The text of a JSON array. */
+  readonly params: Json;
+  /** Do jobs name the requests that started them? The legacy wire's don't. */
+  readonly isNamed: boolean;
+}
+
+/**
+ * Whose a job is, seen from a request. The server merges callers of a job that waits: those of one lock on purpose,
+ * and by a defect those of jobs without one, whatever their methods. It runs the job that waits, and gives its id to
+ * all. `merged`: the request was given the id of another's job, and was never run itself.
+ */
+type Relation = 'ours' | 'merged' | 'foreign';
+
+/** How the server shows what is secret. */
+const MASKED = '********';
+/** Bytes of arguments that are compared; to read more takes the event loop too long. */
+const COMPARED = 128 * 1024;
+
+/**
+ * `isAdded`: the fields are of the event that a job was added (true), of a later one (false), or of a
+ * look-up (null). A request that started its job is named by the first of its events, and first.
+ */
+export function relationOf(
+  request: JobRequest,
+  fields: Members,
+  isAdded: boolean | null,
+): Relation {
+  const method = fields.get('method');
+  const isSameMethod = method === undefined || stringOf(method) === request.method;
+  if (!request.isNamed) {
+    if (!isSameMethod) return 'foreign';
+    return hasOtherArguments(request, fields) ? 'merged' : 'ours';
+  }
+  const ids = elementsOf(fields.get('message_ids')) ?? [];
+  const place = ids.findIndex((each) => stringOf(each) === request.id);
+  if (place === -1) return 'foreign';
+  if (place === 0 && isAdded === true) return 'ours';
+  if (!isSameMethod) return 'merged';
+  // The arguments of a job of our own may be spelled otherwise than we sent them.
+  const hasJoined = place > 0 || isAdded === false;
+  return hasJoined && hasOtherArguments(request, fields) ? 'merged' : 'ours';
+}
+
+/** False where it can't be told. */
+export function hasOtherArguments({ params }: JobRequest, fields: Members): boolean {
+  const shown = fields.get('arguments');
+  if (!shown || shown.equals(params)) return false;
+  if (shown.length > COMPARED || params.length > COMPARED) return false;
+  try {
+    return differ(JSON.parse(params.toString()), JSON.parse(shown.toString()));
+  } catch {
+    return false; // NaN, for one
+  }
+}
+
+/** What is masked, and members that are not shown at all, say nothing. */
+function differ(sent: unknown, shown: unknown): boolean {
+  if (shown === MASKED || sent === shown) return false;
+  if (Array.isArray(sent) && Array.isArray(shown)) {
+    return sent.length < shown.length || shown.some((each, i) => differ(sent[i], each));
+  }
+  if (!isObject(sent) || !isObject(shown)) return true;
+  return Object.entries(shown).some(
+    ([name, value]) => !Object.hasOwn(sent, name) || differ(sent[name], value),
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

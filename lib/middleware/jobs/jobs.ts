@@ -16,12 +16,17 @@ import type { Json, ProgressFrame } from '../../protocol/frames.js';
 import type { CallLease } from '../channel/pending.js';
 import { delay } from '../calls.js';
 import type { Connection } from '../connection.js';
-import { CHECKUP, JobCheckup, type CheckupPace } from './check-up.js';
-import { isLost, JOB_PATIENCE, JobEvents } from './events.js';
-import { findJob, findJobs, LOOK_UP_TIMEOUT } from './look-up.js';
+import {
+  CHECKUP,
+  JobCheckup,
+  LOOK_UP_TIMEOUT,
+  findJob,
+  findJobs,
+  type CheckupPace,
+} from './look-up.js';
+import { JOB_PATIENCE, JobEvents, isLost } from './events.js';
 import { lookUp, type Followed } from './unannounced.js';
-import type { JobWatch } from './watch.js';
-import { JobWatches } from './watches.js';
+import { JobWatches, type JobWatch } from './watches.js';
 
 export interface JobOptions {
   /** Milliseconds from sending to the job's id; the job itself may take as long as it takes. */
@@ -67,7 +72,7 @@ export class Jobs {
       },
     });
     connection.on('renewal', () => {
-      void this.followOn();
+      void this.resume();
     });
     void connection.ended.then((error) => {
       const why = error?.message ?? 'The connection was closed';
@@ -93,7 +98,7 @@ export class Jobs {
       if (result !== 'merged') return result;
       this.log('warning', 'job merged into another', { method: method.slice(0, 100) });
       if (pause === null) break;
-      // Those it was merged with come again at another time.
+      // A random pause, so that the calls it was merged with come again at another time.
       await delay(pause * (0.5 + Math.random()), options.cancellation);
       if (options.cancellation.isCancelled) throw abandoned();
     }
@@ -154,7 +159,7 @@ export class Jobs {
     const { onProgress } = options;
     for (let isAgain = false; ; isAgain = true) {
       try {
-        // With the slot still held: a look-up is two calls, and the server counts them.
+        // The lease is still held: a look-up makes two calls, which count at the server.
         const asked = { jobId, watch, onProgress, isAgain };
         return await lookUp(this.connection, this.watches, asked, forget);
       } catch (error) {
@@ -168,7 +173,7 @@ export class Jobs {
   }
 
   /** Looks up every job that was followed when the connection went, and shows where it stands. */
-  private async followOn(): Promise<void> {
+  private async resume(): Promise<void> {
     const isFollowed = ({ jobId, hasEnded }: JobWatch) => jobId !== null && !hasEnded;
     const watches = this.watches.all().filter(isFollowed);
     if (watches.length === 0) return;

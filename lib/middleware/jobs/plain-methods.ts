@@ -36,7 +36,7 @@ export class PlainMethods {
     return !this.known.has(method);
   }
 
-  /** A plain call is made; `isNoJob` is called if that turns out while it runs. Returns what ends that. */
+  /** A plain call begins. Calls `isNoJob` if it turns out, while the call runs, that it starts none. Returns what ends this. */
   calling(method: string, isNoJob: () => void): () => void {
     if (this.known.has(method)) return nothing;
     const calls = this.uncertain.get(method) ?? new Set();
@@ -47,7 +47,7 @@ export class PlainMethods {
     };
   }
 
-  /** A plain call of the method was answered so. Where that does not tell, the server is asked. */
+  /** A plain call of the method was answered. If the answer does not tell whether it is a job, asks the server. */
   answered(method: string, answer: Json): void {
     if (this.known.has(method)) return;
     if (answer.length > LONGEST_ID || integerOf(answer) === null) this.add([method]);

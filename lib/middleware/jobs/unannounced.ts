@@ -1,19 +1,17 @@
 /**
- * Is an integer that no event has announced the id of a job? Transient jobs send no events: such a one is
- * looked up, and `core.job_wait`, itself a job with events, is followed in its place.
+ * Finds out whether an integer is a job's id although no event has announced the job. Transient jobs send no events:
+ * such a one is looked up, and `core.job_wait`, itself a job with events, is followed in its place.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { asMidcltError, MidcltError } from '../../errors.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { ProgressFrame } from '../../protocol/frames.js';
 import type { Connection } from '../connection.js';
-import { isLost } from './events.js';
-import { findJob, isJob, LOOK_UP_TIMEOUT } from './look-up.js';
-import { relationOf } from './relation.js';
-import type { JobWatch } from './watch.js';
-import type { JobWatches } from './watches.js';
+import { isLost, relationOf } from './events.js';
+import { LOOK_UP_TIMEOUT, findJob, isJob } from './look-up.js';
+import type { JobWatch, JobWatches } from './watches.js';
 
-/** What to follow; `merged` if the job is another's, whose server has not run ours; null for no job. */
+/** The watch to follow; `merged` if the server merged our request into another's job; null if there is no job. */
 export type Followed = JobWatch | 'merged' | null;
 
 /** Milliseconds that an event may come later than the answer it should have come before. */
@@ -31,7 +29,7 @@ interface Asked {
   readonly jobId: number;
   readonly watch: JobWatch;
   readonly onProgress: (frame: ProgressFrame) => void;
-  /** The connection was lost meanwhile, and what is not found may have been there before. */
+  /** The connection was lost meanwhile: a job that is not found may have been there before. */
   readonly isAgain: boolean;
 }
 
@@ -109,7 +107,7 @@ function toldOf(watch: JobWatch, jobId: number): Followed | undefined {
   return watch.jobId === null ? undefined : null;
 }
 
-/** What an event tells that comes after the answer, against the rule. */
+/** What events tell that come after the answer, against the rule. */
 async function late(watch: JobWatch, jobId: number): Promise<Followed | undefined> {
   await Promise.race([watch.told(), delay(LATE)]);
   return toldOf(watch, jobId);
@@ -162,7 +160,7 @@ class Wait {
       if (this.isOver) return;
       if (this.watch) this.watches.forget(this.watch);
       const watch = this.watches.add('core.job_wait', params, this.onProgress);
-      watch.inPlaceOf = this.jobId;
+      watch.waitsFor = this.jobId;
       this.watch = watch;
       try {
         const options = { timeout: LOOK_UP_TIMEOUT, id: watch.request.id };

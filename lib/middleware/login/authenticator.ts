@@ -1,13 +1,12 @@
 /** Logs channels in, one after the other, and no more often than the middleware likes. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { EMPTY_LIST } from '../../json/members.js';
+import { EMPTY_LIST, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
-import type { Target } from '../uri.js';
 import type { Channel } from '../channel/channel.js';
-import { isRateLimit, LoginError, type Credential } from './credential.js';
-import { checkTransport, login, loginWithToken, type AskOtp } from './login.js';
-import { LoginBudget, type Pace } from './reconnect-policy.js';
-import { SpareToken } from './spare-token.js';
+import type { Target } from '../uri.js';
+import { LoginError, checkTransport, isRateLimit, type Credential } from './credential.js';
+import { login, loginWithToken, type AskOtp } from './login.js';
+import { LoginBudget, type ReconnectPolicy } from './reconnect-policy.js';
 
 type Call = (method: string, params: Json) => Promise<Json>;
 
@@ -34,10 +33,10 @@ export class Authenticator {
     private readonly credential: Credential,
     /** Asked at the first login only: later nobody may be there. */
     private readonly askOtp: AskOtp | null,
-    private readonly pace: Pick<Pace, 'window' | 'refused' | 'tokenLife' | 'awake'>,
+    private readonly policy: Pick<ReconnectPolicy, 'window' | 'refused' | 'tokenLife' | 'awake'>,
   ) {
-    this.budget = new LoginBudget(pace.window);
-    this.spare = new SpareToken(pace.tokenLife);
+    this.budget = new LoginBudget(policy.window);
+    this.spare = new SpareToken(policy.tokenLife);
     const isScram = credential.kind === 'api-key' && credential.mechanism === 'SCRAM';
     this.cost = isScram ? 2 : 1;
   }
@@ -73,7 +72,7 @@ export class Authenticator {
     try {
       await this.prove(channel, call);
     } catch (error) {
-      if (isRateLimit(error)) this.notBefore = performance.now() + this.pace.refused;
+      if (isRateLimit(error)) this.notBefore = performance.now() + this.policy.refused;
       throw error;
     }
     channel.isLoggedIn = true;
@@ -82,8 +81,8 @@ export class Authenticator {
   }
 
   /**
-   * The same, once more whenever it was refused for too many logins. `onRefused` is told of that; where it
-   * returns false, the refusal is what this rejects with.
+   * Logs in as {@link logIn}, and again whenever the server refuses because of too many logins. Calls `onRefused` each
+   * time; if that returns false, rejects with the refusal.
    */
   async logInPatiently(
     channel: Channel,
@@ -115,7 +114,7 @@ export class Authenticator {
   }
 
   /**
-   * A session that can't be had again for the asking is kept awake, for which only calls count, and so is what
+   * Keeps a session awake that the credential alone can't give again: only calls keep one awake. Renews the token that
    * logs in again.
    */
   private tend(channel: Channel, call: Call): void {
@@ -131,10 +130,55 @@ export class Authenticator {
       const { text } = spare;
       if (text !== null && spare.isAging) this.tending = renew(text).catch(ignore);
       else call('core.ping', EMPTY_LIST).catch(ignore);
-    }, this.pace.awake).unref();
+    }, this.policy.awake).unref();
     const { timer } = this;
     void channel.closed.then(() => {
       clearInterval(timer);
     });
+  }
+}
+
+const MONTH_S = 2_592_000;
+/** Parameters of auth.generate_token: a month, no attributes, for this address only, to be used once. */
+const LONG_LIVED = Buffer.from(`[${MONTH_S}, {}, true, true]`);
+
+/** Stands for a one-time code that is spent: a token that the server gave, to log in with once more. In memory only. */
+class SpareToken {
+  private token: { readonly text: string; readonly since: number; readonly life: number } | null =
+    null;
+
+  /** `life`: milliseconds that a token lives which comes with a login. */
+  constructor(private readonly life: number) {}
+
+  /** Null once it has run out. */
+  get text(): string | null {
+    return this.age() < 1 ? (this.token?.text ?? null) : null;
+  }
+
+  /** Is half of its life over? */
+  get isAging(): boolean {
+    return this.age() >= 0.5;
+  }
+
+  /** Takes the token that a login gave, or null. */
+  keep(text: string | null, life = this.life): void {
+    this.token = text === null ? null : { text, since: performance.now(), life };
+  }
+
+  /** Gets a token that lives for a month, and keeps that one. False if the server gives none. */
+  async extend(call: Call): Promise<boolean> {
+    try {
+      const text = stringOf(await call('auth.generate_token', LONG_LIVED));
+      if (text !== null) this.keep(text, MONTH_S * 1000);
+      return text !== null;
+    } catch {
+      return false;
+    }
+  }
+
+  /** How much of its life is over: 1 is all of it. */
+  private age(): number {
+    const { token } = this;
+    return token === null ? 1 : (performance.now() - token.since) / token.life;
   }
 }

@@ -1,5 +1,6 @@
 /** What proves to the middleware who logs in. Held in memory only, and named in no message. */
 import { MidcltError } from '../../errors.js';
+import { isLoopback, type Target } from '../uri.js';
 
 export type Credential = PasswordCredential | ApiKeyCredential;
 
@@ -68,4 +69,25 @@ export function isRateLimit(error: unknown): boolean {
 /** Will it be refused again, however often it is tried? */
 export function isFinal(error: unknown): boolean {
   return error instanceof LoginError && error.retry === 'never';
+}
+
+/**
+ * Throws a `LOGIN` error for a credential that must not be used on the way to this target. Asked
+ * before anything is sent.
+ */
+export function checkTransport(credential: Credential, target: Target): void {
+  if (credential.kind !== 'api-key' || target.scheme !== 'ws' || isLoopback(target)) return;
+  const { mechanism, channelBinding, force } = credential;
+  if (mechanism === 'PLAIN' && !force) {
+    throw new LoginError(
+      `the API key is not sent unencrypted to ${target.uri}, since the middleware revokes such a ` +
+        'key. Use wss://, or leave out --plain (--force sends it all the same)',
+    );
+  }
+  if (mechanism === 'SCRAM' && channelBinding) {
+    throw new LoginError(
+      `there is no channel binding over ${target.uri}, which is not encrypted. Use wss://, or ` +
+        '--no-channel-binding to do without it',
+    );
+  }
 }

@@ -1,16 +1,15 @@
 /** Ways to log in. Each sends its messages through the given call and rejects with why it failed. */
-import { asMidcltError, MidcltError } from '../../errors.js';
+import { MidcltError, asMidcltError } from '../../errors.js';
 import { elementsOf, membersOf, quote, stringOf, type Members } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
-import { isLoopback, type Target } from '../uri.js';
+import type { Target } from '../uri.js';
+import { CallFailure } from '../wire/failure.js';
 import {
   LoginError,
   type ApiKeyCredential,
   type Credential,
   type PasswordCredential,
 } from './credential.js';
-import { CallFailure } from '../wire/failure.js';
-import { legacyLogin, NOT_THE_KEY } from './legacy.js';
 
 /**
  * Gives the account's current one-time code; null ends the login. `attempt` is 0, then how many
@@ -19,7 +18,7 @@ import { legacyLogin, NOT_THE_KEY } from './legacy.js';
 export type AskOtp = (attempt: number | null) => Promise<string | null>;
 
 /** What a login runs over. */
-export interface LoginChannel {
+interface LoginChannel {
   readonly target: Target;
   readonly call: (method: string, params: Json) => Promise<Json>;
   /** The server's own certificate (DER), null without TLS. */
@@ -34,7 +33,7 @@ const EBUSY = 16;
 /** What the middleware's own keys are made with (500,000), and some room. */
 const ITERATIONS = { least: 50_000, most: 5_000_000 };
 
-/** What the answers say of one kind of credential. */
+/** The texts of refusals of one kind of credential. */
 interface Refusals {
   readonly AUTH_ERR: string;
   readonly EXPIRED: string;
@@ -45,32 +44,11 @@ const INTERCEPTED =
   ', or the certificate that the server showed is not its own: somebody between may be reading ' +
   '(channel binding)';
 
-/**
- * Throws a `LOGIN` error for a credential that must not be used on the way to this target. Asked
- * before anything is sent.
- */
-export function checkTransport(credential: Credential, target: Target): void {
-  if (credential.kind !== 'api-key' || target.scheme !== 'ws' || isLoopback(target)) return;
-  const { mechanism, channelBinding, force } = credential;
-  if (mechanism === 'PLAIN' && !force) {
-    throw new LoginError(
-      `the API key is not sent unencrypted to ${target.uri}, since the middleware revokes such a ` +
-        'key. Use wss://, or leave out --plain (--force sends it all the same)',
-    );
-  }
-  if (mechanism === 'SCRAM' && channelBinding) {
-    throw new LoginError(
-      `there is no channel binding over ${target.uri}, which is not encrypted. Use wss://, or ` +
-        '--no-channel-binding to do without it',
-    );
-  }
-}
-
-/** What is left to log in with at another time. */
-export interface Login {
+/** What a later login needs. */
+interface Login {
   /** The credential was not enough: a one-time code went with it. */
   readonly wasWithCode: boolean;
-  /** Takes the place of both, once; null where the server gave none. */
+  /** Logs in once in place of password and code; null where the server gave none. */
   readonly token: string | null;
 }
 
@@ -85,7 +63,7 @@ export async function login(credential: Credential, channel: LoginChannel): Prom
     else await withScram(credential, channel);
     return REPEATABLE;
   } catch (thrown) {
-    throw explained(asMidcltError(thrown), secretOf(credential));
+    throw toLoginError(asMidcltError(thrown), secretOf(credential));
   }
 }
 
@@ -100,12 +78,12 @@ export async function loginWithToken(
     succeed(answer, { AUTH_ERR: gone, EXPIRED: gone });
     return stringOf(answer?.get('reconnect_token'));
   } catch (thrown) {
-    throw explained(asMidcltError(thrown), token);
+    throw toLoginError(asMidcltError(thrown), token);
   }
 }
 
 async function withLegacy(credential: Credential, channel: LoginChannel): Promise<Login> {
-  // It says nothing of one-time codes: a code that there is goes along, nobody is asked for one.
+  // This wire does not say whether it wants a code. One that is given is sent along; nobody is asked for one.
   const code = (await channel.askOtp?.(null)) ?? null;
   await legacyLogin(credential, channel.call, code);
   return { wasWithCode: code !== null, token: null };
@@ -115,7 +93,7 @@ async function withLegacy(credential: Credential, channel: LoginChannel): Promis
  * The failure in one line. Without its cause, trace and extra, which may repeat what was sent; what
  * the middleware says is shown, except for the secret itself.
  */
-function explained(error: MidcltError, secret: string): MidcltError {
+function toLoginError(error: MidcltError, secret: string): MidcltError {
   if (error.code === 'LOGIN') return error;
   const shown = secret.length < 6 ? error.message : error.message.replaceAll(secret, '…');
   if (error.code !== 'CALL') return new MidcltError(error.code, `Failed to login: ${shown}`);
@@ -265,3 +243,35 @@ function refusal(answer: Members | null, texts: Refusals): MidcltError {
       );
   }
 }
+
+type Call = (method: string, params: Json) => Promise<Json>;
+
+/** Logs in on the legacy wire, by methods that answer true or false. Rejects with a `LOGIN` error when it refuses. */
+async function legacyLogin(
+  credential: PasswordCredential | ApiKeyCredential,
+  call: Call,
+  otp: string | null = null,
+): Promise<void> {
+  const ask = async (method: string, ...values: string[]): Promise<boolean> => {
+    const answer = await call(method, Buffer.from(`[${values.map(quote).join(', ')}]`));
+    return answer.toString() === 'true';
+  };
+  if (credential.kind === 'password') {
+    const { username, password } = credential;
+    const code = otp === null ? [] : [otp];
+    if (await ask('auth.login', username, password, ...code)) return;
+    const which = otp === null ? '' : ' or one-time code';
+    throw new LoginError(`Invalid username or password${which}`);
+  }
+  const { key, mechanism } = credential;
+  if (mechanism === 'SCRAM') {
+    throw new LoginError(
+      'the legacy /websocket does not know SCRAM; --plain sends the API key itself',
+    );
+  }
+  if (key.kind !== 'raw') throw new LoginError(NOT_THE_KEY);
+  if (await ask('auth.login_with_api_key', `${key.id}-${key.secret}`)) return;
+  throw new LoginError('Invalid API key');
+}
+
+const NOT_THE_KEY = '--plain sends the key itself, and the key file has only what SCRAM needs';

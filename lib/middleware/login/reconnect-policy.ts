@@ -2,7 +2,7 @@
 import { LIVENESS, type Liveness } from '../channel/transport.js';
 
 /** In milliseconds. */
-export interface Pace {
+export interface ReconnectPolicy {
   /** The first pause between two attempts; it doubles from one to the next. */
   readonly shortest: number;
   readonly longest: number;
@@ -19,7 +19,7 @@ export interface Pace {
   readonly awake: number;
 }
 
-export const PACE: Pace = {
+export const DEFAULT_POLICY: ReconnectPolicy = {
   shortest: 100,
   longest: 15_000,
   settled: 15_000,
@@ -41,14 +41,14 @@ export class Backoff {
   private attempts = 0;
 
   constructor(
-    private readonly pace: Pick<Pace, 'shortest' | 'longest'>,
+    private readonly policy: Pick<ReconnectPolicy, 'shortest' | 'longest'>,
     private readonly random: () => number = Math.random,
   ) {}
 
   /** Milliseconds. */
   next(): number {
-    const most = Math.min(this.pace.longest, this.pace.shortest * 2 ** this.attempts);
-    if (most < this.pace.longest) this.attempts++;
+    const most = Math.min(this.policy.longest, this.policy.shortest * 2 ** this.attempts);
+    if (most < this.policy.longest) this.attempts++;
     return Math.ceil(this.random() * most);
   }
 

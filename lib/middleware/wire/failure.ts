@@ -9,7 +9,6 @@ import {
   type Members,
 } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
-import { errnoName } from './errno.js';
 
 const INVALID_PARAMS = -32602;
 const CALL_ERROR = -32001;
@@ -129,4 +128,39 @@ export function validationLines(extra: Json | undefined): string | null {
 
 function orNull(text: Json | undefined): Json | null {
   return text === undefined || isNull(text) ? null : text;
+}
+
+/** The names Python's `errno.errorcode` gives the numbers of Linux, where the middleware runs. */
+const NAMES =
+  '1:EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ' +
+  'ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ' +
+  'ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLOCK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ' +
+  'ELOOP 42:ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR ' +
+  'EXFULL ENOANO EBADRQC EBADSLT 59:EBFONT ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ' +
+  'ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG ' +
+  'ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK ' +
+  'EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT ENOTSUP ' +
+  'EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ' +
+  'ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ' +
+  'ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL ' +
+  'EISNAM EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED ' +
+  'EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE ERFKILL';
+
+let table: Map<number, string> | undefined;
+
+/** `EINVAL` for 22; `EUNKNOWN` for a number Linux has no name for. */
+export function errnoName(errno: number): string {
+  table ??= readTable();
+  return table.get(errno) ?? 'EUNKNOWN';
+}
+
+function readTable(): Map<number, string> {
+  const names = new Map<number, string>();
+  let next = 0;
+  for (const word of NAMES.split(' ')) {
+    const [first = '', second] = word.split(':');
+    if (second !== undefined) next = Number(first);
+    names.set(next++, second ?? first);
+  }
+  return names;
 }

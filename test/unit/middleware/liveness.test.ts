@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { noLog } from '../../../lib/logger.js';
 import { Connection } from '../../../lib/middleware/connection.js';
-import { PACE } from '../../../lib/middleware/login/reconnect-policy.js';
+import { DEFAULT_POLICY } from '../../../lib/middleware/login/reconnect-policy.js';
 import { startSandbox } from '../../../lib/sandbox/index.js';
 import { parseTarget } from '../../../lib/middleware/uri.js';
 import { makeHome, until } from '../../support/midclt.js';
@@ -18,7 +18,7 @@ async function connect(t: Test, uri: string) {
     target: parseTarget(uri),
     credential: { kind: 'password', username: 'admin', password: 'admin-pw' },
     log: noLog,
-    pace: { ...PACE, shortest: 10, longest: 20, liveness: QUICK },
+    policy: { ...DEFAULT_POLICY, shortest: 10, longest: 20, liveness: QUICK },
   });
   t.teardown(() => {
     connection.close();
@@ -52,7 +52,7 @@ t.test('F40: over a Unix socket a silent server is waited for', async (t) => {
     target: parseTarget(`ws+unix://${unix}`),
     credential: null,
     log: noLog,
-    pace: { ...PACE, liveness: { ...QUICK, busyPatience: 200 } },
+    policy: { ...DEFAULT_POLICY, liveness: { ...QUICK, busyPatience: 200 } },
   });
   t.teardown(() => {
     connection.close();

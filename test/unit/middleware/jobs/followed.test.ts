@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { Cancellation } from '../../../../lib/cancellation.js';
 import { noLog } from '../../../../lib/logger.js';
-import { CHECKUP } from '../../../../lib/middleware/jobs/check-up.js';
+import { CHECKUP } from '../../../../lib/middleware/jobs/look-up.js';
 import { NO_LEASE } from '../../../../lib/stream/scheduler.js';
 import { Jobs } from '../../../../lib/middleware/jobs/jobs.js';
 import { startSandbox } from '../../../../lib/sandbox/index.js';

@@ -1,5 +1,9 @@
 import t from 'tap';
-import { Backoff, LoginBudget, PACE } from '../../../../lib/middleware/login/reconnect-policy.js';
+import {
+  Backoff,
+  LoginBudget,
+  DEFAULT_POLICY,
+} from '../../../../lib/middleware/login/reconnect-policy.js';
 import { randomOf, seededRandom } from '../../../support/random-json.js';
 
 const BOUNDS = { shortest: 100, longest: 15_000 };
@@ -71,12 +75,12 @@ t.test('F23: whatever comes when, no window has more than ten of them', async (t
   const { random, seed } = seededRandom();
   t.comment(`seed ${seed}`);
   let now = 0;
-  const budget = new LoginBudget(PACE.window, () => now);
+  const budget = new LoginBudget(DEFAULT_POLICY.window, () => now);
   const spent: number[] = [];
   for (let i = 0; i < 3000; i++) {
     const cost = random() < 0.5 ? 1 : 2;
     for (let wait; (wait = budget.wait(cost)) > 0;) {
-      if (wait > PACE.window) t.fail(`waits ${wait} ms`);
+      if (wait > DEFAULT_POLICY.window) t.fail(`waits ${wait} ms`);
       now += wait;
     }
     budget.spend(cost);

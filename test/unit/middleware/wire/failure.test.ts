@@ -1,6 +1,5 @@
 import t from 'tap';
-import { errnoName } from '../../../../lib/middleware/wire/errno.js';
-import { callFailure, jobFailure } from '../../../../lib/middleware/wire/failure.js';
+import { callFailure, errnoName, jobFailure } from '../../../../lib/middleware/wire/failure.js';
 import { membersOf } from '../../../../lib/json/members.js';
 
 const call = (error: unknown) => callFailure(Buffer.from(JSON.stringify(error)));

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { jsonrpc } from '../../../../lib/middleware/wire/jsonrpc.js';
+import { jsonrpc } from '../../../../lib/middleware/wire/wire.js';
 import { Scan } from '../../../../lib/json/members.js';
 
 const LONG = 'x'.repeat(20_000);

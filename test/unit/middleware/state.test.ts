@@ -1,9 +1,9 @@
 import t from 'tap';
 import { Cancellation } from '../../../lib/cancellation.js';
 import { MidcltError } from '../../../lib/errors.js';
-import { Waiting } from '../../../lib/middleware/waiting.js';
+import { ReadyQueue } from '../../../lib/middleware/state.js';
 
-const waiting = () => new Waiting(() => 'the connection (it is down)');
+const waiting = () => new ReadyQueue(() => 'the connection (it is down)');
 
 t.test('F22: all who wait go on at once, in their order', async (t) => {
   const line = waiting();

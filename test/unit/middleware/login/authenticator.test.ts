@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { noLog } from '../../../../lib/logger.js';
 import { Connection } from '../../../../lib/middleware/connection.js';
-import { PACE } from '../../../../lib/middleware/login/reconnect-policy.js';
+import { DEFAULT_POLICY } from '../../../../lib/middleware/login/reconnect-policy.js';
 import { startSandbox, type SandboxOptions } from '../../../../lib/sandbox/index.js';
 import { parseTarget } from '../../../../lib/middleware/uri.js';
 import { until } from '../../../support/midclt.js';
@@ -20,7 +20,13 @@ async function start(t: Test, tokens: SandboxOptions['tokens']) {
     credential: { kind: 'password', username: 'otp', password: 'otp-pw' },
     askOtp: () => Promise.resolve('123456'),
     log: noLog,
-    pace: { ...PACE, shortest: 10, longest: 50, tokenLife: TTL * 1000, awake: (TTL * 1000) / 6 },
+    policy: {
+      ...DEFAULT_POLICY,
+      shortest: 10,
+      longest: 50,
+      tokenLife: TTL * 1000,
+      awake: (TTL * 1000) / 6,
+    },
   });
   t.teardown(() => {
     connection.close();
