@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import ndjson from 'ndjson';
 import { MidcltError, isMidcltError, systemReason, type ErrorCode } from '../errors.js';
 import type { Level } from '../logger.js';
+import { OWN_VARIABLES } from '../login/variables.js';
 import type { Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
 
@@ -50,14 +51,13 @@ interface Code {
 
 /**
  * Resolves with the log file (null: stderr) when the daemon accepts connections. Rejects with the
- * reason for which it does not. `withheld`: the variables that it does not inherit.
+ * reason for which it does not.
  */
 export async function startDetached(
   handover: Handover,
   askOtp: AskOtp | null,
-  withheld: readonly string[],
 ): Promise<string | null> {
-  const child = spawnDaemon(withheld);
+  const child = spawnDaemon();
   // If no descriptor was left there is no pipe; the 'error' event tells why.
   const { stdio } = child as { stdio?: ChildProcess['stdio'] };
   const pipe = stdio?.[HANDOVER_FD] as Duplex | undefined;
@@ -101,7 +101,7 @@ export async function startDetached(
 const SHELL = '/bin/sh';
 const WITHOUT_CORE = 'ulimit -c 0; exec "$@"';
 
-function spawnDaemon(withheld: readonly string[]): ChildProcess {
+function spawnDaemon(): ChildProcess {
   const { execPath, allowedNodeEnvironmentFlags } = process;
   const noDebugger = '--disable-sigusr1'; // not every Node has it
   const command = [
@@ -116,7 +116,7 @@ function spawnDaemon(withheld: readonly string[]): ChildProcess {
     detached: true,
     cwd: '/',
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    env: inheritedBy(process.env, withheld),
+    env: withoutOwn(process.env),
   });
 }
 
@@ -204,8 +204,8 @@ export function withBuffers(credential: Credential | null): Credential | null {
 /** Variables that hold paths. They are made absolute, since the daemon runs in `/`. */
 const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
-function inheritedBy(env: NodeJS.ProcessEnv, withheld: readonly string[]): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !withheld.includes(name));
+function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name));
   return Object.fromEntries(kept.map(([name, value]) => [name, value && inherited(name, value)]));
 }
 

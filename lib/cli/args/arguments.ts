@@ -1,5 +1,6 @@
 /** The arguments of a command line as values, and what the environment and each other make of them. */
 import type { Level } from '../../logger.js';
+import { API_KEY, AUTOSTART, PASSWORD, URI, USERNAME, USE_DAEMON } from '../../login/variables.js';
 
 export type CommandName =
   | 'call'
@@ -182,27 +183,3 @@ function otherReader({ name, method, files }: Arguments): string | null {
   if (name === 'batch' && (files.length === 0 || files.includes(STDIN))) return 'the requests';
   return null;
 }
-
-/** The environment variables that stand in for options, and which of them a daemon does not inherit. */
-const URI = 'MIDCLT_URI';
-const USERNAME = 'MIDCLT_USERNAME';
-const PASSWORD = 'MIDCLT_PASSWORD';
-const API_KEY = 'MIDCLT_API_KEY';
-
-const USE_DAEMON = 'MIDCLT_USE_DAEMON';
-const AUTOSTART = 'MIDCLT_AUTOSTART';
-
-/** What no child process may inherit: nothing wipes a variable from `/proc/PID/environ`. */
-export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
-
-/**
- * What a daemon started in the background does not inherit: it is told otherwise.
- */
-export const OWN_VARIABLES: readonly string[] = [
-  URI,
-  USERNAME,
-  ...SECRET_VARIABLES,
-  USE_DAEMON,
-  AUTOSTART,
-  'CALL_TIMEOUT',
-];

@@ -26,7 +26,7 @@ import { DEFAULT_CALL_TIMEOUT, VERSION } from '../../protocol/frames.js';
 import type { StatusReport } from '../../protocol/status.js';
 import { isOlder } from '../../protocol/version.js';
 import { ownCommand } from '../../text/for-person.js';
-import { OWN_VARIABLES, type Arguments } from '../args/arguments.js';
+import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { look } from './daemons.js';
@@ -229,11 +229,7 @@ async function start(args: Arguments, callTimeout: number): Promise<string | nul
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  return startDetached(
-    { uri, username, insecure, credential, callTimeout, ...daemon },
-    askOtp,
-    OWN_VARIABLES,
-  );
+  return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
 }
 
 /** The daemon runs in `/`. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { SECRET_VARIABLES } from '../../../lib/cli/args/arguments.js';
+import { SECRET_VARIABLES } from '../../../lib/login/variables.js';
 import { helpText } from '../../../lib/cli/output/help.js';
 import { startDaemon } from '../../support/daemon.js';
 import { KEY, PONG, startServer, type Server } from '../../support/login.js';
