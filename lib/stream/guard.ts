@@ -214,6 +214,7 @@ export class LineLimit extends Transform {
     this.isShort = true;
     const retry = () => {
       this.isShort = false;
+      this.timer?.refresh(); // it was not the client who let its line wait
       this.goOn();
       if (this.waitsForMemory()) return false;
       this.endWait = null;

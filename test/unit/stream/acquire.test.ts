@@ -174,5 +174,10 @@ t.test('F37: is told when only calls that may start a job are in its way', async
   (await second).release();
   (await third).release();
   for (const lease of others) lease.release();
+  gate.isOpen = false;
+  const free = Promise.resolve(acquire(job, clientOf(), gate));
+  t.equal(told, 1, 'nor where there is a slot for it');
+  gate.open();
+  (await free).release();
   t.equal(gate.scheduler.active, 0);
 });

@@ -134,19 +134,17 @@ t.test(
   async (t) => {
     const { client, deliver, taken, frame } = scene(t);
     client.resume();
-    let turns = 0;
+    let isMade = false;
     const steps = function* () {
       const end = performance.now() + 50;
       for (let i = 0; i < 1_000_000 || performance.now() < end; i++) yield null;
+      isMade = true;
       yield bytes(1);
     };
     deliver.write(frame('slow', steps()));
-    while (taken.length === 0 && turns < 1000) {
-      await rest();
-      turns++;
-    }
+    t.notOk(isMade);
+    await soon(() => taken.length > 0);
     t.same(taken, ['slow']);
-    t.ok(turns > 0);
   },
 );
 
@@ -223,6 +221,7 @@ t.test('F41: who takes a little within each limit gets all of it', async (t) => 
   deliver.limitStall(30_000);
   clock.pass(60_000);
   t.notOk(socket.destroyed, 'nothing waits');
+  t.equal(clock.waiting, 0);
   deliver.write(frame('1', [bytes(10 * CHUNK)]));
   for (let parts = 0; parts < 10; parts++) {
     await rest();

@@ -25,9 +25,9 @@ t.test('percentiles are durations that occurred, of the smallest that so many re
 t.test('the last 1024 count, whatever came of them', async (t) => {
   const metrics = new Metrics();
   for (let i = 0; i < 1024; i++) metrics.count(1_000_000, true);
-  for (let i = 0; i < 1023; i++) metrics.count(5, i % 2 === 0);
+  for (let i = 0; i < 1014; i++) metrics.count(5, i % 2 === 0);
   t.same(metrics.percentiles(), { p50: 5, p90: 5, p99: 5 });
-  t.equal(metrics.served + metrics.failed, 2047);
+  t.equal(metrics.served + metrics.failed, 2038);
   const old = new Metrics();
   for (let i = 0; i < 1024; i++) old.count(1, true);
   for (let i = 0; i < 512; i++) old.count(2, true);

@@ -78,12 +78,25 @@ t.test(
     const { serialize, over } = stage();
     const turns = takenFrom<Turn>(serialize);
     serialize.write(incoming(1));
-    serialize.write(incoming(2));
+    serialize.end(incoming(2));
+    let ended = false;
+    serialize.on('end', () => (ended = true));
     await rest();
     serialize.stop();
     turns[0]?.over();
     await rest();
-    t.same([turns.length, over], [1, [1]]);
+    t.same([turns.length, over, ended], [1, [1], false]);
+
+    const last = stage();
+    const only = takenFrom<Turn>(last.serialize);
+    let wasEnd = false;
+    last.serialize.on('end', () => (wasEnd = true));
+    last.serialize.end(incoming(1));
+    await rest();
+    last.serialize.stop();
+    only[0]?.over();
+    await rest();
+    t.same([last.over, wasEnd], [[1], false], 'nor its end');
 
     const idle = stage();
     const none = takenFrom<Turn>(idle.serialize);

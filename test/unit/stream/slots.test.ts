@@ -60,6 +60,8 @@ t.test('F39: is stuck since all of a kind were given up, until one of them ends'
   taken.take('call');
   taken.giveUp('call');
   t.equal(taken.stuckSince('call'), never, 'those that ended count no more');
+  taken.giveUp('call');
+  t.equal(taken.stuckSince('call'), clock.now(), 'but those that are given up again do');
 });
 
 t.test('who ends in time is not counted as given up', async (t) => {
