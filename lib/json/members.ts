@@ -106,8 +106,17 @@ export class Scan {
   /** Of each member where its key and its value begin and end. */
   private places: number[] = [];
 
-  constructor(readonly text: Buffer) {
-    this.scanner = new Scanner(text, MESSAGE);
+  /** `present`: of the text so many bytes have come. */
+  constructor(
+    readonly text: Buffer,
+    present = text.length,
+  ) {
+    this.scanner = new Scanner(text.subarray(0, present), MESSAGE, present === text.length);
+  }
+
+  /** Of the text so many bytes have come by now. */
+  grow(present: number): void {
+    this.scanner.extend(this.text.subarray(0, present), present === this.text.length);
   }
 
   /** In bytes: what is checked, or where it is not JSON. */

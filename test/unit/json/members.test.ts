@@ -5,6 +5,7 @@ import {
   membersOf,
   onOneLine,
   quote,
+  Scan,
   stringOf,
 } from '../../../lib/json/members.js';
 import { randomText, seededRandom } from '../../support/random-json.js';
@@ -20,6 +21,28 @@ t.test('finds members whatever stands inside them', async (t) => {
     elementsOf(bytes(`[${inner.join(',')}]`))?.map((element) => element.toString()),
     inner,
   );
+});
+
+t.test('does not look again for the end of what is long and was checked', async (t) => {
+  const long = `${'{"a": "\\"}", "b": ["x"]}, '.repeat(5000)}0`;
+  const values = [`[${long}]`, `"${'\\"x'.repeat(50_000)}"`];
+  for (const value of values) {
+    for (const bytes of [1000, Infinity]) {
+      const message = Buffer.from(
+        `{"params": {"fields": {"id": 7, "result": ${value} , "state": 1}}, "result": [{"a": ${value}}]}`,
+      );
+      const scan = new Scan(message);
+      while (scan.step(bytes) === 'unfinished');
+      const params = scan.members().get('params');
+      const list = scan.members().get('result');
+      // A quote that is not closed would hide what is behind it from who reads on.
+      for (const part of [params, list]) part?.write('"', part.indexOf('x') + 10_000);
+      const fields = membersOf(membersOf(params)?.get('fields'));
+      t.same([...(fields?.keys() ?? [])], ['id', 'result', 'state']);
+      t.equal(fields?.get('result')?.length, value.length);
+      t.equal(membersOf(elementsOf(list)?.[0])?.get('a')?.length, value.length);
+    }
+  }
 });
 
 t.test('knows a key by its value, and the last of duplicates', async (t) => {
