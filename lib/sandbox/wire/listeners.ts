@@ -9,8 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Middleware, Peer, Protocol } from '../middleware.js';
 import type { Transport } from '../session.js';
 import type { Certificate } from './certificate.js';
-import { legacy } from './legacy.js';
-import { rpc } from './rpc.js';
+import { legacy, rpc } from './dialects.js';
 
 /** API versions there is a path for, beside `current`. */
 const VERSIONS = ['v25.04.0', 'v25.04.1', 'v25.04.2', 'v25.10.0', 'v25.10.1', 'v26.0.0', 'v27.0.0'];

@@ -11,7 +11,7 @@ import { RateLimiter } from '../../../lib/sandbox/middleware.js';
 import { dump } from '../../../lib/sandbox/python/values.js';
 import { parse } from '../../../lib/sandbox/python/json.js';
 import { Session } from '../../../lib/sandbox/session.js';
-import { rpc } from '../../../lib/sandbox/wire/rpc.js';
+import { rpc } from '../../../lib/sandbox/wire/dialects.js';
 
 /** What the tests look at in a message; the rest is in test/unit/sandbox/wire/recorded.test.ts. */
 interface Message {

@@ -9,7 +9,7 @@ import { WebSocket, type ClientOptions } from 'ws';
 import { makeCertificate } from '../../../../lib/sandbox/wire/certificate.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../../../lib/sandbox/index.js';
 import { Middleware } from '../../../../lib/sandbox/middleware.js';
-import { rpc } from '../../../../lib/sandbox/wire/rpc.js';
+import { rpc } from '../../../../lib/sandbox/wire/dialects.js';
 import { ROOT } from '../../../support/root.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
