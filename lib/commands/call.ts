@@ -11,8 +11,16 @@ import {
   stringOf,
   type Members,
 } from '../json/members.js';
-import type { FinalFrame, Json, Request, Timeout } from '../protocol/frames.js';
-import { checkLength, MAX_MESSAGE, messageLimit, tooLong } from '../protocol/message-size.js';
+import {
+  MAX_MESSAGE,
+  checkLength,
+  messageLimit,
+  tooLong,
+  type FinalFrame,
+  type Json,
+  type Request,
+  type Timeout,
+} from '../protocol/frames.js';
 import { flagOf, malformed, timeoutOf, wordOf } from '../protocol/request-members.js';
 import type { Steps } from '../steps.js';
 import type { Context } from '../stream/verb.js';

@@ -1,9 +1,8 @@
 /** `stop`: the daemon is to end. */
 import { MidcltError } from '../errors.js';
 import { quote } from '../json/members.js';
-import { VERSION, type FinalFrame, type Request } from '../protocol/frames.js';
+import { VERSION, isOlder, type FinalFrame, type Request } from '../protocol/frames.js';
 import { flagOf } from '../protocol/request-members.js';
-import { isOlder } from '../protocol/version.js';
 import { oneStep } from '../steps.js';
 import type { Context } from '../stream/verb.js';
 import { ANSWERED_HERE, result, type CommandOptions, type Entry } from './entry.js';

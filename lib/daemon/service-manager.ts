@@ -9,7 +9,7 @@ import type { Log } from '../logger.js';
 import { BACKLOG, type DaemonSocket } from './socket-file.js';
 import { takeStep } from './lifecycle.js';
 import { removeFile, writeFileDurably } from './files.js';
-import { readPid } from '../files/pid.js';
+import { readPid } from '../files/paths.js';
 
 /** The first descriptor that is handed over. */
 const FIRST = 3;

@@ -4,8 +4,7 @@ import net from 'node:net';
 import type { Socket } from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
-import { errorFrame } from '../protocol/error-frame.js';
-import { Command } from '../protocol/frames.js';
+import { Command, errorFrame } from '../protocol/frames.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
 

@@ -13,7 +13,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
-import { checkSocketPath } from '../files/paths.js';
+import { checkSocketPath, readPid } from '../files/paths.js';
 import { SOCKET_PERMISSIONS } from '../protocol/frames.js';
 import { takeStep } from './lifecycle.js';
 import {
@@ -27,7 +27,6 @@ import {
   writeFileDurably,
   type SocketPaths,
 } from './files.js';
-import { readPid } from '../files/pid.js';
 
 /** How often the pid file is looked at after the start, and the milliseconds between. */
 const PID_LOOKS = 20;

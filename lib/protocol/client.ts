@@ -1,7 +1,6 @@
 /** What is asked of a daemon over its socket: a request, its status, that it stop. Loads node:net and little else. */
 import { MidcltError } from '../errors.js';
-import { socketIdentity } from '../files/paths.js';
-import { pidBeside } from '../files/pid.js';
+import { pidBeside, socketIdentity } from '../files/paths.js';
 import { stringOf } from '../json/members.js';
 import { DaemonConnection, Unread, type Address, type AskOptions } from './daemon-connection.js';
 import { FrameReader, HEAD_BYTES, type Answer, type AnswerListener } from './frame-reader.js';

@@ -1,17 +1,25 @@
 /**
- * The wire of the Unix socket: one JSON document a line, requests in, frames out.
+ * The wire of the Unix socket: one JSON document a line, requests in, frames out. And the limits.
  *
  * Payloads are never parsed whole. Wherever a member carries a value of the middleware's own
  * (`params`, `result`, `trace`, `extra`, a job's `percent` and `description`) its type here is
  * {@link Json}: the bytes of one JSON value as they came.
  */
-
+import { MidcltError, asMidcltError, publicText } from '../errors.js';
 import type { Json } from '../json/scan.js';
 
 export type { Json } from '../json/scan.js';
 
 /** This program's version; a test holds it to the package's. */
 export const VERSION = '0.1.0';
+
+/** Whether a version is older than another, by the three numbers. A text without them is no version of this program. */
+export function isOlder(version: string, than: string): boolean {
+  const numbers = (text: string) => (/^(\d+)\.(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number);
+  const [one, other] = [numbers(version), numbers(than)];
+  const first = one.findIndex((number, i) => number !== other[i]);
+  return first !== -1 && (one[first] ?? 0) < (other[first] ?? 0);
+}
 
 /** Counts the changes of the wire that an older daemon could take for something else. */
 export const PROTOCOL = 1;
@@ -138,3 +146,59 @@ export const DAEMON_CONNECT_TIMEOUT = 5;
 
 /** The mode of the daemon's socket, from its first instant. */
 export const SOCKET_PERMISSIONS = 0o600;
+
+/** An error as the frame that tells it. */
+export function errorFrame(thrown: unknown): ErrorFrame {
+  const cause = asMidcltError(thrown);
+  const { errorType, trace, extra } = cause;
+  return {
+    type: MessageType.ERROR,
+    error: publicText(cause),
+    errorType,
+    trace: trace && Buffer.from(trace.text),
+    extra: extra && Buffer.from(extra.text),
+    isNotSent: cause.code === 'SHUTDOWN',
+    cause,
+  };
+}
+
+/** Characters (Python counts code points) of one message to the middleware, which closes the connection for a longer one. */
+export const MAX_MESSAGE = 65_536;
+const MAX_UPLOAD = 2_097_152;
+const UPLOADS = new Set(['filesystem.file_receive', 'failover.datastore.sql']);
+
+/** The characters that a call of this method may have, from who is logged in. */
+export function messageLimit(method: string): number {
+  return UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;
+}
+
+/** Bytes of one message that it takes, however few characters they are. */
+const MAX_BYTES = 4 * 1024 * 1024 - 1;
+
+/** Throws a `REQUEST` error for a text of more than `limit` characters, or more bytes than any may have. `where` goes into it. */
+export function checkLength(text: Buffer, method: string, limit: number, where = ''): void {
+  if (text.length <= limit) return;
+  const size = characters(text);
+  if (size > limit) throw tooLong(size, method, limit, where);
+  if (text.length > MAX_BYTES) {
+    throw new MidcltError(
+      'REQUEST',
+      `Request of ${text.length} bytes for ${method.slice(0, 100)}; the middleware takes ${MAX_BYTES}`,
+    );
+  }
+}
+
+export function tooLong(size: number, method: string, limit: number, where = ''): MidcltError {
+  return new MidcltError(
+    'REQUEST',
+    `Request of ${size} characters for ${method.slice(0, 100)}${where}; the middleware takes ${limit}`,
+  );
+}
+
+/** Code points of valid UTF-8: the bytes that are no continuation. */
+export function characters(text: Buffer): number {
+  let count = 0;
+  // Not with an iterator: that takes five times as long.
+  for (let at = 0; at < text.length; at++) if (((text[at] ?? 0) & 0xc0) !== 0x80) count++;
+  return count;
+}

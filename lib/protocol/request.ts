@@ -8,14 +8,15 @@ import { checkingObject, checkValue, JsonError } from '../json/check.js';
 import { integerOf, isNull, membersOf, type Members } from '../json/members.js';
 import { atOnce, type Steps } from '../steps.js';
 import {
+  MAX_MESSAGE,
   MAX_REQUEST_BYTES,
   MAX_REQUEST_LINE,
   PROTOCOL,
   VERSION,
+  characters,
   type Json,
   type Request,
 } from './frames.js';
-import { characters, MAX_MESSAGE } from './message-size.js';
 import { flagOf, malformed, refuseUnknown, wordOf } from './request-members.js';
 
 /** What the requests and answers of a verb look like on the socket. */

@@ -4,8 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { MidcltError } from '../errors.js';
-import { socketIdentity } from '../files/paths.js';
-import { hasEnded, pidBeside, viewProcess } from '../files/pid.js';
+import { hasEnded, pidBeside, socketIdentity, viewProcess } from '../files/paths.js';
 
 /** In milliseconds. */
 export interface Patience {

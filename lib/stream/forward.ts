@@ -1,8 +1,7 @@
 /** A request to the frames that answer it, by its verb. */
 import { objectTransform } from 'through2';
 import { MidcltError } from '../errors.js';
-import { errorFrame } from '../protocol/error-frame.js';
-import type { FinalFrame, Frame, ProgressFrame } from '../protocol/frames.js';
+import { errorFrame, type FinalFrame, type Frame, type ProgressFrame } from '../protocol/frames.js';
 import { acquire, type Client, type Gate, type Want } from './acquire.js';
 import type { Outgoing } from './codec.js';
 import type { Turn } from './serialize.js';

@@ -3,8 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import split2 from 'split2';
 import { LF } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
-import { characters } from '../protocol/message-size.js';
-import { MAX_REQUEST_LINE } from '../protocol/frames.js';
+import { MAX_REQUEST_LINE, characters } from '../protocol/frames.js';
 import { CLOCK, type Clock, type Timer } from '../timer.js';
 import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
 

@@ -5,8 +5,12 @@
  *     serialize → forward
  */
 import { Cancellation } from '../cancellation.js';
-import type { FinalFrame, ProgressFrame, Request } from '../protocol/frames.js';
-import { MessageType } from '../protocol/frames.js';
+import {
+  MessageType,
+  type FinalFrame,
+  type ProgressFrame,
+  type Request,
+} from '../protocol/frames.js';
 import type { Gate } from './acquire.js';
 import type { Outgoing } from './codec.js';
 import { forward, type Stage } from './forward.js';

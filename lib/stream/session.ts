@@ -11,8 +11,7 @@
 import type { Duplex } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
 import { MidcltError, shuttingDown } from '../errors.js';
-import { errorFrame } from '../protocol/error-frame.js';
-import { MessageType, type FinalFrame } from '../protocol/frames.js';
+import { MessageType, errorFrame, type FinalFrame } from '../protocol/frames.js';
 import { CLOCK, type Clock, type Timer } from '../timer.js';
 import type { Gate } from './acquire.js';
 import type { LineLimits } from './guard.js';

@@ -6,8 +6,12 @@ import { MidcltError, asMidcltError, isMidcltError } from '../../errors.js';
 import { onOneLine } from '../../json/members.js';
 import { noLog } from '../../logger.js';
 import { toLoginTarget } from '../../login/target.js';
-import { errorFrame } from '../../protocol/error-frame.js';
-import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
+import {
+  DEFAULT_CONCURRENCY,
+  MessageType,
+  errorFrame,
+  type Request,
+} from '../../protocol/frames.js';
 import { after } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { printErrorFrame, sayLine, tellAfterSilence, writeOut } from '../output/output.js';

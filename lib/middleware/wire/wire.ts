@@ -1,7 +1,6 @@
 /** The middleware's two wires: how a call is said, and what a message means. */
 import { NULL, elementsOf, isNull, quote, stringOf, type Members } from '../../json/members.js';
-import type { Json } from '../../protocol/frames.js';
-import { checkLength, messageLimit } from '../../protocol/message-size.js';
+import { checkLength, messageLimit, type Json } from '../../protocol/frames.js';
 import { callFailure, legacyFailure, type CallFailure } from './failure.js';
 
 export interface Wire {
