@@ -22,9 +22,9 @@ export interface CallOptions extends SendOptions {
   readonly beforeRepeat?: () => Promise<void>;
 }
 
-/** The connection, as far as calls have to do with it. */
+/** What calls need of the connection. */
 export interface Line {
-  /** What calls can be sent over in this turn. */
+  /** The channel that calls can be sent over in this turn; null if there is none. */
   usable(): Channel | null;
   /** Resolves when calls can be made. */
   ready(client: Cancellation | null, patience: number | null): Promise<void>;
@@ -32,14 +32,14 @@ export interface Line {
   renew(channel: Channel): boolean;
   /** An id that no other request has. */
   readonly newId: () => string;
-  /** Does nobody log in, and the session never is? */
+  /** Whether nobody logs in: the session never is logged in then. */
   readonly isAnonymous: boolean;
   readonly log: Log;
 }
 
 interface Message {
   readonly method: string;
-  /** Of what makes it long, in bytes. */
+  /** Bytes of the parameters, or of the event's name; at most so many. */
   readonly size: number;
   /** Throws if it is too long for any session. */
   readonly check?: (channel: Channel) => void;

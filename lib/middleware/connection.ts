@@ -70,10 +70,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.status.current;
   }
 
-  /** What calls can be sent over in this turn. */
+  /** The channel that calls can be sent over in this turn; null if there is none. */
   usable(): Channel | null {
     const { channel } = this;
-    // Its server has said goodbye, and the line is still to end: what is sent would be lost.
+    // The server has begun to close it: what is sent would be lost.
     if (this.status.current === 'ready' && channel?.isClosing)
       this.lose(channel, 'the server closes it');
     return this.status.current === 'ready' ? this.channel : null;
@@ -84,12 +84,12 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return (this.channel?.inFlight ?? 0) + this.aside.inFlight;
   }
 
-  /** Who waits until something can be sent. */
+  /** How many wait until something can be sent. */
   get waiting(): number {
     return this.waiters.size;
   }
 
-  /** Can something be sent in this turn? */
+  /** Whether something can be sent in this turn. */
   isReady(): boolean {
     return this.usable() !== null;
   }
@@ -99,7 +99,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.options.target.wire === 'jsonrpc';
   }
 
-  /** As {@link Calls}: both. */
+  /** `call` and `subscribe` are those of {@link Calls}. */
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     return this.calls.call(method, params, options);
   }
@@ -143,8 +143,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /**
-   * Makes another WebSocket for what is to be sent, since this one is full of calls that were given up
-   * and don't end; those count as settled. Whatever else it is to answer, it does.
+   * Makes another WebSocket for the calls to come, since this one is full of calls that were given up and don't end.
+   * Those count as settled. The others are still answered over this one.
    */
   startAfresh(): void {
     const { channel } = this;
@@ -157,7 +157,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.aside.add(channel); // last, since it gives a slot to whoever waits
   }
 
-  /** Nobody waits any more until calls can be made. */
+  /** Everyone who waits gets this error, now and later. */
   stopWaiting(error: MidcltError): void {
     this.waiters.stop(error);
   }
