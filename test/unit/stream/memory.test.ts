@@ -136,6 +136,35 @@ t.test('who waits two minutes in vain is told, once, and waits no more', async (
   t.ok(memory.takeUnfinished(1));
 });
 
+t.test('room goes to who waits for it, whoever gives it back', async (t) => {
+  const memory = new RequestMemory(100, new TestClock());
+  t.ok(memory.completed(0, 40));
+  t.ok(memory.takeUnfinished(50));
+  let taken = 0;
+  const take = () => memory.takeUnfinished(30) && ++taken > 0;
+  memory.wait(take, () => t.fail('too long'));
+  memory.giveUnfinished(50);
+  t.equal(taken, 1, 'an unfinished one');
+  t.ok(memory.takeUnfinished(30));
+  memory.wait(take, () => t.fail('too long'));
+  memory.giveComplete(40);
+  t.equal(taken, 2, 'a complete one');
+  t.equal(memory.used, 90);
+});
+
+t.test('who gives room back while it is asked is not asked again', async (t) => {
+  const memory = new RequestMemory(100, new TestClock());
+  t.ok(memory.takeUnfinished(100));
+  let asked = 0;
+  const retry = () => {
+    if (++asked < 5) memory.giveUnfinished(1);
+    return true;
+  };
+  memory.wait(retry, () => t.fail('too long'));
+  memory.giveUnfinished(1);
+  t.same([asked, memory.used], [1, 98]);
+});
+
 t.test('who leaves is asked no more, and its clock stops', async (t) => {
   const clock = new TestClock();
   const memory = new RequestMemory(100, clock);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Cancellation } from '../../../lib/cancellation.js';
-import { Scheduler, type Lease } from '../../../lib/stream/scheduler.js';
+import { NO_LEASE, Scheduler, type Lease } from '../../../lib/stream/scheduler.js';
 import type { SlotClass } from '../../../lib/stream/slots.js';
 import { TestClock, turn } from '../../support/stages.js';
 
@@ -115,7 +115,7 @@ t.test('F37: a call that turns out to start no job makes room for one that may',
 t.test('what is answered here waits for nothing', async (t) => {
   const scheduler = wide(1);
   await scheduler.acquire(call, never, null);
-  t.ok(scheduler.tryAcquire('none'));
+  t.equal(scheduler.tryAcquire('none'), NO_LEASE);
   t.equal(scheduler.tryAcquire('call'), null);
   t.equal(scheduler.active, 1);
 });
@@ -256,13 +256,49 @@ t.test('F37, F39: jobs may be stuck alone; one that is none is stuck no more', a
   t.equal(scheduler.active, 0);
 });
 
-t.test('a call is none to start a job any more once its slot is free', async (t) => {
-  const scheduler = wide(2, 1);
+t.test('what is said of a lease that is back counts for nothing', async (t) => {
+  const { clock, stuck, scheduler } = stuckable(1);
   const first = scheduler.tryAcquire('job')!;
   first.release();
-  first.isNoJob();
   first.giveUp();
-  scheduler.tryAcquire('job');
+  const second = scheduler.tryAcquire('job')!;
+  first.isNoJob();
   t.equal(scheduler.tryAcquire('job'), null);
-  t.equal(scheduler.active, 1);
+  const waiting = scheduler.acquire(call, never, null);
+  clock.pass(60_000);
+  t.same(stuck, []);
+  second.release();
+  (await waiting).release();
+  t.equal(scheduler.active, 0);
+});
+
+t.test('F37: a look-up is not held up by calls, also where it came after them', async (t) => {
+  const scheduler = wide(1);
+  const held = scheduler.tryAcquire('call')!;
+  const lookUp = scheduler.tryAcquire('look-up')!;
+  const order: string[] = [];
+  const later = (slotClass: SlotClass) =>
+    scheduler.acquire(() => slotClass, never, null).then((lease) => (order.push(slotClass), lease));
+  const waiting = [later('call'), later('look-up'), later('look-up')];
+  lookUp.release();
+  await turn();
+  t.same(order, ['look-up']);
+  (await waiting[1])?.release();
+  held.release();
+  for (const lease of await Promise.all(waiting)) lease.release();
+  t.same(order, ['look-up', 'look-up', 'call']);
+  t.same([scheduler.active, scheduler.waiting], [0, 0]);
+});
+
+t.test('F34: a client that outlives many waits gathers no listeners', async (t) => {
+  const scheduler = wide(1);
+  const client = new Cancellation();
+  for (let i = 0; i < 3; i++) {
+    const held = scheduler.tryAcquire('call')!;
+    const waiting = scheduler.acquire(call, client, null);
+    t.equal(client.listenerCount, 1);
+    held.release();
+    (await waiting).release();
+    t.equal(client.listenerCount, 0);
+  }
 });
