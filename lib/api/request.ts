@@ -4,7 +4,7 @@ import { REQUESTS } from '../commands/verbs.js';
 import { MidcltError } from '../errors.js';
 import { JsonError, MAX_DEPTH, checkValue } from '../json/check.js';
 import { onOneLine, quote, stringOf } from '../json/members.js';
-import { JsonText } from '../json/text.js';
+import { JsonText, withoutHalves } from '../json/text.js';
 import type {
   Command,
   ErrorFrame,
@@ -171,9 +171,7 @@ function isPlain(value: object): boolean {
 
 /** A text that must be one JSON value by Python's rules; a lone surrogate is escaped. */
 function checked(json: string, at: string): string {
-  const text = Buffer.from(
-    json.replace(/\p{Surrogate}/gu, (c) => `\\u${c.charCodeAt(0).toString(16)}`),
-  );
+  const text = Buffer.from(withoutHalves(json));
   try {
     checkValue(text);
   } catch (error) {

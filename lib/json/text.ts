@@ -138,7 +138,7 @@ export function build<T>(json: string, rules: Rules, maker: Maker<T>): T {
 }
 
 /** Halves of surrogate pairs, which bytes can't hold, as escape sequences; not where one would be behind a backslash. */
-function withoutHalves(json: string): string {
+export function withoutHalves(json: string): string {
   if (!/\p{Surrogate}/u.test(json)) return json;
   return json.replace(/\\[^]|\p{Surrogate}/gu, (found) =>
     found.startsWith('\\') ? found : `\\u${found.charCodeAt(0).toString(16)}`,

@@ -38,6 +38,14 @@ t.test('a text goes as it is, on one line, if it is an array', async (t) => {
     '[2.0, 18446744073709551615, "é"]',
   );
   t.equal(paramsText({ json: '["\ud83d"]' }), '["\\ud83d"]');
+  t.equal(
+    paramsText({ json: '["\\\\\ud83d"]' }),
+    '["\\\\\\ud83d"]',
+    'behind a backslash that is escaped',
+  );
+  // Behind one that is not it would become a backslash and five letters.
+  t.throws(() => paramsText({ json: '["\\\ud83d"]' }), { message: /not valid JSON/ });
+  t.throws(() => paramsText([new JsonText('"\\\ud83d"')]), { message: /not valid JSON/ });
   for (const json of ['{}', '1', 'null', '"[]"']) {
     t.throws(() => paramsText({ json }), { code: 'REQUEST', message: /must be an array/ });
   }
