@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
 import { VerbTable } from '../../../lib/protocol/request.js';
-import { memoryOf } from '../../../lib/stream/memory.js';
+import { memoryOf, type Memory } from '../../../lib/stream/memory.js';
 import { Session } from '../../../lib/stream/session.js';
 import { oneStep } from '../../../lib/steps.js';
 import { duplexPair } from '../../support/duplex-pair.js';
@@ -18,6 +18,7 @@ interface Scene {
   readonly gate: TestGate;
   readonly lines: string[];
   readonly counts: { came: number; over: number };
+  readonly memory: Memory;
   /** What the client has been sent, whole, once it reads. */
   readonly read: () => void;
 }
@@ -28,13 +29,14 @@ function scene(t: Test, { linger = 60_000, memory = 64 } = {}): Scene {
   const verb = verbOf(running, { format: { names: ['method'], read: () => oneStep({}) } });
   const gate = new TestGate({ calls: 2 });
   const counts = { came: 0, over: 0 };
+  const shared = memoryOf(memory * MEGABYTE);
   const session = new Session(socket, {
     verbs: new VerbTable([['call', verb]]),
     gate,
     client: 1,
     linger,
     lines: { timeout: 30_000 },
-    memory: memoryOf(memory * MEGABYTE),
+    memory: shared,
     clock: gate.clock,
     onRequest: () => counts.came++,
     onOver: () => counts.over++,
@@ -54,6 +56,7 @@ function scene(t: Test, { linger = 60_000, memory = 64 } = {}): Scene {
     gate,
     lines,
     counts,
+    memory: shared,
     read: () =>
       client.on('data', (chunk: Buffer) => {
         const parts = (text + chunk.toString()).split('\n');
@@ -144,14 +147,15 @@ t.test('draining answers what runs, refuses what waits, and ends', async (t) => 
 });
 
 t.test('draining leaves a connection that is to be kept', async (t) => {
-  const { client, session, running, read } = scene(t);
+  const { client, socket, session, running, read } = scene(t);
   read();
   client.write(call(1, ',"keep":true'));
   await soon(() => running.length === 1);
   running[0]?.end('1');
   await session.drain();
+  await rest();
   t.ok(session.isKept);
-  t.notOk(client.destroyed);
+  t.notOk(socket.writableEnded);
 });
 
 t.test('`close` ends it after that answer, whatever was sent behind', async (t) => {
@@ -224,6 +228,29 @@ t.test('F41: draining, a client that takes nothing of its answer is given up', a
   await drained;
   t.match(await session.closed, { message: /before it was answered/ }, 'its answer was not taken');
   t.same([running.length, counts.came, gate.clock.waiting], [1, counts.over, 0]);
+});
+
+t.test('F45: memory of a request comes back when it is over, or its client goes', async (t) => {
+  const { client, session, running, counts, memory, gate, read } = scene(t, { linger: 1000 });
+  read();
+  const long = ' '.repeat(100_000);
+  client.write(call(1, long));
+  await soon(() => running.length === 1);
+  t.ok(memory.requests.used > 50_000);
+  running[0]?.end('1');
+  await soon(() => counts.over === 1);
+  t.equal(memory.requests.used, 0);
+  t.ok(gate.clock.waiting <= 1, 'it lingers, by one clock');
+  client.write(call(2, long));
+  await soon(() => running.length === 2);
+  t.ok(memory.requests.used > 50_000);
+  running[1]?.end('2');
+  await soon(() => counts.over === 2);
+  client.write(call(3, long) + call(4, long).slice(0, 90_000));
+  await soon(() => running.length === 3);
+  session.destroy();
+  await session.closed;
+  t.same([memory.requests.used, gate.clock.waiting], [0, 0]);
 });
 
 t.test('destroyed, it counts out what is under way, and runs nothing more', async (t) => {
