@@ -2,7 +2,7 @@
 import type { WebSocket } from 'ws';
 import { asMidcltError, MidcltError } from '../../errors.js';
 import type { Log } from '../../logger.js';
-import { stringOf, type Members } from '../../json/members.js';
+import { Scan, stringOf, type Members } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { after } from '../../timer.js';
 import type { Target } from '../uri.js';
@@ -50,7 +50,7 @@ export class Channel {
   private isAside = false;
 
   private constructor(
-    { socket, certificate, gather, keepAlive }: Link,
+    { socket, largeTexts, certificate, gather, keepAlive }: Link,
     readonly wire: Wire,
     private readonly options: ChannelOptions,
   ) {
@@ -72,8 +72,11 @@ export class Channel {
     });
     socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary) this.notUnderstood(data.length, 'binary');
-      else intake.push(data);
+      else intake.push(new Scan(data));
     });
+    largeTexts.onText = (scan) => {
+      intake.push(scan);
+    };
     socket.on('error', (error) => {
       options.log('warning', 'websocket error', { error: error.message });
     });

@@ -3,7 +3,7 @@
  * checked in turns, so that the process has time for others in between; if it is an answer, what comes
  * behind it need not wait: only events depend on their order.
  */
-import { Scan, type Members } from '../../json/members.js';
+import type { Members, Scan } from '../../json/members.js';
 
 export interface Received {
   readonly text: Buffer;
@@ -36,8 +36,9 @@ export class Intake {
 
   constructor(private readonly hooks: IntakeHooks) {}
 
-  push(text: Buffer): void {
-    const scan = new Scan(text);
+  /** Of a large text that was checked as it came, the check is over already. */
+  push(scan: Scan): void {
+    const { text } = scan;
     const isInOrder = this.others.length > 0;
     if (!isInOrder && this.step(scan)) return;
     const isAnswer = !isInOrder && ANSWER.test(text.toString('latin1', 0, 100));

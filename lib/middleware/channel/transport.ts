@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { MidcltError, systemReason } from '../../errors.js';
 import type { Target } from '../uri.js';
+import { LargeTexts } from './large-texts.js';
 
 /** Milliseconds for the whole of a handshake. */
 const HANDSHAKE_TIMEOUT = 15_000;
@@ -36,6 +37,8 @@ const MAX_MESSAGE = 1024 * 1024 * 1024;
 
 export interface Link {
   readonly socket: WebSocket;
+  /** Which do not come as messages of the socket. */
+  readonly largeTexts: Pick<LargeTexts, 'onText'>;
   /** The server's own certificate (DER); null without TLS. */
   readonly certificate: () => Buffer | null;
   /**
@@ -58,11 +61,21 @@ export function openWebSocket(
 ): Promise<Link> {
   return new Promise((resolve, reject) => {
     const { socketPath } = target;
+    const largeTexts = new LargeTexts(MAX_MESSAGE);
+    const { onread } = largeTexts;
+    const connect = () => net.connect({ path: socketPath ?? '', onread });
     const socket = new WebSocket(target.url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE,
       rejectUnauthorized: target.verify,
-      ...(socketPath === null ? {} : { createConnection: () => net.connect(socketPath) }),
+      finishRequest: (request) => {
+        largeTexts.follow(request);
+        request.end();
+      },
+      ...(socketPath === null ? { onread } : { createConnection: connect }),
+    });
+    socket.on('error', () => {
+      largeTexts.stop();
     });
     const abort = () => {
       socket.terminate();
@@ -95,6 +108,7 @@ export function openWebSocket(
       socket.pause(); // what came in one packet with the handshake waits for who listens
       resolve({
         socket,
+        largeTexts,
         certificate: () => certificateOf(stream),
         gather: gatherer(stream),
         keepAlive: (isBusy) => {

@@ -1,13 +1,14 @@
 /** The order in which messages are handed on, while large ones are still being checked. */
 import t from 'tap';
+import { Scan } from '../../../../lib/json/members.js';
 import { Intake } from '../../../../lib/middleware/channel/intake.js';
 import { until } from '../../../support/midclt.js';
 
 const LARGE = `"${'x'.repeat(30 * 1024 * 1024)}"`;
 const answer = (id: string, result = '1') =>
-  Buffer.from(`{"jsonrpc": "2.0", "result": ${result}, "id": "${id}"}`);
+  new Scan(Buffer.from(`{"jsonrpc": "2.0", "result": ${result}, "id": "${id}"}`));
 const event = (id: string, fields = '1') =>
-  Buffer.from(`{"jsonrpc": "2.0", "method": "${id}", "params": ${fields}}`);
+  new Scan(Buffer.from(`{"jsonrpc": "2.0", "method": "${id}", "params": ${fields}}`));
 
 function start() {
   const seen: string[] = [];
