@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { daemonPaths, type DaemonPaths } from '../files/paths.js';
+import { warmUp } from '../middleware/channel/large-texts.js';
 import { ownCommand } from '../text/for-person.js';
 import { PassedSocket } from './service-manager.js';
 import { SocketFile, type DaemonSocket } from './socket-file.js';
@@ -122,6 +123,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
       }
       log('info', 'accepting connections', { socket: paths.socket, lifetime });
       options.onReady(daemonLog.file);
+      warmUp();
       await server.serve();
     }
   } catch (error) {
