@@ -114,7 +114,7 @@ function wordEnd(text: Buffer, start: number): number {
 }
 
 /** Bytes from which a value is long. */
-const LONG = 64 * 1024;
+export const LONG = 64 * 1024;
 
 /** Where long values end that were checked, by where they begin: of each text by the memory that it is in. */
 const ENDS = new WeakMap<ArrayBufferLike, Map<number, number>>();

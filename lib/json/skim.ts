@@ -11,6 +11,7 @@ import {
   COMMA,
   DIGIT,
   escapeLength,
+  LONG,
   OPEN_BRACE,
   OPEN_BRACKET,
   plainEnd,
@@ -66,7 +67,7 @@ export const MARGIN = 16;
 /** Goes on to about `limit`, but not out of the container that has `floor` others around it. */
 export function skim(place: Place, limit: number, floor: number, rules: NumberRules): void {
   const { text, isWhole, open, openedAt } = place;
-  const farthest = isWhole ? Infinity : text.length - MARGIN;
+  const farthest = isWhole ? text.length : text.length - MARGIN;
   let { end: pos, state, depth } = place;
   let isObject = open[depth - 1] === OPEN_BRACE;
   scan: while (pos < limit) {
@@ -103,7 +104,7 @@ export function skim(place: Place, limit: number, floor: number, rules: NumberRu
           state = State.IN_STRING;
           break;
         }
-        if (depth <= PLACES) rememberEnd(text, pos, end);
+        if (end - pos >= LONG && depth <= PLACES) rememberEnd(text, pos, end);
         pos = end;
       } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
         if (depth === open.length) break;
