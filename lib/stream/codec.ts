@@ -15,6 +15,7 @@ import {
   type Json,
   type ProgressFrame,
   type Request,
+  type ResultFrame,
 } from '../protocol/frames.js';
 import { inTurns, type Steps } from '../steps.js';
 import type { Parsed } from '../protocol/request.js';
@@ -104,8 +105,18 @@ export class Stringify extends Transform {
 function piecesOf(out: Outgoing): EncodedFrame['pieces'] {
   const { frame, text } = out;
   if (text) return answerText(frame, text);
+  if (frame.type === MessageType.RESULT && frame.result.length > COPY_LIMIT)
+    return largeResult(out, frame);
   const isLong = frame.type === MessageType.ERROR && frame.error.length > QUOTED_AT_ONCE;
   return isLong ? longError(out, frame) : encodeFrame(out);
+}
+
+/** With a result whose newlines, if it has any, are not to be looked for in one turn. */
+function* largeResult(out: Outgoing, { result }: ResultFrame): Generator<Buffer> {
+  yield Buffer.from(`${headOf(out)},"result":`);
+  for (let at = 0; at < result.length; at += COPY_LIMIT)
+    yield onOneLine(result.subarray(at, at + COPY_LIMIT));
+  yield END;
 }
 
 /** With a text so long that to quote it would hold up everybody. */

@@ -170,10 +170,21 @@ t.test('frames have their members in order, the result last', async (t) => {
 });
 
 t.test('a large result is not copied, and newlines in it do not end its line', async (t) => {
-  const result = Buffer.from(`[${'"x", '.repeat(30_000)}1]`);
-  const pieces = encodeFrame({ frame: { type: 'result', result }, id: null });
-  t.ok(pieces.includes(result));
-  const pretty = Buffer.from(`[1,\n2${' '.repeat(70_000)}]`);
-  const line = Buffer.concat(encodeFrame({ frame: { type: 'result', result: pretty }, id: null }));
-  t.equal(line.indexOf('\n'), line.length - 1);
+  const plain = `[${'"x", '.repeat(60_000)}1]`;
+  const pretty = `[\n${'"x",\n'.repeat(30_000)}${' '.repeat(200_000)}1\n]`;
+  for (const text of [plain, pretty]) {
+    const result = Buffer.from(text);
+    const stringify = new Stringify();
+    const frames = takenFrom<EncodedFrame>(stringify);
+    stringify.end({ frame: { type: 'result', result }, id: null } satisfies Outgoing);
+    await once(stringify, 'end');
+    const pieces = [...(frames[0]?.pieces ?? [])].map((piece) => piece ?? Buffer.alloc(0));
+    const line = `{"type":"result","result":${text.replaceAll('\n', ' ')}}\n`;
+    t.ok(Buffer.concat(pieces).equals(Buffer.from(line)));
+    t.ok(pieces.some(({ buffer }) => buffer === result.buffer));
+    t.ok(result.equals(Buffer.from(text)), 'which stays as it was');
+    t.ok(pieces.every((piece) => piece.length <= 64 * 1024));
+    const whole = Buffer.concat(encodeFrame({ frame: { type: 'result', result }, id: null }));
+    t.ok(whole.equals(Buffer.from(line)));
+  }
 });
