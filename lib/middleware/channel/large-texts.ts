@@ -105,8 +105,8 @@ export class LargeTexts {
       if (isPlain && length >= READ && length <= this.most && !this.isFragmented) {
         const isFirst = this.pass(chunk.subarray(0, at)) && this.stream?.readableLength === 0;
         // What `ws` has not taken yet must come first.
-        if (isFirst) this.begin(length, chunk.subarray(at + header));
-        else this.skip(chunk.subarray(at), header + length);
+        const isTaken = isFirst && this.begin(length, chunk.subarray(at + header));
+        if (!isTaken) this.skip(chunk.subarray(at), header + length);
         return isFirst;
       }
       const opcode = first & OPCODE;
@@ -124,11 +124,18 @@ export class LargeTexts {
     this.pass(chunk);
   }
 
-  private begin(length: number, start: Buffer): void {
-    const memory = Buffer.allocUnsafeSlow(length);
+  /** False where there is no memory for all that is announced: it may never come. */
+  private begin(length: number, start: Buffer): boolean {
+    let memory: Buffer;
+    try {
+      memory = Buffer.allocUnsafeSlow(length);
+    } catch {
+      return false;
+    }
     start.copy(memory);
     this.text = { scan: new Scan(memory, 0), present: 0, checked: 0 };
     this.grow(this.text, start.length);
+    return true;
   }
 
   private grow(text: LargeText, bytes: number): void {
