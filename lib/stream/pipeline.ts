@@ -1,7 +1,11 @@
 /**
- * The path of a request. This is the only file that states the order of the stages:
+ * The path of a request. This is the only file that states the order of the stages, and what goes from one to the next:
  *
- *     socket → guard → split2 → parse → serialize → forward → stringify → deliver → socket
+ *     socket ─bytes→ guard ─text→ split2 ─line→ parse ─Incoming→ serialize ─Turn→ forward
+ *            forward ─Outgoing→ stringify ─EncodedFrame→ deliver ─bytes→ socket
+ *
+ * A request is over when the socket has taken its final frame. Deliver then calls that frame's `onTaken`; this is `over` of the
+ * request's Turn, in which serialize tells the session (`onOver`) and lets the next request through.
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../timer.js';
@@ -25,7 +29,7 @@ export interface PipelineOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** What the session tells its stages. */
+/** The stages that the session speaks to. */
 export interface Pipeline {
   readonly guard: LineLimit;
   readonly serialize: Serialize;
@@ -33,8 +37,9 @@ export interface Pipeline {
 }
 
 /**
- * Joined by `pipe`, not by `stream.pipeline`: that takes each stage apart when the connection goes,
- * with errors that cost more than all the rest of a short connection.
+ * Joined by `pipe`, not by `stream.pipeline`: that destroys each stage with an error when the connection goes, which costs
+ * more than all the rest of a short connection. `pipe` passes no errors on, so each stage's goes to `onError`; the session
+ * listens to the socket's own, and stops the stages when the connection has ended.
  */
 export function joinPipeline(socket: Duplex, options: PipelineOptions): Pipeline {
   const guard = new LineLimit({ ...options.lines, clock: options.clock });
@@ -43,6 +48,7 @@ export function joinPipeline(socket: Duplex, options: PipelineOptions): Pipeline
   const stages: readonly NodeJS.ReadWriteStream[] = [
     guard,
     splitLines(),
+    // Why the guard ended the input early becomes the last error frame, and parse makes those.
     new Parse(options.verbs, { failure: () => guard.failure, onRequest: options.onRequest }),
     serialize,
     forward(options.forwarding),

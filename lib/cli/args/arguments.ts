@@ -1,5 +1,12 @@
 /** The arguments of a command line as values, and what the environment and each other make of them. */
 import type { Level } from '../../logger.js';
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_LIFETIME,
+  DEFAULT_LINGER,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MEMORY,
+} from '../../protocol/frames.js';
 import { API_KEY, AUTOSTART, PASSWORD, URI, USERNAME, USE_DAEMON } from '../../login/variables.js';
 
 export type CommandName =
@@ -104,13 +111,13 @@ export const DEFAULTS: Options = {
   job: false,
   jobPrint: 'progressbar',
   number: null,
-  lifetime: 600,
+  lifetime: DEFAULT_LIFETIME,
   logFile: null,
   logLevel: 'info',
-  concurrency: 8,
-  linger: 1,
-  maxConnections: 1024,
-  memory: 512,
+  concurrency: DEFAULT_CONCURRENCY,
+  linger: DEFAULT_LINGER,
+  maxConnections: DEFAULT_MAX_CONNECTIONS,
+  memory: DEFAULT_MEMORY,
   detach: false,
   handoverFd: null,
   all: false,
