@@ -3,17 +3,16 @@
  * answer is what the command line prints.
  */
 import { asMidcltError, isMidcltError, MidcltError } from '../errors.js';
-import type { Request, Timeout } from '../protocol/frames.js';
-import { flagOf } from '../protocol/request-members.js';
+import { VERSION, isOlder, type Json, type Request, type Timeout } from '../protocol/frames.js';
+import { flagOf, malformed, wordOf } from '../protocol/request-members.js';
+import type { TextForm } from '../protocol/request.js';
 import { errorForPerson } from '../text/for-person.js';
 import { CALL } from './call.js';
 import type { Entry } from './entry.js';
 import { PING } from './ping.js';
 
-interface ShellMembers {
-  /** The shell's stderr is a terminal. */
-  readonly terminal: boolean;
-}
+/** How the answer is to be written. */
+type ShellMembers = TextForm;
 
 export const CLI_CALL = forShells(CALL, (error, { method, kwargs, terminal }, callTimeout) =>
   terminal ? forPerson(error, method ?? 'core.ping', kwargs.timeout, callTimeout) : error,
@@ -37,12 +36,14 @@ function forShells<M extends object>(
   return {
     format: {
       ...format,
-      names: [...format.names, 'terminal'],
+      names: [...format.names, 'terminal', 'sized', 'least'],
       *read(members) {
         const own = yield* format.read(members);
-        return { ...own, terminal: flagOf(members.get('terminal'), 'terminal') };
+        checkLeast(members.get('least'));
+        const flag = (name: keyof ShellMembers) => flagOf(members.get(name), name);
+        return { ...own, terminal: flag('terminal'), sized: flag('sized') };
       },
-      text: ({ terminal }) => (terminal ? 'terminal' : 'plain'),
+      text: ({ terminal, sized }) => ({ terminal, sized }),
     },
     serve: (options) => {
       const service = serve(options);
@@ -58,6 +59,16 @@ function forShells<M extends object>(
       };
     },
   };
+}
+
+/** Who asks leaves an older daemon to the program, which replaces it. */
+function checkLeast(text: Json | undefined): void {
+  const least = wordOf(text, 'least');
+  if (least === null || !isOlder(VERSION, least)) return;
+  throw malformed(
+    `This daemon (version ${VERSION}) is older than ${least.slice(0, 20)}. Start it again`,
+    'ValueError',
+  );
 }
 
 /** On a terminal the error says what the program would say there. */

@@ -19,6 +19,14 @@ import {
 } from './frames.js';
 import { flagOf, malformed, refuseUnknown, wordOf } from './request-members.js';
 
+/** How an answer is written that is no frame, but what the command line prints. */
+export interface TextForm {
+  /** The client's stderr is a terminal. */
+  readonly terminal: boolean;
+  /** Its length is said before it, and that the request has been read before that. */
+  readonly sized: boolean;
+}
+
 /** What the requests and answers of a verb look like on the socket. */
 export interface VerbFormat<M extends object = object> {
   /** Of the members that requests of this verb have beside the envelope. */
@@ -27,8 +35,8 @@ export interface VerbFormat<M extends object = object> {
   checkSize?(members: Members): void;
   /** Throws a `REQUEST` error that says what is wrong. */
   read(members: Members): Steps<M>;
-  /** The answer is what the command line prints, for a terminal or not. Without this it is a frame. */
-  text?(request: Request & M): 'plain' | 'terminal';
+  /** The answer is what the command line prints. Without this it is a frame. */
+  text?(request: Request & M): TextForm;
 }
 
 /** What became of one line. `verb` is null where the command is not known. */

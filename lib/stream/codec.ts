@@ -18,8 +18,8 @@ import {
   type ResultFrame,
 } from '../protocol/frames.js';
 import { inTurns, type Steps } from '../steps.js';
-import type { Parsed } from '../protocol/request.js';
-import { answerText } from '../text/answer.js';
+import type { Parsed, TextForm } from '../protocol/request.js';
+import { answerText, shortAnswer } from '../text/answer.js';
 import type { Incoming } from './verb.js';
 
 /** Above this many bytes a payload is written as it is, not copied into one Buffer with its envelope. */
@@ -32,8 +32,8 @@ export interface Outgoing {
   /** How the client wants its answer; nothing where it is not given. */
   readonly options?:
     (Pick<Request, 'jobId' | 'version'> & Partial<Pick<Request, 'notSent'>>) | null;
-  /** It is to be written as the command line prints it, for a terminal or not; else as a frame. */
-  readonly text?: 'plain' | 'terminal' | null;
+  /** It is to be written as the command line prints it; else as a frame. */
+  readonly text?: TextForm | null;
   /** Called when the client's socket has taken the frame. */
   readonly onTaken?: (() => void) | null;
 }
@@ -104,7 +104,7 @@ export class Stringify extends Transform {
 /** As {@link encodeFrame}, but what takes long is made piece by piece. */
 function piecesOf(out: Outgoing): EncodedFrame['pieces'] {
   const { frame, text } = out;
-  if (text) return answerText(frame, text);
+  if (text) return text.sized ? sizedText(out, text) : answerText(frame, text);
   if (frame.type === MessageType.RESULT && frame.result.length > COPY_LIMIT)
     return largeResult(out, frame);
   const isLong = frame.type === MessageType.ERROR && frame.error.length > QUOTED_AT_ONCE;
@@ -117,6 +117,23 @@ function* largeResult(out: Outgoing, { result }: ResultFrame): Generator<Buffer>
   for (let at = 0; at < result.length; at += COPY_LIMIT)
     yield onOneLine(result.subarray(at, at + COPY_LIMIT));
   yield END;
+}
+
+/** A long answer, and one that the next daemon is to be asked for, stays a frame. */
+function* sizedText(out: Outgoing, form: TextForm): Generator<Buffer | null> {
+  const { frame } = out;
+  if (frame.type === MessageType.PROGRESS) {
+    yield READ;
+    return;
+  }
+  const isFrame = frame.type === MessageType.ERROR && frame.isNotSent;
+  const text = isFrame ? null : yield* shortAnswer(frame, form);
+  if (text) {
+    yield text;
+    return;
+  }
+  if (!isFrame) yield LONG;
+  yield* piecesOf({ ...out, text: null });
 }
 
 /** With a text so long that to quote it would hold up everybody. */
@@ -137,7 +154,7 @@ const QUOTED_AT_ONCE = 64 * 1024;
 /** A frame's line in as few pieces as possible without copying a large payload. */
 export function encodeFrame(out: Outgoing): Buffer[] {
   const { frame, options, text } = out;
-  if (text) return [...answerText(frame, text)].filter((piece) => piece !== null);
+  if (text) return [...piecesOf(out)].filter((piece) => piece !== null);
   const head = headOf(out);
   switch (frame.type) {
     case MessageType.RESULT: {
@@ -186,6 +203,10 @@ function headOf({ frame, id, options }: Outgoing): string {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Before a sized text: the request has been read. */
+const READ = Buffer.from('\n');
+/** In the place of a sized text that would be long: a frame follows. */
+const LONG = Buffer.from('frame\n');
 const END = Buffer.from('}\n');
 /** For clients of this program, who ask the next daemon. */
 const NOT_SENT = Buffer.from(',"not_sent":true');

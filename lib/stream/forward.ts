@@ -1,7 +1,15 @@
 /** A request to the frames that answer it, by its verb. */
 import { objectTransform } from 'through2';
 import { MidcltError } from '../errors.js';
-import { errorFrame, type FinalFrame, type Frame, type ProgressFrame } from '../protocol/frames.js';
+import { NULL } from '../json/members.js';
+import {
+  MessageType,
+  errorFrame,
+  type FinalFrame,
+  type Frame,
+  type ProgressFrame,
+} from '../protocol/frames.js';
+import type { TextForm } from '../protocol/request.js';
 import { acquire, type Client, type Gate, type Want } from './acquire.js';
 import type { Outgoing } from './codec.js';
 import type { Turn } from './serialize.js';
@@ -15,6 +23,15 @@ export interface Forwarding {
   /** Asked of each final frame before it is passed on: the frame, or the one to pass on in its place. */
   readonly admit: (frame: FinalFrame) => FinalFrame;
 }
+
+/** That a request has been read. Only a client hears it that asked for a sized text. */
+const READ: ProgressFrame = {
+  type: MessageType.PROGRESS,
+  percent: NULL,
+  description: NULL,
+  state: 'READ',
+  jobId: null,
+};
 
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
@@ -41,7 +58,9 @@ export function forward(forwarding: Forwarding): Stage {
         progress(newest);
       });
     };
-    void answer(turn.incoming, forwarding, progress).then((frame) => {
+    // Of a client that is gone nothing is taken: its request is never run.
+    const confirm = text?.sized ? () => new Promise<void>((taken) => push(READ, taken)) : null;
+    void answer(turn.incoming, forwarding, progress, confirm).then((frame) => {
       isAnswered = true;
       if (newest) push(newest);
       push(forwarding.admit(frame), turn.over);
@@ -51,7 +70,7 @@ export function forward(forwarding: Forwarding): Stage {
   return stage;
 }
 
-function textOf(incoming: Incoming): 'plain' | 'terminal' | null {
+function textOf(incoming: Incoming): TextForm | null {
   if (!incoming.request) return null;
   return incoming.verb?.format.text?.(incoming.request) ?? null;
 }
@@ -61,12 +80,14 @@ async function answer(
   incoming: Incoming,
   { gate, client, check }: Forwarding,
   progress: Context['progress'],
+  confirm: (() => Promise<void>) | null,
 ): Promise<FinalFrame> {
   if (!incoming.request) return errorFrame(incoming.error);
   const { request, verb } = incoming;
   try {
     if (!verb) throw new MidcltError('REQUEST', `Unknown command: ${request.command}`);
     check();
+    if (confirm) await confirm();
     verb.check?.(request);
     const patience = verb.patience(request);
     const { clock } = gate.scheduler;

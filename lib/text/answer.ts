@@ -1,7 +1,14 @@
 /** The final frame as `midclt call` prints it, for those who have no program for it: shells. */
 import { MidcltError, asMidcltError } from '../errors.js';
 import { QUOTE, skipSpace } from '../json/ascii.js';
-import { MessageType, type ErrorFrame, type Frame, type Json } from '../protocol/frames.js';
+import {
+  MessageType,
+  type ErrorFrame,
+  type FinalFrame,
+  type Frame,
+  type Json,
+} from '../protocol/frames.js';
+import type { TextForm } from '../protocol/request.js';
 import { ResultPrinter, extraText, formattedOf } from './print.js';
 import { stripControls } from './terminal.js';
 
@@ -18,19 +25,50 @@ const SLICE = 64 * 1024;
  */
 const MOST_LAID_OUT = 32 * 1024;
 
+/** Bytes of the longest answer that is given as a sized text: one write to a socket, whole or not at all. */
+const LONGEST = 64 * 1024;
+/** Bytes and lines that a shell reads itself sooner than another program would be started. */
+const FEW_BYTES = 2048;
+const FEW_LINES = 40;
+
 /** Bytes, piece by piece; null where others may have their turn. */
-type Pieces = Generator<Buffer | null, void, undefined>;
+type Pieces<T = void> = Generator<Buffer | null, T, undefined>;
 
 /** The text, made as it is asked for: a large one takes its time. None for progress. */
-export function* answerText(frame: Frame, kind: 'plain' | 'terminal'): Pieces {
+export function* answerText(frame: Frame, { terminal }: TextForm): Pieces {
   if (frame.type === MessageType.RESULT) yield* resultText(frame.result);
-  else if (frame.type === MessageType.ERROR) yield* failed(errorText(frame), kind);
+  else if (frame.type === MessageType.ERROR) yield* failed(errorText(frame), terminal);
+}
+
+/**
+ * The text in one piece with its size before it: a line of the exit code, the bytes that follow, and how many
+ * lines these are (0: they are better copied than read by a shell). Null if it is long.
+ */
+export function* shortAnswer(frame: FinalFrame, form: TextForm): Pieces<Buffer | null> {
+  const parts =
+    frame.type === MessageType.RESULT ? [frame.result] : [frame.trace, frame.extra, frame.error];
+  if (parts.reduce((sum, part) => sum + (part?.length ?? 0), 0) > LONGEST) return null;
+  const pieces: Buffer[] = [];
+  for (const piece of answerText(frame, form)) {
+    if (piece) pieces.push(piece);
+    else yield null;
+  }
+  const [code = TO_STDERR, ...rest] = pieces;
+  const text = Buffer.concat(rest);
+  if (text.length > LONGEST) return null;
+  return Buffer.concat([Buffer.from(`${headOf(code, text)}\n`), text]);
+}
+
+function headOf(code: Buffer, text: Buffer): string {
+  const isSmall = text.length <= FEW_BYTES && !text.includes(0);
+  const lines = isSmall ? text.toString('latin1').split('\n').length - 1 : 0;
+  return `${code.toString().trim()} ${text.length} ${lines > FEW_LINES ? 0 : lines}`;
 }
 
 function* resultText(result: Json): Pieces {
   const malformed = yield* flaw(result);
   if (malformed) {
-    yield* failed([`Error: ${malformed.message}\n`], 'plain');
+    yield* failed([`Error: ${malformed.message}\n`], false);
     return;
   }
   yield TO_STDOUT;
@@ -38,10 +76,10 @@ function* resultText(result: Json): Pieces {
 }
 
 /** Made of bytes of the server's own, and of text. */
-function* failed(parts: Iterable<Buffer | string | null>, kind: 'plain' | 'terminal'): Pieces {
+function* failed(parts: Iterable<Buffer | string | null>, terminal: boolean): Pieces {
   yield TO_STDERR;
   for (const part of parts) {
-    if (part === null || (kind === 'plain' && typeof part !== 'string')) {
+    if (part === null || (!terminal && typeof part !== 'string')) {
       yield part;
       continue;
     }
@@ -49,7 +87,7 @@ function* failed(parts: Iterable<Buffer | string | null>, kind: 'plain' | 'termi
     for (let from = 0; from < text.length;) {
       const end = sliceEnd(text, from);
       const slice = text.slice(from, end);
-      yield Buffer.from(kind === 'terminal' ? stripControls(slice, '\t\n') : slice);
+      yield Buffer.from(terminal ? stripControls(slice, '\t\n') : slice);
       from = end;
     }
   }

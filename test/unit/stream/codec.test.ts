@@ -103,6 +103,32 @@ t.test('what is to be called when a frame is taken goes with it, and is not call
   t.equal(taken, 1);
 });
 
+t.test(
+  'a sized text says first how much it is; what is long, or not sent, stays a frame',
+  async (t) => {
+    const options = { jobId: false, version: null };
+    const text = { terminal: false, sized: true };
+    const written = (frame: object) =>
+      Buffer.concat(encodeFrame({ frame, id: null, options, text } as Outgoing)).toString();
+    const result = (json: string) => written({ type: 'result', result: Buffer.from(json) });
+    const error = { type: 'error', error: 'No', errorType: 'X', trace: null, extra: null };
+    t.equal(result('"pong"'), '0 5 1\npong\n');
+    t.equal(result('"a\\nb\\n"'), '0 5 3\na\nb\n\n');
+    t.equal(result('"\\u0000"'), '0 2 0\n\0\n', 'no shell can hold a NUL');
+    t.equal(result('"é"'), '0 3 1\né\n', 'bytes');
+    t.equal(result(`"${'\\n'.repeat(40)}"`), `0 41 0\n${'\n'.repeat(41)}`);
+    t.equal(result(`"${'x'.repeat(2048)}"`), `0 2049 0\n${'x'.repeat(2048)}\n`);
+    t.equal(written(error), '1 3 1\nNo\n');
+    t.equal(written({ ...error, error: '' }), '1 0 0\n');
+    t.equal(result('"\\x"'), '1 54 1\nError: The result is a string that is not well-formed\n');
+    t.equal(written({ type: 'progress', state: 'READ' }), '\n');
+    const long = `"${'x'.repeat(64 * 1024)}"`;
+    t.equal(result(long), `frame\n{"type":"result","result":${long}}\n`);
+    t.match(written({ ...error, error: long }), /^frame\n\{"type":"error","error":/);
+    t.match(written({ ...error, isNotSent: true }), /^\{"type":"error","error":"No"/);
+  },
+);
+
 t.test('F46: a long error text comes in pieces that are the frame', async (t) => {
   const id = Buffer.from('{"a":1,"error":""}');
   for (const error of [

@@ -263,7 +263,7 @@ t.test('once destroyed it waits for nothing', async (t) => {
 
 t.test('a text for a shell that is read slowly comes whole, in turn, and ends', async (t) => {
   const options = { jobId: false, version: null };
-  const plain = 'plain' as const;
+  const plain = { terminal: false, sized: false };
   for (const size of [10, 100_000, 300_000, 1_000_000]) {
     const result = Buffer.from(`"${'x'.repeat(size)}"`);
     const { socket, client, deliver } = scene(t);

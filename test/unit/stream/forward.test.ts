@@ -103,7 +103,8 @@ t.test('a verb that tells of progress when it has answered is not listened to', 
 t.test('each frame carries what the writer needs of its request', async (t) => {
   const { stage, running, send } = scene();
   const frames = takenFrom<Outgoing>(stage);
-  const format = { names: [], read: () => oneStep({}), text: () => 'terminal' as const };
+  const form = { terminal: true, sized: false };
+  const format = { names: [], read: () => oneStep({}), text: () => form };
   const incoming = incomingOf(verbOf(running, { format }), 1, { jobId: true, version: '0.0.1' });
   send(incoming);
   await rest();
@@ -112,7 +113,7 @@ t.test('each frame carries what the writer needs of its request', async (t) => {
   running[0]?.end('null');
   await rest();
   for (const frame of frames) {
-    t.match(frame, { id: incoming.id, options: incoming.request, text: 'terminal' });
+    t.match(frame, { id: incoming.id, options: incoming.request, text: form });
   }
   t.equal(frames.length, 2);
 });
