@@ -1,7 +1,8 @@
 'use strict';
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
 // runs from. thin.js is all that `midclt -d call` loads, sandbox.js is `midclt sandbox`, full.js holds the
-// rest; what is compiled of them already is in thin.cache, sandbox.cache and full.cache.
+// rest; what is compiled of them already is in thin.cache, sandbox.cache and full.cache. `midclt`, which npm
+// installs, is a shell's script, the launcher.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -68,7 +69,9 @@ async function main() {
     await bundle(`bin/${name}.ts`, `${name}.js`);
     fs.rmSync(path.join(dist, `bin/${name}.d.ts`));
   }
-  fs.chmodSync(path.join(dist, 'bin/midclt.js'), 0o755);
+  const { launcher } = require(path.join(dist, 'lib/cli/shell/init.js'));
+  fs.writeFileSync(path.join(dist, 'bin/midclt'), launcher());
+  for (const name of ['midclt', 'midclt.js']) fs.chmodSync(path.join(dist, 'bin', name), 0o755);
   for (const [name, { metafile }] of Object.entries({ meta: thin, 'meta-full': full }))
     fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();

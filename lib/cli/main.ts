@@ -5,9 +5,12 @@ import { SUCCESS, USAGE, failureCode, sayLine, writeOut } from './output/output.
 import { runCall, runPing } from './commands/call.js';
 import { VERSION } from '../protocol/frames.js';
 import { anyDaemonExchange, stopDaemon } from './commands/via-daemon.js';
+import { shellAnswer } from './shell/answer.js';
 
 export async function main(argv: readonly string[]): Promise<number> {
   try {
+    // Not for users: no help names it.
+    if (argv[0] === 'shell-answer') return leave(await shellAnswer(argv.slice(1)));
     const parsed = parseArgv(argv);
     switch (parsed.kind) {
       case 'usage':

@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import ndjson from 'ndjson';
 import { MidcltError, isMidcltError, systemReason, type ErrorCode } from '../errors.js';
 import type { Level } from '../logger.js';
-import { OWN_VARIABLES } from '../login/variables.js';
+import { EXTRA_CA_CERTS, OWN_VARIABLES } from '../login/variables.js';
 import type { Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
 
@@ -205,7 +205,9 @@ export function withBuffers(credential: Credential | null): Credential | null {
 const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name));
+  const { [EXTRA_CA_CERTS]: certificates, ...rest } = env;
+  const all = certificates ? { NODE_EXTRA_CA_CERTS: certificates, ...rest } : rest;
+  const kept = Object.entries(all).filter(([name]) => !OWN_VARIABLES.includes(name));
   return Object.fromEntries(kept.map(([name, value]) => [name, value && inherited(name, value)]));
 }
 

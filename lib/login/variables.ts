@@ -7,6 +7,9 @@ export const API_KEY = 'MIDCLT_API_KEY';
 export const USE_DAEMON = 'MIDCLT_USE_DAEMON';
 export const AUTOSTART = 'MIDCLT_AUTOSTART';
 
+/** Where the launcher keeps NODE_EXTRA_CA_CERTS for a daemon that is started by a client which has no use for it. */
+export const EXTRA_CA_CERTS = 'MIDCLT_EXTRA_CA_CERTS';
+
 /** What no child process may inherit: nothing wipes a variable from `/proc/PID/environ`. */
 export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
 

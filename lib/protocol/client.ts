@@ -1,4 +1,5 @@
 /** What is asked of a daemon over its socket: a request, its status, that it stop. Loads node:net and little else. */
+import type { Socket } from 'node:net';
 import { MidcltError } from '../errors.js';
 import { pidBeside, socketIdentity } from '../files/paths.js';
 import { stringOf } from '../json/members.js';
@@ -41,6 +42,18 @@ async function sendOnce(address: Address, line: string, listener: AnswerListener
   });
   if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
   return answer;
+}
+
+/**
+ * The rest of the answer to a request that another program has sent to the daemon at `address`, as it comes over
+ * `socket`. Rejects with `LOST`, `HUNG` or `PROTOCOL` as {@link sendRequest} does.
+ */
+export function readAnswer(
+  address: Address,
+  socket: Socket,
+  listener: AnswerListener,
+): Promise<Answer> {
+  return answerTo(new DaemonConnection(socket, address), '', listener);
 }
 
 /**

@@ -62,7 +62,7 @@ export class DaemonConnection {
     return new DaemonConnection(await connect(address, patience), address);
   }
 
-  private constructor(
+  constructor(
     private readonly socket: Socket,
     private readonly address: Address,
   ) {
@@ -88,7 +88,7 @@ export class DaemonConnection {
   }
 
   /**
-   * Sends a line and resolves with the type of its final frame once that has been heard whole. One at a time.
+   * Sends a line (an empty one was sent before) and resolves with the type of its final frame once that has been heard whole. One at a time.
    * Rejects with {@link Unread} or {@link Lost}, `HUNG` if the daemon shows no sign of life, `PROTOCOL` if it sends
    * no frames; then the connection is closed.
    */
@@ -104,7 +104,7 @@ export class DaemonConnection {
       const cutter = new FrameCutter(whole);
       const exchange: Exchange = { cutter, onPiece, resolve, reject, endWatch: () => undefined };
       this.exchange = exchange;
-      this.socket.write(line);
+      if (line !== '') this.socket.write(line);
       if (silence === null) return;
       // Once the request is on its way: what is done now takes no time from it.
       const path = this.address.socket;

@@ -28,7 +28,7 @@ const MOST_LAID_OUT = 32 * 1024;
 /** Bytes of the longest answer that is given as a sized text: one write to a socket, whole or not at all. */
 const LONGEST = 64 * 1024;
 /** Bytes and lines that a shell reads itself sooner than another program would be started. */
-const FEW_BYTES = 2048;
+const FEW_BYTES = 512;
 const FEW_LINES = 40;
 
 /** Bytes, piece by piece; null where others may have their turn. */

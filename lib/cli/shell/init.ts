@@ -1,19 +1,22 @@
 /**
- * `shell-init`: a shell function `midclt` that makes the common calls through a daemon by itself,
- * since starting this program takes ten times as long as the call. It does what it is sure of:
- * everything else, and whatever goes wrong before a request is sent, is left to the program.
+ * `shell-init`: a shell function `midclt` that makes the common calls through a daemon by itself, since starting
+ * this program takes ten times as long as the call; and the launcher, a script that does the same for who is no
+ * shell. Both do what they are sure of: everything else, and whatever goes wrong before a request is read, is
+ * left to the program.
  */
 import { spawnSync } from 'node:child_process';
 import { MidcltError, systemReason } from '../../errors.js';
+import { VERSION } from '../../protocol/frames.js';
 import type { Arguments } from '../args/arguments.js';
 import { writeOut } from '../output/output.js';
+import { FAST, NAME, POSIX_QUOTE, QUOTE, TRUST } from './request-text.js';
 import {
-  ALWAYS_TIMED,
-  FAST,
-  POSIX_QUOTE,
-  QUOTE,
-  SEE_IF_TIMED,
-  TRUST,
+  ANSWER,
+  CALL,
+  LAUNCHER_CALL,
+  LAUNCHER_CLIENT,
+  LAUNCHER_HEAD,
+  LAUNCHER_TAIL,
   WATCH,
   WHOLE,
 } from './text.js';
@@ -23,31 +26,53 @@ const LEFT = '113';
 
 /** Prints the function for the shell. Throws a `FILES` error where nothing can talk to a socket. */
 export function shellInit({ shell }: Arguments): number {
-  const quote = shell === 'sh' ? POSIX_QUOTE : QUOTE;
-  const isZsh = shell === 'zsh';
+  const hasSubstitution = shell !== 'sh';
   const program = connector();
-  // nc ends when nobody reads what it writes; socat does not, nor is there who reads while a shell's own read waits.
-  const isNumbered = shell === 'sh' || program === 'socat';
-  const peer = isNumbered ? 'IFS= read -r peer || peer=' : ':';
-  const connection = isNumbered ? numbered(connectionOf(program)) : connectionOf(program);
-  const text =
-    `${quote}\n${shell === 'sh' ? SEE_IF_TIMED : ALWAYS_TIMED}${WATCH}\n${TRUST}\n${FAST}\n${WHOLE}`
-      .replaceAll('@{', '${')
-      .replaceAll('@LEFT@', LEFT)
-      .replace('@EMULATION@', isZsh ? '  emulate -L sh\n' : '')
-      .replace('@CONNECT@', () => connection)
-      .replace('@PEER@', peer)
-      .replaceAll('@PROGRAM@', () => quoted(process.argv[1] ?? 'midclt'));
+  const text = filledIn(
+    [`# midclt as a shell function; to be evaluated: eval "$(midclt shell-init ${shell})"`]
+      .concat(hasSubstitution ? QUOTE : POSIX_QUOTE, common(CALL), WHOLE)
+      .join('\n'),
+    {
+      EMULATION: shell === 'zsh' ? '  emulate -L sh\n' : '',
+      CLIENT: '',
+      CONNECT: program === 'nc' ? 'nc -U "$sock"' : SOCAT,
+      // nc ends when nobody reads what it writes; socat does not.
+      PEER: program === 'nc' ? '' : '  IFS= read -r peer || peer=\n',
+      PROGRAM: quoted(process.argv[1] ?? 'midclt'),
+    },
+  );
   writeOut(Buffer.from(text));
   return 0;
 }
 
-/** What connects stdin and stdout to the socket `$sock` until the daemon closes it. */
-function connectionOf(program: 'nc' | 'socat'): string {
-  return program === 'nc' ? 'nc -U "$sock"' : 'socat -t 86400 - "UNIX-CONNECT:$sock"';
+/** The launcher's text; the build writes it to a file. */
+export function launcher(): string {
+  return filledIn(
+    [LAUNCHER_HEAD.trim(), POSIX_QUOTE, common(LAUNCHER_CALL), LAUNCHER_TAIL.trim(), ''].join('\n'),
+    {
+      EMULATION: '',
+      CLIENT: LAUNCHER_CLIENT,
+      PEER: '  [ -z "$numbered" ] || IFS= read -r peer || peer=\n',
+    },
+  );
 }
 
-/** The program that does it. Throws a `FILES` error where there is none. */
+/** What the function and the launcher have in common, around how the `call` is made. */
+function common(call: string): string {
+  return [FAST.replace('@CALL@', () => call.slice(1)), NAME, TRUST, WATCH, ANSWER].join('\n');
+}
+
+function filledIn(text: string, words: Readonly<Record<string, string>>): string {
+  const all: Readonly<Record<string, string>> = { ...words, LEFT, VERSION };
+  const once = (part: string) =>
+    part.replace(/@([A-Z]+)@/g, (whole, name: string) => all[name] ?? whole);
+  return once(once(text)).replaceAll('@{', '${');
+}
+
+/** Its process's number is the first line of its output. */
+const SOCAT = `sh -c 'echo "$$"; exec socat -t 86400 - "UNIX-CONNECT:$1"' sh "$sock"`;
+
+/** The program that connects stdin and stdout to a socket until the daemon closes it. Throws a `FILES` error where there is none. */
 function connector(): 'nc' | 'socat' {
   if (/^\s*-U\b/m.test(outputOf('nc', '-h') ?? '')) return 'nc';
   if (outputOf('socat', '-V') !== null) return 'socat';
@@ -55,12 +80,6 @@ function connector(): 'nc' | 'socat' {
     'FILES',
     'A shell needs nc (that of OpenBSD) or socat to talk to the daemon; install one of them',
   );
-}
-
-/** The same, with its process's number as the first line of its output. */
-function numbered(connection: string): string {
-  const named = connection.replace('$sock', '$1');
-  return `sh -c 'echo "$$"; exec ${named}' sh "$sock"`;
 }
 
 /** What a program prints, or null if it is not there. Throws a `FILES` error if it can't be run for another reason. */

@@ -1,203 +1,27 @@
-/** The text of the shell function, with `@{` for `${` and other words in `@` to be put in. */
-
-/** `_midclt_quote TEXT` sets `quoted` to the JSON string of printable ASCII. */
-export const QUOTE = String.raw`# midclt as a shell function; to be evaluated: eval "$(midclt shell-init SHELL)"
-_midclt_quote() {
-  quoted=@{1//\\/\\\\}
-  quoted=\"@{quoted//\"/\\\"}\"
-}`;
-
-/** Without the substitution that not every shell has. */
-export const POSIX_QUOTE = String.raw`# midclt as a shell function; to be evaluated: eval "$(midclt shell-init sh)"
-_midclt_quote() {
-  quoted= rest=$1
-  while :; do
-    case $rest in
-      *[\"\\]*) ;;
-      *) break ;;
-    esac
-    head=@{rest%%[\"\\]*}
-    rest=@{rest#"$head"}
-    tail=@{rest#?}
-    quoted=$quoted$head\\@{rest%"$tail"}
-    rest=$tail
-  done
-  quoted=\"$quoted$rest\"
-}`;
-
 /**
- * Makes the call, or returns @LEFT@ if nothing was sent. The daemon's answer is a line with the exit
- * code, then the text; what begins with a brace is the answer of one that does not know such requests.
- */
-export const FAST = String.raw`
-_midclt_fast() {
-@EMULATION@  local uri user on time quiet verb request args quoted rest head tail dir id key sock terminal peer pause again text nap LC_ALL=C
-  uri=@{MIDCLT_URI-} user=@{MIDCLT_USERNAME-} time=@{CALL_TIMEOUT-} on= quiet= args=
-  case @{MIDCLT_USE_DAEMON-} in
-    '') ;;
-    1) on=1 ;;
-    *) return @LEFT@ ;;
-  esac
-  while :; do
-    case @{1-} in
-      -d | --use-daemon) on=1 ;;
-      call | ping)
-        verb=$1
-        shift
-        break ;;
-      -u | -U | -t)
-        case @{2-} in
-          '' | -*) return @LEFT@ ;;
-        esac
-        case $1 in
-          -u) uri=$2 ;;
-          -U) user=$2 ;;
-          -t) time=$2 ;;
-        esac
-        shift ;;
-      *) return @LEFT@ ;;
-    esac
-    shift
-  done
-  [ -n "$on" ] || return @LEFT@
-  case $time in
-    '') ;;
-    0* | *[!0-9]*) return @LEFT@ ;;
-    *) time="\"timeout\":$time" ;;
-  esac
-  if [ "$verb" = ping ]; then
-    [ $# -eq 0 ] || return @LEFT@
-    request="\"command\":\"cli-ping\"@{time:+,$time}"
-  else
-    case @{1-} in
-      -q | --quiet)
-        quiet=1
-        shift ;;
-    esac
-    case @{1-} in
-      '' | *[!A-Za-z0-9_.]*) return @LEFT@ ;;
-    esac
-    request="\"command\":\"cli-call\",\"method\":\"$1\",\"kwargs\":{$time}"
-    shift
-    for tail do
-      case $tail in
-        -* | *[!\ -~]*) return @LEFT@ ;;
-      esac
-    done
-    for key do
-      _midclt_quote "$key"
-      args=$args,$quoted
-    done
-    request="$request,\"args\":[@{args#,}]"
-  fi
-  dir=@{MIDCLT_HOME-}
-  if [ -z "$dir" ]; then
-    [ -O "@{HOME-}" ] || return @LEFT@
-    dir=$HOME/.midclt
-  fi
-  if [ -z "$uri" ]; then
-    id=local
-  else
-    key=$uri@{user:+:$user}
-    if [ "$key" != "@{_midclt_key-}" ]; then
-      id=$(printf %s "$key" | sha256sum) || return @LEFT@
-      _midclt_id=@{id%"@{id#????????????}"}
-      _midclt_key=$key
-    fi
-    id=$_midclt_id
-  fi
-  case $uri in
-    [Ww][Ss][Ss]:*) request="$request,\"insecure\":false" ;;
-  esac
-  sock=$dir/daemon-$id.sock
-  case $sock in
-    /*) ;;
-    *) return @LEFT@ ;;
-  esac
-  [ -d "$dir" ] && [ -O "$dir" ] && [ ! -L "$dir" ] || return @LEFT@
-  [ "$dir" = "@{_midclt_trusted-}" ] || _midclt_trust "$dir" || return @LEFT@
-  [ -S "$sock" ] && [ -O "$sock" ] && [ ! -L "$sock" ] || return @LEFT@
-  terminal=false
-  [ -t 2 ] && terminal=true
-  {
-    @CONNECT@ <<MIDCLT || echo '!'
-{$request,"terminal":$terminal,"close":true}
-MIDCLT
-  } 2>/dev/null | (
-    peer=
-    @PEER@
-    _midclt_head || head=
-    case $head in
-      0) exec cat ;;
-      1)
-        [ -n "$quiet" ] || cat >&2
-        exit 1 ;;
-      '')
-        echo 'Error: The daemon went away before it answered (it closed the connection); the outcome is unknown' >&2
-        exit 1 ;;
-      *) exit @LEFT@ ;;
-    esac
-  )
-}`;
-
-/**
- * Looks at the directories above the daemon's, as `lib/files/trust.ts` does.
+ * What the shell function and the launcher make of an answer, and what each is beside; how they make a request is in
+ * `request-text.ts`. In these texts `@{` is `${`, and `init.ts` puts in the other words in `@`.
  *
- * One `ls` does it, once a shell. It sorts, so that the directory itself is the last of its lines; whose
- * that is, is known by then: one's own. Anything but root's and one's own is left to the program, and so
- * are links.
+ * A call forks for what looks at the directories above the daemon's (`ls`), for what connects (nc), for what reads
+ * the answer, and where a shell can't time a `read` for what does (`sleep`): each fork costs more than all that is
+ * no fork.
  */
-export const TRUST = String.raw`
-_midclt_trust() {
-  local list mode links owner rest own last part=$1 dir=$1 LC_ALL=C IFS=' '
-  case $part in
-    *[!\ -~]*) return 1 ;;
-  esac
-  set -- "$part"
-  while [ -n "@{part%/*}" ]; do
-    part=@{part%/*}
-    set -- "$part" "$@"
-  done
-  list=$(command ls -ldn / "$@") || return 1
-  own= last=
-  while read -r mode links owner rest; do
-    case $mode in
-      d????-??-* | d????????[Tt]*) ;;
-      *) return 1 ;;
-    esac
-    last=$owner
-    if [ "$owner" != 0 ]; then
-      [ "@{own:-$owner}" = "$owner" ] || return 1
-      own=$owner
-    fi
-  done <<MIDCLT
-$list
-MIDCLT
-  [ "@{own:-$last}" = "$last" ] || return 1
-  _midclt_trusted=$dir
-}`;
-
-/** For a shell whose `read` takes a timeout. With `sh` it is seen when the function is defined. */
-export const ALWAYS_TIMED = '_midclt_timed=1';
-export const SEE_IF_TIMED = String.raw`_midclt_timed=
-if (IFS= read -t 1 -r _midclt_timed) 2>/dev/null <<MIDCLT
-1
-MIDCLT
-then _midclt_timed=1
-fi`;
 
 /**
- * Waits for an answer's first line. A stopped daemon accepts connections and says nothing, as one does
- * that makes a long call: after some silence the program is asked which it is, and not before, since
- * that costs what the function is to save.
+ * Waits for a line of an answer. A stopped daemon accepts connections and says nothing, as one does that makes a
+ * long call: after some silence the program is asked which it is, and not before, since that costs what this is
+ * to save.
  *
- * `_midclt_head` sets `head` to the first line, or fails at the end of the answer; it exits with 1 when the daemon
- * is hung. A shell that can't time a `read` has another process watch meanwhile, which ends the connection.
+ * `_midclt_line` sets `head` to the next line, or fails at the end of the answer; it exits with 1 when the daemon is
+ * hung, or whoever asked is gone. In a shell that can't time a `read` a process that sleeps interrupts it by its end.
  * `peer` is the process that keeps the connection, where that does not end by itself when nobody reads.
  */
 export const WATCH = String.raw`
 _midclt_hung() {
-  text=$(MIDCLT_URI=$uri MIDCLT_USERNAME=$user command @PROGRAM@ daemon-status 2>&1 >/dev/null </dev/null)
+  text=$(
+    export MIDCLT_URI="$uri" MIDCLT_USERNAME="$user"
+    _midclt_run daemon-status 2>&1 >/dev/null </dev/null
+  )
   case $text in
     *'does not answer'*) [ -z "$again" ] || return 0
       again=1 pause=4 ;;
@@ -205,50 +29,161 @@ _midclt_hung() {
   esac
   return 1
 }
-_midclt_give_up() {
-  echo "@{text%%does not answer*}does not answer; the outcome is unknown@{text#*does not answer}" >&2
+_midclt_look() {
+  if ! kill -0 "$$" 2>/dev/null; then
+    text=
+  elif _midclt_hung; then
+    echo "@{text%%does not answer*}does not answer; the outcome is unknown@{text#*does not answer}" >&2
+  else
+    return 0
+  fi
   [ -z "$peer" ] || kill "$peer" 2>/dev/null
+  exit 1
 }
-_midclt_watch() {
-  trap 'kill $nap 2>/dev/null; exit 0' TERM
+_midclt_nap() {
+  rang=
+  trap 'rang=1' CHLD
+  sleep "$pause" >/dev/null 2>&1 &
+  nap=$!
+}
+_midclt_line() {
+  if [ -z "$nap" ]; then
+    IFS= read -t "$pause" -r head 2>/dev/null && return 0
+    if [ $? -ne 2 ]; then
+      [ "$pause" -ne 5 ] || pause=4
+      while :; do
+        time=$(date +%s)
+        IFS= read -t "$pause" -r head && return 0
+        time=$(($(date +%s) - time))
+        # At the end of the answer a read fails at once.
+        [ "$time" -lt 0 ] || [ "$time" -ge 2 ] || return 1
+        _midclt_look
+      done
+    fi
+    _midclt_nap
+  fi
   while :; do
-    sleep "$pause" >/dev/null 2>&1 &
-    nap=$!
-    wait "$nap"
-    if _midclt_hung; then
-      _midclt_give_up
+    if IFS= read -r head; then return 0; fi
+    [ -n "$rang" ] || return 1
+    trap - CHLD
+    _midclt_look
+    _midclt_nap
+  done
+}`;
+
+/** Prints the answer as the program would. Exits with its code, or @LEFT@ if nothing was run. */
+export const ANSWER = String.raw`
+_midclt_lost() {
+  echo 'Error: The daemon went away before it answered (it closed the connection); the outcome is unknown' >&2
+  exit 1
+}
+_midclt_rest() {
+  _midclt_run shell-answer "$@"
+  exit
+}
+# Would a write to stdout wait for its reader?
+_midclt_waits() {
+  while read -r head code; do
+    case $head:$code in
+      flags:*:*[4-7]???) return 1 ;;
+      flags:*) return 0 ;;
+    esac
+  done 2>/dev/null </proc/self/fdinfo/1
+  return 1
+}
+_midclt_answer() {
+  taken= nap= rang= again= pause=5
+  trap 'kill $nap $peer 2>/dev/null; exit 1' TERM
+@PEER@  while :; do
+    _midclt_line || head=end
+    [ -z "$head" ] || break
+    taken=1
+  done
+  if [ -n "$nap" ]; then
+    trap - CHLD
+    kill "$nap" 2>/dev/null
+  fi
+  case $head in
+    '{'*) exit @LEFT@ ;;
+    frame)
+      export MIDCLT_URI="$uri" MIDCLT_USERNAME="$user"
+      _midclt_rest frame @{quiet:+-q} ;;
+    [01]\ *) ;;
+    *)
+      [ -n "$taken" ] || exit @LEFT@
+      _midclt_lost ;;
+  esac
+  code=@{head%% *} rest=@{head#* }
+  size=@{rest% *} lines=@{rest#* }
+  [ "$code$quiet" != 11 ] || exit 1
+  trap '' PIPE
+  if [ "$lines" -gt 0 ]; then
+    text=
+    while [ "$lines" -gt 0 ]; do
+      IFS= read -r head || _midclt_lost
+      text=$text$head$_midclt_newline
+      lines=$((lines - 1))
+    done
+    if [ "$code" = 1 ]; then
+      printf %s "$text" >&2 2>/dev/null
       exit 1
     fi
-  done
-}
-_midclt_head() {
-  again= pause=5 text= nap=
-  if [ -n "$_midclt_timed" ]; then
-    IFS= read -t "$pause" -r head && return 0
-    pause=4
-    while :; do
-      time=$(date +%s)
-      IFS= read -t "$pause" -r head && return 0
-      time=$(($(date +%s) - time))
-      # At the end of the answer a read fails at once.
-      [ "$time" -lt 0 ] || [ "$time" -ge 2 ] || return 1
-      if _midclt_hung; then
-        _midclt_give_up
-        exit 1
-      fi
-    done
+    printf %s "$text" 2>/dev/null && exit 0
+    _midclt_rest copy "$size" <<MIDCLT
+@{text%?}
+MIDCLT
   fi
-  _midclt_watch &
-  time=$!
-  if IFS= read -r head; then text=1; fi
-  kill "$time" 2>/dev/null
-  # It may not have its trap yet: dash tells then how it ended.
-  wait "$time" 2>/dev/null || [ $? -ne 1 ] || exit 1
-  [ -n "$text" ]
+  if [ "$code" = 1 ]; then
+    cat >&2 2>/dev/null
+    exit 1
+  fi
+  _midclt_waits || _midclt_rest copy "$size"
+  { count=$(LC_ALL=C dd bs=65536 2>&1 >&9 9>&-); } 9>&1 || _midclt_rest broken
+  case $count in
+    *"$_midclt_newline$size byte"*) exit 0 ;;
+  esac
+  _midclt_lost
 }`;
+
+/** Sends the request to `$sock`, and answers. */
+export const CALL = String.raw`
+  @CONNECT@ 2>/dev/null <<MIDCLT | (_midclt_answer)
+$request
+MIDCLT`;
+
+/**
+ * The same of a process that may be killed, which is nobody's shell: it waits for the others, so that it hears a
+ * signal at once, and takes with it who holds its stdout.
+ */
+export const LAUNCHER_CALL = String.raw`
+  if command -v nc.openbsd >/dev/null 2>&1; then
+    set -- nc.openbsd -U "$sock"
+  elif command -v socat >/dev/null 2>&1; then
+    set -- sh -c 'echo "$$"; exec socat -t 86400 - "UNIX-CONNECT:$1"' sh "$sock"
+    numbered=1
+  elif command -v nc >/dev/null 2>&1; then
+    set -- nc -U "$sock"
+  else
+    return @LEFT@
+  fi
+  for text in HUP INT QUIT TERM; do
+    trap "kill \"\$!\"; trap - $text; kill -s $text \"\$\$\"" "$text"
+  done
+  "$@" 2>/dev/null <<MIDCLT | (_midclt_answer) &
+$request
+MIDCLT
+  wait "$!"`;
+
+/** What the launcher does where it is sure to be a client. A person at a terminal is told more than scripts are: by the program. */
+export const LAUNCHER_CLIENT = String.raw`  _midclt_client=1
+  [ ! -t 2 ] || return @LEFT@
+`;
 
 /** In an "if", so that "set -e" does not end the shell for what is only left to the program. */
 export const WHOLE = String.raw`
+_midclt_run() {
+  command @PROGRAM@ "$@"
+}
 midclt() {
   if _midclt_fast "$@"; then
     return 0
@@ -257,6 +192,52 @@ midclt() {
   fi
   [ "$1" -eq @LEFT@ ] || return "$1"
   shift
-  command @PROGRAM@ "$@"
+  _midclt_run "$@"
 }
+`;
+
+/** What npm installs as `midclt`. It is read no further than it is run. */
+export const LAUNCHER_HEAD = String.raw`#!/bin/sh
+# midclt: makes the common calls through a running daemon itself, and leaves all else to midclt.js, beside this file.
+[ -z "@{ZSH_VERSION-}" ] || emulate sh
+_midclt_run() {
+  local program link || :
+  program=$0
+  case $program in
+    */*) ;;
+    *) [ -e "$program" ] && program=./$program || program=$(command -v "$program") ;;
+  esac
+  # As npm lays it out; to follow a link takes a process.
+  link=@{program%/*}/../lib/node_modules/midclt/dist/bin/midclt
+  [ "$program" -ef "$link" ] 2>/dev/null && program=$link
+  while [ -L "$program" ]; do
+    link=$(readlink "$program") || exit 126
+    case $link in
+      /*) program=$link ;;
+      *) program=@{program%/*}/$link ;;
+    esac
+  done
+  exec node "@{program%/*}/midclt.js" "$@"
+}
+case @{MIDCLT_LAUNCHER-}:@{MIDCLT_USE_DAEMON-}:@{1-} in
+  0:*) _midclt_run "$@" ;;
+  *::-[duUt] | *::--use-daemon | *:?*:*) ;;
+  *) _midclt_run "$@" ;;
+esac
+_midclt_client= _midclt_key= _midclt_trusted=
+`;
+
+export const LAUNCHER_TAIL = String.raw`
+if _midclt_fast "$@"; then
+  exit 0
+else
+  _midclt_code=$?
+fi
+[ "$_midclt_code" -eq @LEFT@ ] || exit "$_midclt_code"
+# A client of the daemon verifies no certificates, and to read a file of many triples Node's start.
+if [ -n "$_midclt_client" ] && [ -r "@{NODE_EXTRA_CA_CERTS-}" ]; then
+  export MIDCLT_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"
+  unset NODE_EXTRA_CA_CERTS
+fi
+_midclt_run "$@"
 `;

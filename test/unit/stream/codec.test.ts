@@ -117,7 +117,7 @@ t.test(
     t.equal(result('"\\u0000"'), '0 2 0\n\0\n', 'no shell can hold a NUL');
     t.equal(result('"é"'), '0 3 1\né\n', 'bytes');
     t.equal(result(`"${'\\n'.repeat(40)}"`), `0 41 0\n${'\n'.repeat(41)}`);
-    t.equal(result(`"${'x'.repeat(2048)}"`), `0 2049 0\n${'x'.repeat(2048)}\n`);
+    t.equal(result(`"${'x'.repeat(512)}"`), `0 513 0\n${'x'.repeat(512)}\n`);
     t.equal(written(error), '1 3 1\nNo\n');
     t.equal(written({ ...error, error: '' }), '1 0 0\n');
     t.equal(result('"\\x"'), '1 54 1\nError: The result is a string that is not well-formed\n');

@@ -1,0 +1,220 @@
+/**
+ * How the shell function and the launcher make a request, and find the daemon for it; see `text.ts`.
+ */
+
+/** `_midclt_quote TEXT` sets `quoted` to the JSON string of printable ASCII, newlines and tabs. */
+export const QUOTE = String.raw`
+_midclt_quote() {
+  quoted=@{1//\\/\\\\}
+  quoted=@{quoted//\"/\\\"}
+  quoted=@{quoted//$_midclt_newline/\\n}
+  quoted=\"@{quoted//$_midclt_tab/\\t}\"
+}`;
+
+/** Without the substitution that not every shell has. */
+export const POSIX_QUOTE = String.raw`
+_midclt_quote() {
+  quoted= rest=$1
+  while :; do
+    case $rest in
+      *[\"\\"$_midclt_newline$_midclt_tab"]*) ;;
+      *) break ;;
+    esac
+    head=@{rest%%[\"\\"$_midclt_newline$_midclt_tab"]*}
+    rest=@{rest#"$head"}
+    tail=@{rest#?}
+    rest=@{rest%"$tail"}
+    case $rest in
+      "$_midclt_newline") rest=n ;;
+      "$_midclt_tab") rest=t ;;
+    esac
+    quoted=$quoted$head\\$rest
+    rest=$tail
+  done
+  quoted=\"$quoted$rest\"
+}`;
+
+/**
+ * Makes the call, or returns @LEFT@ if nothing was sent, or nobody has read it. What the shell can't tell exactly
+ * from what the program would read is left, too.
+ */
+export const FAST = String.raw`
+_midclt_newline='
+' _midclt_tab='	'
+_midclt_fast() {
+@EMULATION@  local uri user on time quiet verb request args quoted rest head tail dir id key names sock terminal numbered peer pause again text nap rang taken code size lines count LC_ALL=C || return @LEFT@
+  uri=@{MIDCLT_URI-} user=@{MIDCLT_USERNAME-} time=@{CALL_TIMEOUT-} on= quiet= args=
+  case @{MIDCLT_USE_DAEMON-} in
+    '' | 0 | no | false | off) ;;
+    1 | yes | true | on) on=1 ;;
+    *) return @LEFT@ ;;
+  esac
+  while :; do
+    case @{1-} in
+      -d | --use-daemon) on=1 ;;
+      call | ping)
+        verb=$1
+        shift
+        break ;;
+      -u | -U | -t)
+        case @{2-} in
+          '' | -*) return @LEFT@ ;;
+        esac
+        case $1 in
+          -u) uri=$2 ;;
+          -U) user=$2 ;;
+          -t) time=$2 ;;
+        esac
+        shift ;;
+      *) return @LEFT@ ;;
+    esac
+    shift
+  done
+  [ -n "$on" ] || return @LEFT@
+@CLIENT@  # Only the program knows what is to become of a descriptor that is closed.
+  { true 9<&0 9>&1; } 9>&2 2>/dev/null || return @LEFT@
+  case $time in
+    '') ;;
+    0* | *[!0-9]* | ??????????*) return @LEFT@ ;;
+    *) time="\"timeout\":$time" ;;
+  esac
+  if [ "$verb" = ping ]; then
+    [ $# -eq 0 ] || return @LEFT@
+    request="\"command\":\"cli-ping\"@{time:+,$time}"
+  else
+    case @{1-} in
+      -q | --quiet)
+        quiet=1
+        shift ;;
+    esac
+    case @{1-} in
+      '' | *[!A-Za-z0-9_.]*) return @LEFT@ ;;
+    esac
+    request="\"command\":\"cli-call\",\"method\":\"$1\",\"kwargs\":{$time}"
+    shift
+    for tail do
+      case $tail in
+        -* | *[!\ -~"$_midclt_newline$_midclt_tab"]*) return @LEFT@ ;;
+      esac
+      [ @{#tail} -le 8192 ] || return @LEFT@
+    done
+    for key do
+      _midclt_quote "$key"
+      args=$args,$quoted
+    done
+    request="$request,\"args\":[@{args#,}]"
+  fi
+  dir=@{MIDCLT_HOME-}
+  if [ -z "$dir" ]; then
+    [ -O "@{HOME-}" ] || return @LEFT@
+    dir=$HOME/.midclt
+  fi
+  case $uri in
+    [Ww][Ss][Ss]:*) request="$request,\"insecure\":false" ;;
+  esac
+  case $dir in
+    /*) ;;
+    *) return @LEFT@ ;;
+  esac
+  key= names=
+  [ -z "$uri" ] || key=$uri@{user:+:$user} names=$dir/daemon-names
+  [ -d "$dir" ] && [ -O "$dir" ] && [ ! -L "$dir" ] || return @LEFT@
+  [ "$dir" = "@{_midclt_trusted-}" ] || _midclt_trust "$dir" || return @LEFT@
+  id=local
+  [ -z "$key" ] || _midclt_name || return @LEFT@
+  sock=$dir/daemon-$id.sock
+  [ -S "$sock" ] && [ -O "$sock" ] && [ ! -L "$sock" ] || return @LEFT@
+  terminal=false numbered= peer=
+  [ -t 2 ] && terminal=true
+  request="{$request,\"terminal\":$terminal,\"sized\":true,\"least\":\"@VERSION@\",\"close\":true}"
+@CALL@
+}`;
+
+/**
+ * Sets `id` to the name of the daemon of `$key`: from memory, from the file `$names` of all that were asked for
+ * (in a directory where nobody else can put one), or from another program, after which it is in both.
+ */
+export const NAME = String.raw`
+_midclt_name() {
+  local known number=0 IFS=' '
+  if [ "$key" = "@{_midclt_key-}" ]; then
+    id=$_midclt_id
+    return 0
+  fi
+  case $key in
+    *[!\ -~]*) return 1 ;;
+  esac
+  if [ -f "$names" ] && [ -O "$names" ] && [ ! -L "$names" ]; then
+    while read -r id known; do
+      [ "$known" != "$key" ] || break
+      number=$((number + 1))
+    done <"$names"
+  else
+    known=
+  fi
+  if [ "$known" != "$key" ]; then
+    id=$(printf %s "$key" | sha256sum) || return 1
+    id=@{id%"@{id#????????????}"}
+  fi
+  case $id in
+    ???????????? ) ;;
+    *) return 1 ;;
+  esac
+  case $id in
+    *[!0-9a-f]*) return 1 ;;
+  esac
+  if [ "$known" != "$key" ] && [ ! -L "$names" ]; then
+    (
+      umask 077
+      [ "$number" -lt 50 ] || rm -f "$names"
+      printf '%s %s\n' "$id" "$key" >>"$names"
+    ) 2>/dev/null || :
+  fi
+  _midclt_id=$id _midclt_key=$key
+}`;
+
+/**
+ * Looks at the directories above the daemon's, as `lib/files/trust.ts` does.
+ *
+ * One `ls` does it, once a shell. It sorts, so that the directory itself is the last of its lines, but for the file
+ * of names in it; whose that is, is known by then: one's own. Anything but root's and one's own is left to the
+ * program, and so are links.
+ */
+export const TRUST = String.raw`
+_midclt_trust() {
+  local list mode links owner rest own last part=$1 LC_ALL=C
+  case $part in
+    *[!\ -~]*) return 1 ;;
+  esac
+  set -- "$part"
+  while [ -n "@{part%/*}" ]; do
+    part=@{part%/*}
+    set -- "$part" "$@"
+  done
+  [ ! -f "$names" ] || set -- "$@" "$names"
+  list=$(command ls -ldn / "$@") || return 1
+  own= last=
+  # A read would take its bytes one by one.
+  while [ -n "$list" ]; do
+    mode=@{list%% *} rest=@{list%%"$_midclt_newline"*}
+    list=@{list#"$rest"}
+    list=@{list#"$_midclt_newline"}
+    for links in mode links; do
+      rest=@{rest#* }
+      rest=@{rest#"@{rest%%[! ]*}"}
+    done
+    owner=@{rest%% *}
+    case $mode in
+      d????-??-* | d????????[Tt]*) ;;
+      -rw-------*) ;;
+      *) return 1 ;;
+    esac
+    last=$owner
+    if [ "$owner" != 0 ]; then
+      [ "@{own:-$owner}" = "$owner" ] || return 1
+      own=$owner
+    fi
+  done
+  [ "@{own:-$last}" = "$last" ] || return 1
+  _midclt_trusted=$dir
+}`;
