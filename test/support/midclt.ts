@@ -6,6 +6,14 @@ import type { Test } from 'tap';
 import { ROOT } from './root.js';
 
 export const BINARY = path.join(ROOT, 'dist/bin/midclt.js');
+/** What npm installs. */
+export const LAUNCHER = path.join(ROOT, 'dist/bin/midclt');
+
+/** `MIDCLT_TEST_LAUNCHER=SHELL` has the tests go through the launcher, read by that shell (`busybox sh`), where they use {@link spawnMidclt}. */
+const LAUNCHER_SHELL = process.env.MIDCLT_TEST_LAUNCHER;
+const PROGRAM = LAUNCHER_SHELL
+  ? [...LAUNCHER_SHELL.split(' '), LAUNCHER]
+  : [process.execPath, BINARY];
 
 /**
  * For `skip`: why a test that needs these programs cannot run here, or false. In CI they are
@@ -54,7 +62,7 @@ export function spawnMidclt(
   options: RunOptions,
 ): ChildProcessWithoutNullStreams {
   // tap puts its own hooks into every Node child by NODE_OPTIONS; a user's has none.
-  return spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, BINARY, ...args], {
+  return spawn('env', ['-u', 'NODE_OPTIONS', ...PROGRAM, ...args], {
     env: environment(options.home, options.env),
     cwd: options.cwd ?? options.home,
   });

@@ -178,11 +178,11 @@ _midclt_name() {
  *
  * One `ls` does it, once a shell. It sorts, so that the directory itself is the last of its lines, but for the file
  * of names in it; whose that is, is known by then: one's own. Anything but root's and one's own is left to the
- * program, and so are links.
+ * program, and so are links, and a daemon's directory that others can enter, which it makes private.
  */
 export const TRUST = String.raw`
 _midclt_trust() {
-  local list mode links owner rest own last part=$1 LC_ALL=C
+  local list mode links owner rest own last private part=$1 LC_ALL=C
   case $part in
     *[!\ -~]*) return 1 ;;
   esac
@@ -193,7 +193,7 @@ _midclt_trust() {
   done
   [ ! -f "$names" ] || set -- "$@" "$names"
   list=$(command ls -ldn / "$@") || return 1
-  own= last=
+  own= last= private=
   # A read would take its bytes one by one.
   while [ -n "$list" ]; do
     mode=@{list%% *} rest=@{list%%"$_midclt_newline"*}
@@ -205,7 +205,8 @@ _midclt_trust() {
     done
     owner=@{rest%% *}
     case $mode in
-      d????-??-* | d????????[Tt]*) ;;
+      drwx------*) private=1 ;;
+      d????-??-* | d????????[Tt]*) private= ;;
       -rw-------*) ;;
       *) return 1 ;;
     esac
@@ -215,6 +216,6 @@ _midclt_trust() {
       own=$owner
     fi
   done
-  [ "@{own:-$last}" = "$last" ] || return 1
+  [ -n "$private" ] && [ "@{own:-$last}" = "$last" ] || return 1
   _midclt_trusted=$dir
 }`;
