@@ -1,6 +1,8 @@
 'use strict';
 // What one `midclt -d call` costs from start to end, beside Node's own start and smaller tools.
-const { BINARY, environment, isInstalled, timed } = require('./lib/children.js');
+const fs = require('node:fs');
+const path = require('node:path');
+const { BINARY, LAUNCHER, environment, isInstalled, timed } = require('./lib/children.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 const { peerCommand, startDaemon, startEchoServer } = require('./lib/surroundings.js');
 
@@ -13,11 +15,26 @@ async function run({ home, report, quick }) {
   const call = ['-u', uri, '-d', 'call', 'core.ping'];
   const shell = (command) => () => timed('/bin/sh', ['-c', command], options);
   const peer = peerCommand();
+  // The daemon of the local middleware, as far as the launcher can tell.
+  fs.linkSync(socket, path.join(path.dirname(socket), 'daemon-local.sock'));
+  const launched =
+    (...args) =>
+    () =>
+      timed(LAUNCHER, args, withNode);
+  const withNode = {
+    ...options,
+    env: { ...options.env, PATH: `${path.dirname(process.execPath)}:${process.env.PATH}` },
+  };
 
   const variants = {
     'node -e 0': () => timed(process.execPath, ['-e', '0'], options),
     midclt: () => timed(process.execPath, [BINARY, ...call], options),
+    handed: launched('-u', uri, '-d', 'call', '-j', 'core.ping'),
   };
+  if (isInstalled('nc') || isInstalled('socat')) {
+    variants.local = launched('-d', 'call', 'core.ping');
+    variants['with -u'] = launched(...call);
+  }
   if (isInstalled('nc')) variants['printf | nc -U'] = shell(`printf '${LINE}' | nc -U $SOCK`);
   if (isInstalled('socat')) {
     variants['printf | socat'] = shell(`printf '${LINE}' | socat -t 86400 - UNIX:$SOCK`);
@@ -42,6 +59,19 @@ async function run({ home, report, quick }) {
     ratio: Math.min(...samples.midclt) / Math.min(...node),
     to: 'node -e 0',
   });
+  const launcher = { local: 0.3, 'with -u': 0.35, handed: 1.45 };
+  const names = { local: 'local middleware', 'with -u': 'with -u', handed: 'handed over (-j)' };
+  for (const [name, atMost] of Object.entries(launcher)) {
+    if (!samples[name]) continue;
+    const ratio = paired(samples[name], node);
+    report.row({
+      name: `the launcher, ${names[name]}`,
+      ...value(name),
+      ratio,
+      to: 'node -e 0',
+      atMost,
+    });
+  }
   for (const name of Object.keys(variants).filter((name) => name.startsWith('printf'))) {
     report.row({ name, ...value(name), ratio: paired(samples[name], node), to: 'node -e 0' });
   }

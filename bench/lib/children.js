@@ -4,6 +4,8 @@ const { fork, spawn, spawnSync } = require('node:child_process');
 const path = require('node:path');
 
 const BINARY = path.join(__dirname, '../../dist/bin/midclt.js');
+/** What npm installs. */
+const LAUNCHER = path.join(__dirname, '../../dist/bin/midclt');
 /** Milliseconds a process has to end by itself when it is asked to. */
 const PATIENCE = 3000;
 
@@ -110,6 +112,7 @@ function isInstalled(tool) {
 
 module.exports = {
   BINARY,
+  LAUNCHER,
   end,
   endAll,
   environment,

@@ -144,16 +144,19 @@ _midclt_name() {
   case $key in
     *[!\ -~]*) return 1 ;;
   esac
-  if [ -f "$names" ] && [ -O "$names" ] && [ ! -L "$names" ]; then
+  known=
+  if [ ! -e "$names" ] && [ ! -L "$names" ]; then
+    :
+  elif [ -f "$names" ] && [ -O "$names" ] && [ ! -L "$names" ]; then
     while read -r id known; do
       [ "$known" != "$key" ] || break
       number=$((number + 1))
     done <"$names"
   else
-    known=
+    number=-1
   fi
   if [ "$known" != "$key" ]; then
-    id=$(printf %s "$key" | sha256sum) || return 1
+    id=$(printf %s "$key" | sha256sum 2>/dev/null) || return 1
     id=@{id%"@{id#????????????}"}
   fi
   case $id in
@@ -163,7 +166,7 @@ _midclt_name() {
   case $id in
     *[!0-9a-f]*) return 1 ;;
   esac
-  if [ "$known" != "$key" ] && [ ! -L "$names" ]; then
+  if [ "$known" != "$key" ] && [ "$number" -ge 0 ]; then
     (
       umask 077
       [ "$number" -lt 50 ] || rm -f "$names"
@@ -191,7 +194,7 @@ _midclt_trust() {
     part=@{part%/*}
     set -- "$part" "$@"
   done
-  [ ! -f "$names" ] || set -- "$@" "$names"
+  [ ! -f "$names" ] || [ ! -O "$names" ] || set -- "$@" "$names"
   list=$(command ls -ldn / "$@") || return 1
   own= last= private=
   # A read would take its bytes one by one.
@@ -207,7 +210,7 @@ _midclt_trust() {
     case $mode in
       drwx------*) private=1 ;;
       d????-??-* | d????????[Tt]*) private= ;;
-      -rw-------*) ;;
+      -rw-------*) continue ;; # the file of names, one's own
       *) return 1 ;;
     esac
     last=$owner

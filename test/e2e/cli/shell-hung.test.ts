@@ -1,15 +1,14 @@
-/** F4: the shell function tells a daemon that is stopped from one that makes a long call. */
+/** F4: the shell function and the launcher tell a daemon that is stopped from one that makes a long call. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { freeze, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
+import { boxOf, CONNECTORS, has, SHELLS as LAUNCHER_SHELLS } from '../../support/launcher.js';
 import { BINARY, shell, until } from '../../support/midclt.js';
 
 t.jobs = 2; // they wait, side by side
 
 t.setTimeout(600_000);
-
-const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 /** How each is started, and for which shell the function is. */
 const SHELLS = [
@@ -20,7 +19,6 @@ const SHELLS = [
   { command: 'bash --posix', kind: 'sh', needs: 'bash' },
   { command: '/bin/sh', kind: 'sh', needs: 'sh' },
 ].filter(({ needs }) => has(needs));
-const CONNECTORS = ['nc', 'socat'].filter(has);
 
 interface Variant {
   readonly name: string;
@@ -41,7 +39,13 @@ function variantsOf({ home, uri }: Ground): Variant[] {
         `${bin}/${tool}`,
       );
     }
-    return SHELLS.map(({ command, kind }, i) => {
+    const launchers = LAUNCHER_SHELLS.slice(0, 3).map((name) => {
+      const midclt = `midclt() { ${boxOf(home, [connector], name).command} "$@"; }`;
+      const run = (line: string) =>
+        shell(`${midclt}; set -eu; ${line}`, { home, env: { MIDCLT_URI: uri } });
+      return { name: `the launcher, by ${name} with ${connector}`, run };
+    });
+    const functions = SHELLS.map(({ command, kind }, i) => {
       const made = spawnSync(process.execPath, [BINARY, 'shell-init', kind], {
         env: { PATH: bin, HOME: home },
         encoding: 'utf8',
@@ -54,6 +58,7 @@ function variantsOf({ home, uri }: Ground): Variant[] {
       };
       return { name: `${command} with ${connector}`, run };
     });
+    return [...functions, ...launchers];
   });
 }
 
@@ -67,33 +72,39 @@ async function onlyLeft(t: Test, { processes }: Ground, pid: number) {
   t.pass('nothing else is left');
 }
 
-t.test('F4: of a stopped daemon the shell function says what the program says', async (t) => {
-  const place = await ground(t);
-  const variants = variantsOf(place);
-  t.ok(variants.length >= 4, variants.map(({ name }) => name).join());
-  t.match(await place.d(['ping']), { code: 0 });
-  const daemon = place.pid() ?? 0;
-  await freeze(daemon);
-  const program = await place.d(['ping']);
-  t.match(program, { code: 1, stderr: `The daemon (pid ${daemon}) does not answer; the outcome` });
-  const runs = variants.map(async ({ name, run }) => {
-    const started = performance.now();
-    const result = await run('midclt -d call core.ping; echo not reached');
-    return { name, result, took: performance.now() - started };
-  });
-  for (const { name, result, took } of await Promise.all(runs)) {
-    t.same(result, { ...program, stdout: '' }, name);
-    t.ok(took > 4000 && took < 60_000, `${name} gave up after ${Math.round(took)} ms`);
-  }
-  t.equal(processOf(daemon).state, 'T', 'nobody woke or ended it');
-  await onlyLeft(t, place, daemon);
-});
+t.test(
+  'F4: of a stopped daemon shell function and launcher say what the program says',
+  async (t) => {
+    const place = await ground(t);
+    const variants = variantsOf(place);
+    t.ok(variants.length >= 4, variants.map(({ name }) => name).join());
+    t.match(await place.d(['ping']), { code: 0 });
+    const daemon = place.pid() ?? 0;
+    await freeze(daemon);
+    const program = await place.d(['ping']);
+    t.match(program, {
+      code: 1,
+      stderr: `The daemon (pid ${daemon}) does not answer; the outcome`,
+    });
+    const runs = variants.map(async ({ name, run }) => {
+      const started = performance.now();
+      const result = await run('midclt -d call core.ping; echo not reached');
+      return { name, result, took: performance.now() - started };
+    });
+    for (const { name, result, took } of await Promise.all(runs)) {
+      t.same(result, { ...program, stdout: '' }, name);
+      t.ok(took > 4000 && took < 60_000, `${name} gave up after ${Math.round(took)} ms`);
+    }
+    t.equal(processOf(daemon).state, 'T', 'nobody woke or ended it');
+    await onlyLeft(t, place, daemon);
+  },
+);
 
 t.test('F4: a long call of a daemon that lives is waited for, also while it ends', async (t) => {
   const place = await ground(t);
   const variants = variantsOf(place);
   const { run, uri, sandbox } = place;
-  t.match(await run(['-u', uri, 'daemon', '--detach', '--concurrency', '16']), { code: 0 });
+  t.match(await run(['-u', uri, 'daemon', '--detach', '--concurrency', '18']), { code: 0 });
   const calls = variants.map(async ({ name, run }) => ({
     name,
     result: await run(`x=$(midclt -d call test.sleep 25); echo "<$x>"`),
