@@ -3,6 +3,7 @@
  * answer is what the command line prints.
  */
 import { asMidcltError, isMidcltError, MidcltError } from '../errors.js';
+import { isNull } from '../json/members.js';
 import { VERSION, isOlder, type Json, type Request, type Timeout } from '../protocol/frames.js';
 import { flagOf, malformed, wordOf } from '../protocol/request-members.js';
 import type { TextForm } from '../protocol/request.js';
@@ -63,8 +64,10 @@ function forShells<M extends object>(
 
 /** Who asks leaves an older daemon to the program, which replaces it. */
 function checkLeast(text: Json | undefined): void {
+  if (isNull(text)) return;
   const least = wordOf(text, 'least');
-  if (least === null || !isOlder(VERSION, least)) return;
+  if (least === null) throw malformed("'least' must be a version", 'TypeError');
+  if (!isOlder(VERSION, least)) return;
   throw malformed(
     `This daemon (version ${VERSION}) is older than ${least.slice(0, 20)}. Start it again`,
     'ValueError',

@@ -111,6 +111,7 @@ Environment:
                             -K is given. An empty variable counts as none.
   MIDCLT_USE_DAEMON=1       -d for every call, ping and batch
   MIDCLT_AUTOSTART=0        --no-autostart
+  MIDCLT_LAUNCHER=0         make no call without Node
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
                             one the daemon was started with, else 60
   MIDCLT_HOME               the directory of the daemons' files, an absolute

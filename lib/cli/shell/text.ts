@@ -19,6 +19,7 @@
 export const WATCH = String.raw`
 _midclt_hung() {
   text=$(
+    unset NODE_EXTRA_CA_CERTS
     export MIDCLT_URI="$uri" MIDCLT_USERNAME="$user"
     _midclt_run daemon-status 2>&1 >/dev/null </dev/null
   )
@@ -78,6 +79,7 @@ _midclt_lost() {
   exit 1
 }
 _midclt_rest() {
+  unset NODE_EXTRA_CA_CERTS
   _midclt_run shell-answer "$@"
   exit
 }
@@ -167,7 +169,7 @@ export const LAUNCHER_CALL = String.raw`
     return @LEFT@
   fi
   for text in HUP INT QUIT TERM; do
-    trap "kill \"\$!\"; trap - $text; kill -s $text \"\$\$\"" "$text"
+    trap "kill \"\$!\" 2>/dev/null; trap - $text; kill -s $text \"\$\$\"" "$text"
   done
   "$@" 2>/dev/null <<MIDCLT | (_midclt_answer) &
 $request
@@ -201,7 +203,6 @@ export const LAUNCHER_HEAD = String.raw`#!/bin/sh
 # midclt: makes the common calls through a running daemon itself, and leaves all else to midclt.js, beside this file.
 [ -z "@{ZSH_VERSION-}" ] || emulate sh
 _midclt_run() {
-  local program link || :
   program=$0
   case $program in
     */*) ;;

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { VERSION } from '../../../lib/protocol/frames.js';
 import type { CallMembers } from '../../../lib/commands/call.js';
 import { REQUESTS } from '../../../lib/commands/verbs.js';
 import type { Request } from '../../../lib/protocol/frames.js';
@@ -74,6 +75,8 @@ t.test('a wrong value is refused in whichever request it stands', async (t) => {
       ['timeout', '0', /'timeout' must be a positive number/],
       ['if_idle', '1', /'if_idle' must be true or false/],
       ['terminal', '1', /'terminal' must be true or false/],
+      ['sized', '1', /'sized' must be true or false/],
+      ['least', '1', /'least' must be a version/],
       ['keep', '1', /'keep' must be true or false/],
       ['timeouts', '1', /did you mean 'timeout'\?/],
     ] as const) {
@@ -93,6 +96,13 @@ t.test('what a newer client may leave out and what is of another verb is left ou
     terminal: true,
     params: Buffer.from('[1, "x"]'),
   });
+});
+
+t.test('a shell is refused by an older daemon, and served by its own or a newer one', async (t) => {
+  const ping = (least: string) => parse(`{"command":"cli-ping","least":"${least}","sized":true}`);
+  t.throws(() => ping('99.0.0'), { code: 'REQUEST', message: /older than 99\.0\.0/ });
+  t.match(ping(VERSION), { sized: true, terminal: false });
+  t.match(ping('0.0.1'), { sized: true });
 });
 
 t.test('finds the id of a request it refuses', async (t) => {
