@@ -156,7 +156,7 @@ _midclt_name() {
     number=-1
   fi
   if [ "$known" != "$key" ]; then
-    id=$(printf %s "$key" | sha256sum 2>/dev/null) || return 1
+    id=$(printf %s "$key" | LC_ALL=C sha256sum 2>/dev/null) || return 1
     id=@{id%"@{id#????????????}"}
   fi
   case $id in
@@ -195,7 +195,7 @@ _midclt_trust() {
     set -- "$part" "$@"
   done
   [ ! -f "$names" ] || [ ! -O "$names" ] || set -- "$@" "$names"
-  list=$(command ls -ldn / "$@") || return 1
+  list=$(LC_ALL=C command ls -ldn / "$@") || return 1
   own= last= private=
   # A read would take its bytes one by one.
   while [ -n "$list" ]; do

@@ -44,7 +44,7 @@ _midclt_look() {
 _midclt_nap() {
   rang=
   trap 'rang=1' CHLD
-  sleep "$pause" >/dev/null 2>&1 &
+  LC_ALL=C sleep "$pause" >/dev/null 2>&1 &
   nap=$!
 }
 _midclt_line() {
