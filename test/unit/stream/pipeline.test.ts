@@ -31,7 +31,10 @@ function scene(t: Test, { forwarding = {}, lines: limits = {}, socket }: Options
     run: ({ id }) =>
       id ? Promise.resolve(resultOf(id.toString())) : Promise.reject(new Error('no id')),
   };
-  const text: Verb = { ...echo, format: { ...echo.format, text: () => ({ terminal: false, sized: false }) } };
+  const text: Verb = {
+    ...echo,
+    format: { ...echo.format, text: () => ({ terminal: false, sized: false }) },
+  };
   const broken: Verb = {
     ...echo,
     format: { names: ['broken'], read: () => oneStep({}) },
