@@ -2,6 +2,7 @@
  * Long work in steps. A generator yields wherever others may have their turn; who runs it decides
  * whether they get it.
  */
+import { steadyNow } from './timer.js';
 
 export type Steps<T> = Generator<undefined, T, undefined>;
 
@@ -40,6 +41,6 @@ export function inTurns<T>(steps: Steps<T>, onEnd: (result: T) => void): void {
 
 /** For work that gives something at each step. */
 export function startTurn(): { isOver(): boolean } {
-  const end = performance.now() + TURN;
-  return { isOver: () => performance.now() >= end };
+  const end = steadyNow() + TURN;
+  return { isOver: () => steadyNow() >= end };
 }

@@ -25,6 +25,7 @@ import { flagOf, malformed, timeoutOf, wordOf } from '../protocol/request-member
 import type { Steps } from '../steps.js';
 import type { Context } from '../stream/verb.js';
 import { checkVerification, patienceOf, result, type CommandOptions, type Entry } from './entry.js';
+import { steadyNow } from '../timer.js';
 
 export interface CallMembers {
   readonly method: string | null;
@@ -73,9 +74,9 @@ async function call(
     throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
   }
   const endCall = kwargs.job ? null : plainMethods.calling(method, lease.isNoJob);
-  const started = performance.now();
+  const started = steadyNow();
   const report = (outcome: string) => {
-    const duration = performance.now() - started;
+    const duration = steadyNow() - started;
     metrics.count(duration, outcome === 'result');
     const ms = Math.round(duration);
     log('debug', 'call', { client, method: method.slice(0, 100), job: kwargs.job, ms, outcome });

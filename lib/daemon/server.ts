@@ -7,6 +7,7 @@ import { takeStep, type Lifecycle } from './lifecycle.js';
 import { PROTOCOL, VERSION } from '../protocol/frames.js';
 import type { DaemonSettings, StatusReport } from '../protocol/status.js';
 import { Sessions } from './sessions.js';
+import { steadyNow } from '../timer.js';
 
 export interface ServerOptions {
   readonly core: Core;
@@ -31,7 +32,7 @@ export class Server {
   private readonly sessions: Sessions;
   private readonly started = new Date();
   /** The same by the steady clock. */
-  private readonly startedAt = performance.now();
+  private readonly startedAt = steadyNow();
 
   constructor(private readonly options: ServerOptions) {
     const { core, lifecycle, linger, lineTimeout, maxConnections, memory, log } = options;
@@ -99,7 +100,7 @@ export class Server {
       version: VERSION,
       protocol: PROTOCOL,
       started: this.started.toISOString(),
-      uptime: Math.round((performance.now() - this.startedAt) / 1000),
+      uptime: Math.round((steadyNow() - this.startedAt) / 1000),
       uri,
       username,
       phase: lifecycle.phase,

@@ -7,6 +7,7 @@ import type { Log } from '../logger.js';
 import { Command, errorFrame } from '../protocol/frames.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
+import { steadyNow } from '../timer.js';
 
 /** Milliseconds in which a client beyond the limit has to say what it wants. */
 const PATIENCE = 1000;
@@ -132,7 +133,7 @@ export class Sessions {
   }
 
   private warn(event: string, fields: Parameters<Log>[2]): void {
-    const now = performance.now();
+    const now = steadyNow();
     if (now - this.lastLogged <= REFUSAL_LOGGED) return;
     this.lastLogged = now;
     this.log('warning', event, fields);

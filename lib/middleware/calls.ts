@@ -12,6 +12,7 @@ import { notSent, type Channel } from './channel/channel.js';
 import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
 import type { SendOptions } from './channel/pending.js';
 import { MAX_ANONYMOUS } from './wire/wire.js';
+import { steadyNow } from '../timer.js';
 
 export interface CallOptions extends SendOptions {
   /** The request's id, from {@link Line.newId}; made here if it isn't given. */
@@ -92,7 +93,7 @@ export class Calls {
   private async send(message: Message, options: CallOptions): Promise<Json> {
     const { lease } = options;
     const { method } = message;
-    const began = performance.now();
+    const began = steadyNow();
     for (let attempt = 1; ;) {
       const channel = this.line.usable();
       if (!channel) throw notSent();
@@ -107,7 +108,7 @@ export class Calls {
       } catch (error) {
         const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
         const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
-        if (refusal === null || performance.now() > began + REPEAT_PATIENCE) {
+        if (refusal === null || steadyNow() > began + REPEAT_PATIENCE) {
           // Too long for a session that is not logged in, which its encoding says.
           if (!isSent && refusalOf(error) === 'session') {
             return await message.send(channel, { timeout: 0 });
@@ -132,7 +133,7 @@ export class Calls {
   ): Promise<number | null> {
     check?.(channel);
     if (this.line.isAnonymous) return timeout;
-    const began = performance.now();
+    const began = steadyNow();
     try {
       await channel.call(this.line.newId(), 'auth.me', EMPTY_LIST, { timeout });
       channel.isLoggedIn = true;
@@ -142,7 +143,7 @@ export class Calls {
     }
     if (cancellation?.isCancelled) throw abandoned();
     if (this.line.usable() !== channel) throw notSent();
-    return timeout === null ? null : Math.max(0, timeout - (performance.now() - began));
+    return timeout === null ? null : Math.max(0, timeout - (steadyNow() - began));
   }
 
   /** Why the call was refused before it was run, if it makes sense to send it once more. */

@@ -3,7 +3,7 @@ import type { Cancellation } from '../cancellation.js';
 import { MidcltError, abandoned, asMidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol/frames.js';
-import { after } from '../timer.js';
+import { after, steadyNow } from '../timer.js';
 import type { Credential } from './login/credential.js';
 import type { AskOtp } from './login/login.js';
 import type { ReconnectPolicy } from './login/reconnect-policy.js';
@@ -49,7 +49,7 @@ export class ConnectionState {
   since = Date.now();
   lastError: string | null = null;
   /** The same as {@link since} by the steady clock: the other one may be set meanwhile. */
-  private entered = performance.now();
+  private entered = steadyNow();
 
   constructor(
     private readonly uri: string,
@@ -59,13 +59,13 @@ export class ConnectionState {
   enter(state: State, fields: Record<string, number | string | null> = {}): void {
     this.current = state;
     this.since = Date.now();
-    this.entered = performance.now();
+    this.entered = steadyNow();
     this.log('info', state, { uri: this.uri, ...fields });
   }
 
   /** Has it been in this state for so many milliseconds? */
   lasts(milliseconds: number): boolean {
-    return performance.now() - this.entered >= milliseconds;
+    return steadyNow() - this.entered >= milliseconds;
   }
 
   /** Remembers what went wrong. */

@@ -7,6 +7,7 @@ import { DaemonConnection, Unread, type Address, type AskOptions } from './daemo
 import { FrameReader, HEAD_BYTES, type Answer, type AnswerListener } from './frame-reader.js';
 import { VERSION, type ErrorFrame, type Json } from './frames.js';
 import { departureOf, hung } from './signs-of-life.js';
+import { steadyNow } from '../timer.js';
 
 export { isListening, type Address } from './daemon-connection.js';
 
@@ -61,8 +62,8 @@ export function readAnswer(
  * does not know `status`. Rejects as {@link sendRequest}, all within `patience` milliseconds.
  */
 export function askStatus(address: Address, patience: number): Promise<Json | ErrorFrame> {
-  const deadline = performance.now() + patience;
-  return insistently(address.socket, () => askStatusOnce(address, deadline - performance.now()));
+  const deadline = steadyNow() + patience;
+  return insistently(address.socket, () => askStatusOnce(address, deadline - steadyNow()));
 }
 
 async function askStatusOnce(address: Address, patience: number): Promise<Json | ErrorFrame> {

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { MidcltError } from '../errors.js';
 import { hasEnded, pidBeside, socketIdentity, viewProcess } from '../files/paths.js';
+import { steadyNow } from '../timer.js';
 
 /** In milliseconds. */
 export interface Patience {
@@ -63,7 +64,7 @@ export function watchSilence(
 ): () => void {
   let pause = silence;
   let seen = socket.bytesRead;
-  let lastSign = performance.now();
+  let lastSign = steadyNow();
   let asked: Socket | null = null;
   let isOver = false;
   let timer = setTimeout(look, pause);
@@ -77,7 +78,7 @@ export function watchSilence(
     const isAlive = () => {
       if (isOver) return;
       clearTimeout(timer);
-      lastSign = performance.now();
+      lastSign = steadyNow();
       pause = Math.min(2 * pause, longest);
       timer = setTimeout(look, pause);
     };
@@ -98,13 +99,13 @@ export function watchSilence(
   function hasSpoken(): boolean {
     if (socket.bytesRead === seen) return false;
     seen = socket.bytesRead;
-    lastSign = performance.now();
+    lastSign = steadyNow();
     return true;
   }
 
   /** The question has not been answered yet; it stays asked. */
   function judge(): void {
-    const left = lastSign + busy - performance.now();
+    const left = lastSign + busy - steadyNow();
     if (hasSpoken()) timer = setTimeout(judge, answer);
     else if (left > 0 && mayBeBusy(path, unknownIsBusy)) timer = setTimeout(judge, left);
     else onHung();
@@ -150,8 +151,8 @@ export function departureOf(socketPath: string): () => Promise<void> {
   const isSocketThere = () =>
     runs !== 'node' && before !== null && socketIdentity(socketPath) === before;
   return async () => {
-    const deadline = performance.now() + DEPARTURE_PATIENCE[runs];
-    while ((isProcessThere() || isSocketThere()) && performance.now() < deadline) {
+    const deadline = steadyNow() + DEPARTURE_PATIENCE[runs];
+    while ((isProcessThere() || isSocketThere()) && steadyNow() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DEPARTURE_POLL));
     }
     if (runs !== 'python' || !isProcessThere()) return;

@@ -11,7 +11,7 @@ export interface Context {
   readonly lease: Lease;
   /** Milliseconds from sending to answer, or null for as long as it takes. */
   readonly timeout: number | null;
-  /** By `performance.now()`, for all of the request, where that has one time; else Infinity. */
+  /** By `steadyNow()`, for all of the request, where that has one time; else Infinity. */
   readonly deadline: number;
   /** Cancelled when the client has gone: nobody will read the answer. */
   readonly cancellation: Cancellation;

@@ -20,7 +20,8 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/files'],
   ['lib/errors'],
   ['lib/json'],
-  ['lib/cancellation', 'lib/logger', 'lib/steps', 'lib/timer'],
+  ['lib/cancellation', 'lib/logger', 'lib/steps'],
+  ['lib/timer'],
 ];
 
 function sources(directory: string): string[] {

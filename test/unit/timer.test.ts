@@ -1,6 +1,6 @@
 /** One timer for many deadlines. */
 import t, { type Test } from 'tap';
-import { Alarm } from '../../lib/timer.js';
+import { Alarm, steadyNow } from '../../lib/timer.js';
 import { until } from '../support/midclt.js';
 
 /** An alarm for the deadlines of a set, which notes what it rang for; its timer keeps no process alive. */
@@ -21,7 +21,7 @@ function alarmed(t: Test) {
     alarm.stop();
   });
   const add = (ms: number): number => {
-    const deadline = performance.now() + ms;
+    const deadline = steadyNow() + ms;
     deadlines.add(deadline);
     alarm.by(deadline);
     return deadline;

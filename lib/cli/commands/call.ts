@@ -10,7 +10,7 @@ import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
 import { Command, type ProgressFrame } from '../../protocol/frames.js';
 import { errorForPerson, ownCommand, slipText, type OwnOptions } from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/print.js';
-import { pause } from '../../timer.js';
+import { pause, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
 import type { ProgressView } from '../output/progress.js';
@@ -58,7 +58,7 @@ export async function printCall(call: PrintedCall, exchange: Exchange): Promise<
         sayLine(interruption(known, call));
       })
     : null;
-  const started = performance.now();
+  const started = steadyNow();
   let answer: Answer;
   try {
     answer = await exchange(
@@ -92,7 +92,7 @@ export async function runPing(
   exchange: Exchange,
 ): Promise<number> {
   const printer = new ResultPrinter(writeOut);
-  const started = performance.now();
+  const started = steadyNow();
   const answer = await exchange(
     {
       command: Command.PING,
@@ -157,7 +157,7 @@ function forPerson(
   { method, timeout }: Pick<PrintedCall, 'method' | 'timeout'>,
   started: number,
 ): string {
-  const passed = Math.max(1, Math.round((performance.now() - started) / 1000));
+  const passed = Math.max(1, Math.round((steadyNow() - started) / 1000));
   return errorForPerson(error, method, timeoutOf({ timeout }) ?? passed);
 }
 

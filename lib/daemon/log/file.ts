@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { MidcltError, systemReason } from '../../errors.js';
+import { steadyNow } from '../../timer.js';
 
 /** The flags with which something is opened that may be a pipe or a terminal: to open it waits for no reader. */
 export const PIPE_FLAGS = fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
@@ -80,7 +81,7 @@ export function openOwnLog(file: string): Opened {
 
 export class LogFile extends Writable {
   private size: number;
-  private lookedAt = performance.now();
+  private lookedAt = steadyNow();
   /** The rest of a line that could be written only in part. */
   private rest: Buffer = NOTHING;
   /** Lines that could not be written since the last that could. */
@@ -122,7 +123,7 @@ export class LogFile extends Writable {
 
   /** Never rejects: without room or disk the daemon goes on, and logs again when it can. */
   private async append(line: Buffer): Promise<void> {
-    const now = performance.now();
+    const now = steadyNow();
     if (this.lost > 0 && now - this.triedAt < this.options.retryAfter) {
       this.lost++;
       return;
@@ -159,7 +160,7 @@ export class LogFile extends Writable {
   /** Between two lines: goes on in another file where it has to. */
   private makeRoom(bytes: number): void {
     const { maxBytes, lookEvery, retryAfter } = this.options;
-    const now = performance.now();
+    const now = steadyNow();
     const isFull = this.size > 0 && this.size + bytes > maxBytes;
     if (now - this.lookedAt < lookEvery && !isFull) return;
     if (now - this.notRotatedAt < retryAfter) return;

@@ -4,6 +4,7 @@
  * behind it need not wait: only events depend on their order.
  */
 import type { Members, Scan } from '../../json/members.js';
+import { steadyNow } from '../../timer.js';
 
 export interface Received {
   readonly text: Buffer;
@@ -75,9 +76,9 @@ export class Intake {
   private step(scan: Scan): boolean {
     let verdict = scan.step(STEP);
     if (verdict === 'unfinished') {
-      const end = performance.now() + TURN;
+      const end = steadyNow() + TURN;
       do verdict = scan.step(STEP);
-      while (verdict === 'unfinished' && performance.now() < end);
+      while (verdict === 'unfinished' && steadyNow() < end);
     }
     if (verdict === 'unfinished') return false;
     const wrongAt = verdict === 'valid' ? null : scan.offset;

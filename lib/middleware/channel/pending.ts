@@ -1,5 +1,5 @@
 /** The calls sent over one WebSocket that wait for their answers. */
-import { Alarm } from '../../timer.js';
+import { Alarm, steadyNow } from '../../timer.js';
 import { MidcltError } from '../../errors.js';
 import type { Json } from '../../protocol/frames.js';
 
@@ -28,7 +28,7 @@ interface Entry extends PendingCall {
   readonly lease: CallLease | null | undefined;
   /** Lets go of the lease; more often does no harm. */
   readonly letGo: (() => void) | undefined;
-  /** By `performance.now()`; Infinity for none, or when it is past. */
+  /** By {@link steadyNow}; Infinity for none, or when it is past. */
   deadline: number;
   isGivenUp: boolean;
 }
@@ -50,7 +50,7 @@ export class PendingCalls {
   /** Resolves with the answer, or rejects with a `TIMEOUT`, as whoever settles it says. */
   add(id: string, method: string, { timeout, lease }: SendOptions): Promise<Json> {
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + (timeout ?? Infinity);
+      const deadline = steadyNow() + (timeout ?? Infinity);
       const letGo = lease?.share();
       this.calls.set(id, { method, lease, letGo, deadline, isGivenUp: false, resolve, reject });
       this.alarm.by(deadline);

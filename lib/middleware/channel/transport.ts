@@ -1,10 +1,11 @@
 /** `ws:`, `wss:` and `ws+unix:` to an open WebSocket; keeps it alive and notices when it is dead. */
 import net from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { MidcltError, systemReason } from '../../errors.js';
 import type { Target } from '../uri.js';
 import { LargeTexts } from './large-texts.js';
+import { steadyNow } from '../../timer.js';
 
 /** Milliseconds for the whole of a handshake. */
 const HANDSHAKE_TIMEOUT = 15_000;
@@ -131,10 +132,10 @@ function keepAlive(
   look: number,
   asks: { readonly liveness: Liveness; readonly isBusy: () => boolean } | null,
 ): void {
-  const offset = () => Date.now() - performance.now();
+  const offset = () => Date.now() - steadyNow();
   let known = offset();
   let received = -1;
-  let lastSign = performance.now();
+  let lastSign = steadyNow();
   let asked: number | null = null;
   let isPatient = true;
   const timer = setInterval(() => {
@@ -142,7 +143,7 @@ function keepAlive(
     if (socket.readyState === socket.CLOSING) socket.terminate();
     if (!asks) return;
     const { liveness, isBusy } = asks;
-    const now = performance.now();
+    const now = steadyNow();
     const bytes = stream ? stream.bytesRead : NaN;
     const jumped = Math.abs(offset() - known) > JUMP;
     known = offset();
@@ -186,7 +187,8 @@ function gatherer(stream: net.Socket | null): Link['gather'] {
 }
 
 function certificateOf(stream: net.Socket | null): Buffer | null {
-  return stream instanceof TLSSocket ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
+  const isSecure = (socket: net.Socket): socket is TLSSocket => 'encrypted' in socket;
+  return stream && isSecure(stream) ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
 }
 
 function connectError(target: Target, error: Error): MidcltError {

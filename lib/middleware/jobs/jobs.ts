@@ -27,11 +27,12 @@ import {
 import { JOB_PATIENCE, JobEvents, isLost } from './events.js';
 import { lookUp, type Followed } from './unannounced.js';
 import { JobWatches, type JobWatch } from './watches.js';
+import { steadyNow } from '../../timer.js';
 
 export interface JobOptions {
   /** Milliseconds from sending to the job's id; the job itself may take as long as it takes. */
   readonly timeout: number | null;
-  /** By `performance.now()`, for all of that and what is waited for before; Infinity for none. */
+  /** By {@link steadyNow}, for all of that and what is waited for before; Infinity for none. */
   readonly deadline: number;
   readonly onProgress: (frame: ProgressFrame) => void;
   /** Released when the server has accepted the job, unless it is held to the job's end. */
@@ -219,7 +220,7 @@ export class Jobs {
 
 /** Milliseconds for what is asked next. */
 function timeLeft({ timeout, deadline }: JobOptions): number | null {
-  const left = Math.min(timeout ?? Infinity, deadline - performance.now());
+  const left = Math.min(timeout ?? Infinity, deadline - steadyNow());
   return left === Infinity ? null : Math.max(1, left);
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { asMidcltError } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, quote, type Members } from '../../json/members.js';
-import { Alarm } from '../../timer.js';
+import { Alarm, steadyNow } from '../../timer.js';
 import type { Connection } from '../connection.js';
 import { isLost } from './events.js';
 import { isFinal, type JobWatch, type JobWatches } from './watches.js';
@@ -160,11 +160,11 @@ export class JobCheckup {
     this.isUnderWay = true;
     try {
       for (;;) {
-        const wait = this.lastRound + this.pace.pause - performance.now();
+        const wait = this.lastRound + this.pace.pause - steadyNow();
         if (wait > 0) await delay(wait, undefined, { ref: false });
         const { isUntold } = this;
         this.isUntold = false;
-        const now = performance.now();
+        const now = steadyNow();
         const due = this.followed().filter((watch) => isUntold || this.dueOf(watch) <= now);
         if (due.length === 0) return;
         this.lastRound = now;
@@ -180,7 +180,7 @@ export class JobCheckup {
 
   private async lookAt(id: number): Promise<void> {
     const watches = () => this.followed().filter(({ jobId }) => jobId === id);
-    for (const watch of watches()) watch.heard = performance.now();
+    for (const watch of watches()) watch.heard = steadyNow();
     try {
       const fields = await glanceAtJob(this.connection, id);
       for (const watch of watches()) {

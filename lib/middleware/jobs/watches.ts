@@ -14,6 +14,7 @@ import { MessageType, type Json, type ProgressFrame } from '../../protocol/frame
 import type { Connection } from '../connection.js';
 import { jobFailure } from '../wire/failure.js';
 import { hasOtherArguments, relationOf, type JobRequest } from './events.js';
+import { steadyNow } from '../../timer.js';
 
 /** An event of a job; `isAdded`: the first of all. */
 interface Told {
@@ -118,8 +119,8 @@ export class JobWatch {
   isSilent = false;
   /** Another's job, into which the server merged our request: ours is not run. */
   mergedInto: number | null = null;
-  /** By `performance.now()`: when the server told of the job last. */
-  heard = performance.now();
+  /** By {@link steadyNow}: when the server told of the job last. */
+  heard = steadyNow();
 
   /** The server repeats itself, and sends the final event twice. */
   private shown = '';
@@ -177,7 +178,7 @@ export class JobWatch {
 
   /** Takes the fields of the job as they are now. */
   report(fields: Members): void {
-    this.heard = performance.now();
+    this.heard = steadyNow();
     if (this.outcome || this.shownId === null) return;
     this.started ??= fields.get('time_started')?.toString() ?? null;
     const state = stringOf(fields.get('state')) ?? '';

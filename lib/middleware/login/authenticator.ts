@@ -7,6 +7,7 @@ import type { Target } from '../uri.js';
 import { LoginError, checkTransport, isRateLimit, type Credential } from './credential.js';
 import { login, loginWithToken, type AskOtp } from './login.js';
 import { LoginBudget, type ReconnectPolicy } from './reconnect-policy.js';
+import { steadyNow } from '../../timer.js';
 
 type Call = (method: string, params: Json) => Promise<Json>;
 
@@ -48,7 +49,7 @@ export class Authenticator {
 
   /** Milliseconds until it may log in. */
   get wait(): number {
-    return Math.max(this.budget.wait(this.cost), this.notBefore - performance.now(), 0);
+    return Math.max(this.budget.wait(this.cost), this.notBefore - steadyNow(), 0);
   }
 
   /** Throws what {@link checkTransport} does. */
@@ -72,7 +73,7 @@ export class Authenticator {
     try {
       await this.prove(channel, call);
     } catch (error) {
-      if (isRateLimit(error)) this.notBefore = performance.now() + this.policy.refused;
+      if (isRateLimit(error)) this.notBefore = steadyNow() + this.policy.refused;
       throw error;
     }
     channel.isLoggedIn = true;
@@ -162,7 +163,7 @@ class SpareToken {
 
   /** Takes the token that a login gave, or null. */
   keep(text: string | null, life = this.life): void {
-    this.token = text === null ? null : { text, since: performance.now(), life };
+    this.token = text === null ? null : { text, since: steadyNow(), life };
   }
 
   /** Gets a token that lives for a month, and keeps that one. False if the server gives none. */
@@ -179,6 +180,6 @@ class SpareToken {
   /** How much of its life is over: 1 is all of it. */
   private age(): number {
     const { token } = this;
-    return token === null ? 1 : (performance.now() - token.since) / token.life;
+    return token === null ? 1 : (steadyNow() - token.since) / token.life;
   }
 }

@@ -1,5 +1,6 @@
 /** How soon to connect again, and how often to log in. */
 import { LIVENESS, type Liveness } from '../channel/transport.js';
+import { steadyNow } from '../../timer.js';
 
 /** In milliseconds. */
 export interface ReconnectPolicy {
@@ -62,7 +63,7 @@ export class LoginBudget {
 
   constructor(
     private readonly window: number,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = steadyNow,
   ) {}
 
   /** Milliseconds until so many login messages may be sent. */
