@@ -2,7 +2,7 @@
 /** Runs the bundle of the daemon path, which opens the sandbox's, or that of the rest of the program, when it needs it. */
 import { load } from '../lib/cli/compiled.js';
 
-const BUNDLES: ReadonlySet<string> = new Set(['./full.js', './sandbox.js']);
+const BUNDLES: ReadonlySet<string> = new Set(['./direct.js', './full.js', './sandbox.js']);
 const opened = new Map<string, unknown>();
 
 // Node would open a debugger's port, at which every user of the machine may run code in this process.

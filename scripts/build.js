@@ -36,7 +36,35 @@ const doors = {
   setup(build) {
     const other = (filter, path) => build.onResolve({ filter }, () => ({ path, external: true }));
     other(/\/full\.js$/, './full.js');
+    other(/\/commands\/direct\.js$/, './direct.js');
     other(/\/commands\/sandbox\.js$/, './sandbox.js');
+  },
+};
+
+/** Of Node's own modules, what ws needs for `wss:` or compression alone. */
+const LATE = /^(?:https|tls|zlib|querystring)$/;
+
+/** For a bundle that makes one call: its start is most of what that costs. */
+const light = {
+  name: 'light',
+  setup({ initialOptions, onResolve, onLoad }) {
+    const ws = path.dirname(require.resolve('ws'));
+    // Loaded when ws uses them.
+    onResolve({ filter: LATE }, ({ path: name, importer }) =>
+      importer.startsWith(ws) ? { path: name, namespace: 'late' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'late' }, ({ path: name }) => ({
+      contents: `module.exports = new Proxy({}, { get: (_, member) => require('${name}')[member] });`,
+    }));
+    // Its client alone, which would look for a library that masks faster.
+    onResolve({ filter: /^ws$/ }, () => ({ path: ws, namespace: 'client' }));
+    onLoad({ filter: /./, namespace: 'client' }, () => ({
+      contents: "exports.WebSocket = require('./lib/websocket.js');",
+      resolveDir: ws,
+    }));
+    initialOptions.define = { 'process.env.WS_NO_BUFFER_UTIL': '"1"' };
+    // through2 brings a copy of Node's streams, which is as large as ws.
+    onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'stream', external: true }));
   },
 };
 
@@ -64,6 +92,11 @@ async function main() {
   const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [doors] });
   const external = ['bufferutil', 'utf-8-validate'];
   const full = await bundle('lib/cli/full.ts', 'full.js', { ...main, external });
+  const direct = await bundle('lib/cli/commands/direct.ts', 'direct.js', {
+    ...main,
+    external,
+    plugins: [light],
+  });
   await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
   for (const name of ['midclt', 'precompile']) {
     await bundle(`bin/${name}.ts`, `${name}.js`);
@@ -72,7 +105,11 @@ async function main() {
   const { launcher } = require(path.join(dist, 'lib/cli/shell/init.js'));
   fs.writeFileSync(path.join(dist, 'bin/midclt'), launcher());
   for (const name of ['midclt', 'midclt.js']) fs.chmodSync(path.join(dist, 'bin', name), 0o755);
-  for (const [name, { metafile }] of Object.entries({ meta: thin, 'meta-full': full }))
+  for (const [name, { metafile }] of Object.entries({
+    meta: thin,
+    'meta-full': full,
+    'meta-direct': direct,
+  }))
     fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();
 }

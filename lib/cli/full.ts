@@ -12,7 +12,6 @@ export {
   sayWhyDaemonWaits,
   stopAll,
 } from './commands/daemons.js';
-export { callDirectly, pingDirectly, subscribeCommand } from './commands/direct.js';
 export { helpText } from './output/help.js';
 export { shellInit } from './shell/init.js';
 export { usageText } from './args/usage.js';

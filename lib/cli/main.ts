@@ -46,13 +46,13 @@ async function run(given: Arguments): Promise<number> {
     case 'call':
       return args.useDaemon
         ? leave(await runCall(args, anyDaemonExchange(args)))
-        : full().callDirectly(args);
+        : direct().callDirectly(args);
     case 'ping':
       return args.useDaemon
         ? leave(await runPing(args, anyDaemonExchange(args)))
-        : full().pingDirectly(args);
+        : direct().pingDirectly(args);
     case 'subscribe':
-      return full().subscribeCommand(args);
+      return direct().subscribeCommand(args);
     case 'daemon':
       return full().daemonCommand(args);
     case 'daemon-stop':
@@ -87,9 +87,14 @@ function print(text: string): number {
   return SUCCESS;
 }
 
-/** Everything but the daemon path and the sandbox; see lib/cli/full.ts. */
+/** What the others don't need; see lib/cli/full.ts. */
 function full(): typeof import('./full.js') {
   return require('./full.js') as typeof import('./full.js');
+}
+
+/** Commands without a daemon, a bundle of their own: the less is read, the sooner they run. */
+function direct(): typeof import('./commands/direct.js') {
+  return require('./commands/direct.js') as typeof import('./commands/direct.js');
 }
 
 /** The sandbox, a bundle of its own, which nothing else loads. */

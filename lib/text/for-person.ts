@@ -56,3 +56,8 @@ export function startCommand(options: OwnOptions): string {
   if (!uri && !username) return 'midclt daemon';
   return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
 }
+
+/** The host of a URI; of a Unix socket the URI itself. */
+export function hostOf(uri: string): string {
+  return /^wss?:\/\/([^/?]+)/.exec(uri)?.[1] ?? uri;
+}

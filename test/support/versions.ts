@@ -21,7 +21,7 @@ export function binaryOfVersion(t: Test, version: string): string {
     fs.rmSync(copy, { recursive: true, force: true, maxRetries: 5 });
   });
   fs.cpSync(`${DIST}/bin`, `${copy}/dist/bin`, { recursive: true });
-  for (const name of ['thin.js', 'full.js']) {
+  for (const name of ['thin.js', 'direct.js', 'full.js']) {
     const file = `${copy}/dist/bin/${name}`;
     const text = fs.readFileSync(file, 'utf8');
     const changed = text.replaceAll(`"${VERSION}"`, `"${version}"`);

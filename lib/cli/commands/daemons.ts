@@ -10,7 +10,7 @@ import { daemonPaths, getDaemonDir, pidBeside } from '../../files/paths.js';
 import { askStatus, isListening, sendStop, type Address } from '../../protocol/client.js';
 import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
-import { ownCommand } from '../../text/for-person.js';
+import { hostOf, ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayError, sayLine, writeOut } from '../output/output.js';
@@ -252,11 +252,6 @@ export async function sayWhyDaemonWaits(address: Address, isOver: () => boolean)
   const { uri, state, last_error } = middleware;
   if (state !== 'ready')
     sayLine(`Waiting for ${hostOf(uri)}: ${reasonOf(uri, last_error ?? state)}`);
-}
-
-/** The host of a URI; of a Unix socket the URI itself. */
-export function hostOf(uri: string): string {
-  return /^wss?:\/\/([^/?]+)/.exec(uri)?.[1] ?? uri;
 }
 
 /** An error's text without the URI, which the line names already. */

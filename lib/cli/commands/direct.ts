@@ -12,11 +12,11 @@ import {
   errorFrame,
   type Request,
 } from '../../protocol/frames.js';
-import { after } from '../../timer.js';
+import { hostOf } from '../../text/for-person.js';
+import { after, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { printErrorFrame, sayLine, tellAfterSilence, writeOut } from '../output/output.js';
 import { runCall, runPing, type Exchange, type Outbound } from './call.js';
-import { hostOf } from './daemons.js';
 
 /** One timeout for connection, login and call together. It stands still while a person types. */
 class Stopwatch {
@@ -33,12 +33,12 @@ class Stopwatch {
   }
 
   start(onEnd: () => void): void {
-    this.running = { since: performance.now(), onEnd };
+    this.running = { since: steadyNow(), onEnd };
     this.timer = after(this.left === null ? null : this.left * 1000, onEnd);
   }
 
   stop(): void {
-    if (this.running) this.spent += performance.now() - this.running.since;
+    if (this.running) this.spent += steadyNow() - this.running.since;
     this.running = null;
     clearTimeout(this.timer);
   }

@@ -38,7 +38,7 @@ function withBitTurned(data: Buffer, at: number): Buffer {
 }
 
 t.test('what is built is compiled', async (t) => {
-  for (const name of ['thin.js', 'full.js', 'sandbox.js'])
+  for (const name of ['thin.js', 'direct.js', 'full.js', 'sandbox.js'])
     t.equal(await wasCompiled(path.join(path.dirname(THIN), name), t.testdir()), true, name);
 });
 
