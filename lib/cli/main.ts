@@ -44,13 +44,17 @@ async function run(given: Arguments): Promise<number> {
     case null:
       return print(full().helpText(null));
     case 'call':
-      return args.useDaemon
-        ? leave(await runCall(args, anyDaemonExchange(args)))
-        : direct().callDirectly(args);
+      return leave(
+        await (args.useDaemon
+          ? runCall(args, anyDaemonExchange(args))
+          : direct().callDirectly(args)),
+      );
     case 'ping':
-      return args.useDaemon
-        ? leave(await runPing(args, anyDaemonExchange(args)))
-        : direct().pingDirectly(args);
+      return leave(
+        await (args.useDaemon
+          ? runPing(args, anyDaemonExchange(args))
+          : direct().pingDirectly(args)),
+      );
     case 'subscribe':
       return direct().subscribeCommand(args);
     case 'daemon':
@@ -77,7 +81,10 @@ function wrongUsage(message: string, command: string | null): number {
   return USAGE;
 }
 
-/** Ends this process at once: all is printed, and to take the socket apart would take milliseconds. */
+/**
+ * Ends this process at once: all is printed, and to take the socket apart would take milliseconds. Of a WebSocket
+ * the system has the close frame already; nobody waits for the server's.
+ */
 function leave(code: number): never {
   process.exit(code);
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { startDaemon } from '../support/daemon.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
 import { BINARY, shell } from '../support/midclt.js';
 import { ROOT } from '../support/root.js';
 
@@ -117,27 +117,60 @@ t.test('the sandbox is a bundle of its own', async (t) => {
   t.same(inputs, []);
 });
 
-t.test('the daemon path loads no built-in it does not need', async (t) => {
-  const daemon = await startDaemon(t);
-  const report = path.join(daemon.home, 'report.js');
+/** What modules of Node's own a process has loaded when it ends, and what it has printed. */
+async function modulesOf(
+  home: string,
+  rest: string,
+): Promise<{ stdout: string; modules: string[] }> {
+  const report = path.join(home, 'report.js');
   fs.writeFileSync(
     report,
     'process.on("exit", () => require("fs").writeSync(2, JSON.stringify(process.moduleLoadList)));',
   );
-  const load = (rest: string) =>
-    shell(`"${process.execPath}" --require "${report}" ${rest}`, { home: daemon.home });
-  const bare = await load(`-e 'require("net"); require("fs")'`);
-  const run = await load(`"${BINARY}" -u "${daemon.uri}" -d call core.ping`);
+  const command = `"${process.execPath}" --require "${report}" ${rest}`;
+  const { stdout, stderr } = await shell(command, { home });
+  return { stdout, modules: JSON.parse(stderr) as string[] };
+}
+
+t.test('the daemon path loads no built-in it does not need', async (t) => {
+  const { home, uri } = await startDaemon(t);
+  const bare = await modulesOf(home, `-e 'require("net"); require("fs")'`);
+  const run = await modulesOf(home, `"${BINARY}" -u "${uri}" -d call core.ping`);
   t.equal(run.stdout, 'pong\n');
-  const needed = new Set(JSON.parse(bare.stderr) as string[]);
-  const extra = (JSON.parse(run.stderr) as string[]).filter((name) => !needed.has(name));
-  const unwanted = /crypto|NativeModule (?:http|https|tls|zlib|stream\/|readline|child_process)/;
+  const needed = new Set(bare.modules);
+  const extra = run.modules.filter((name) => !needed.has(name));
+  const unwanted =
+    /crypto|NativeModule (?:http|https|tls|zlib|stream\/|readline|child_process|perf_hooks)/;
   t.same(
     extra.filter((name) => unwanted.test(name)),
     [],
   );
   t.comment(`beyond net and fs: ${extra.join(', ')}`);
   t.ok(extra.length < 15, `${extra.length} modules`);
+});
+
+t.test('a call over a Unix socket without a daemon loads what a WebSocket needs', async (t) => {
+  const { home, uri } = await surroundings(t);
+  const modules = '["net", "http", "crypto", "vm", "timers/promises"]';
+  const bare = await modulesOf(home, `-e '${modules}.forEach(require)'`);
+  const run = await modulesOf(home, `"${BINARY}" -u "${uri}" call core.ping`);
+  t.equal(run.stdout, 'pong\n');
+  const needed = new Set(bare.modules);
+  t.same(
+    run.modules.filter((name) => name.startsWith('NativeModule ') && !needed.has(name)),
+    [],
+  );
+});
+
+t.test('without a daemon a call is bundled with nothing of one', async (t) => {
+  const meta = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist/meta-direct.json'), 'utf8')) as {
+    inputs: Record<string, unknown>;
+  };
+  const inputs = Object.keys(meta.inputs);
+  t.same(
+    inputs.filter((input) => /^lib\/(?:daemon|cli\/batch)\/|\/readable-stream\//.test(input)),
+    [],
+  );
 });
 
 t.test('no file of the program is longer than it should be', async (t) => {

@@ -1,6 +1,10 @@
 /** The same commands through a daemon and without one, over each transport: nothing may differ. */
 import fs from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import t, { type Test } from 'tap';
+import { WebSocketServer } from 'ws';
+import { makeCertificate } from '../../../lib/sandbox/wire/certificate.js';
 import { same, TABLE } from '../../support/commands.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { midclt, spawnMidclt, until } from '../../support/midclt.js';
@@ -86,4 +90,44 @@ t.test('leaves no connection behind and ends as soon as it is done', async (t) =
   t.match(await midclt(['-u', uri, 'call', 'core.ping'], { home }), { code: 0 });
   t.ok(performance.now() - started < 15_000);
   await until('the connection to go', () => sandbox.stats.open === 0);
+});
+
+t.test('the server hears that a connection is closed, and is not waited for', async (t) => {
+  const { home } = await surroundings(t);
+  const socket = `${home}/middleware`;
+  const servers: Record<string, http.Server> = {
+    [`ws+unix://${socket}`]: http.createServer().listen(socket),
+    ws: http.createServer().listen(0, '127.0.0.1'),
+    wss: https.createServer({ ...makeCertificate() }).listen(0, '127.0.0.1'),
+  };
+  for (const [scheme, server] of Object.entries(servers)) {
+    const closes: number[] = [];
+    const middleware = new WebSocketServer({ server, perMessageDeflate: false });
+    t.teardown(() => {
+      for (const client of middleware.clients) client.terminate();
+      server.close();
+    });
+    middleware.on('connection', (client) => {
+      client.on('close', (code) => closes.push(code));
+      client.on('message', (data: Buffer) => {
+        const { id, method } = JSON.parse(data.toString()) as { id: string; method: string };
+        const result = JSON.stringify(method.repeat(20_000));
+        if (method !== 'test.none')
+          client.send(`{"jsonrpc": "2.0", "result": ${result}, "id": "${id}"}`);
+      });
+    });
+    await until('the server to listen', () => server.listening);
+    const address = server.address();
+    const uri = typeof address === 'string' ? scheme : `${scheme}://127.0.0.1:${address?.port}/`;
+    const runs: Record<number, readonly string[]> = {
+      0: ['call', 'test.result'],
+      1: ['-t', '1', 'call', 'test.none'],
+    };
+    for (const [code, rest] of Object.entries(runs)) {
+      const run = await midclt(['-u', uri, '--insecure', ...rest], { home });
+      t.equal(run.code, Number(code), `${uri} ${rest.join(' ')}`);
+      await until('the close', () => closes.length > 0);
+      t.same(closes.splice(0), [1000], `${uri} ${rest.join(' ')}`);
+    }
+  }
 });
