@@ -30,6 +30,7 @@ async function run({ home, report, quick }) {
     'node -e 0': () => timed(process.execPath, ['-e', '0'], options),
     midclt: () => timed(process.execPath, [BINARY, ...call], options),
     handed: launched('-u', uri, '-d', 'call', '-j', 'core.ping'),
+    direct: () => timed(process.execPath, [BINARY, '-u', uri, 'call', 'core.ping'], options),
   };
   if (isInstalled('nc') || isInstalled('socat')) {
     variants.local = launched('-d', 'call', 'core.ping');
@@ -72,6 +73,13 @@ async function run({ home, report, quick }) {
       atMost,
     });
   }
+  report.row({
+    name: 'midclt call core.ping, direct',
+    ...value('direct'),
+    ratio: paired(samples.direct, node),
+    to: 'node -e 0',
+    atMost: 2.2,
+  });
   for (const name of Object.keys(variants).filter((name) => name.startsWith('printf'))) {
     report.row({ name, ...value(name), ratio: paired(samples[name], node), to: 'node -e 0' });
   }

@@ -1,8 +1,8 @@
 'use strict';
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
-// runs from. thin.js is all that `midclt -d call` loads, sandbox.js is `midclt sandbox`, full.js holds the
-// rest; what is compiled of them already is in thin.cache, sandbox.cache and full.cache. `midclt`, which npm
-// installs, is a shell's script, the launcher.
+// runs from. thin.js is all that `midclt -d call` loads, direct.js is a call without a daemon, sandbox.js is
+// `midclt sandbox`, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
+// `midclt`, which npm installs, is a shell's script, the launcher.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
