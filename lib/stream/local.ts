@@ -35,7 +35,8 @@ export class LocalSession {
       check: () => undefined,
       admit: (frame) => frame, // whoever asks in this process has the memory, too
     });
-    this.serialize.pipe(this.frames);
+    // To find out whether it may end them, Node would open stdout and stderr, and make them non-blocking for all who share them.
+    this.serialize.pipe(this.frames, { end: false });
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);
       out.onTaken?.();

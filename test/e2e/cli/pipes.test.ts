@@ -92,6 +92,18 @@ for (const way of ['-d', '']) {
     t.equal(stdout.trim(), '5000001', stderr);
   });
 
+  t.test(`${how} a pipe stays as it is for those who share it`, async (t) => {
+    const { stdout } = await run(
+      `{ { midclt -u "$URI" ${way} call test.sleep 1; touch "$HOME/done"; } &
+         until [ -e "$HOME/done" ]; do
+           grep flags: /proc/self/fdinfo/3 3>&1 >>"$HOME/flags"; sleep 0.05
+         done; } | cat`,
+    );
+    t.equal(stdout, '1.0\n');
+    t.match(fs.readFileSync(`${daemon.home}/flags`, 'utf8'), /^(?:flags:\s0*1\n)+$/);
+    for (const name of ['done', 'flags']) fs.rmSync(`${daemon.home}/${name}`);
+  });
+
   t.test(`${how} a full disk is one line on stderr, exit 1`, async (t) => {
     const small = ['call core.ping', 'ping', 'call -q core.ping', 'call system.ready'];
     const big = 'call test.big 5000000';
