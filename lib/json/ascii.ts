@@ -26,19 +26,23 @@ export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 
 /** Bytes that stand for themselves in a string. */
-const PLAIN = table((c) => c >= SPACE && c !== QUOTE && c !== BACKSLASH);
-export const BLANK = table((c) => c === SPACE || c === LF || c === CR || c === TAB);
-export const DIGIT = table((c) => c >= ZERO && c <= NINE);
-const HEX = table((c) => /[0-9a-fA-F]/.test(String.fromCharCode(c)));
-const ESCAPED = table((c) => '"\\/bfnrt'.includes(String.fromCharCode(c)));
+const PLAIN = new Uint8Array(256).fill(1, SPACE);
+PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
+export const BLANK = table(' \n\r\t');
+export const DIGIT = table('0123456789');
+const HEX = table('0123456789abcdefABCDEF');
+const ESCAPED = table('"\\/bfnrt');
 /** The constants by their first bytes. */
 const WORDS: (Uint8Array | undefined)[] = Array.from({ length: 256 });
 for (const word of ['null', 'true', 'false', 'NaN', 'Infinity', '-Infinity']) {
   WORDS[word.charCodeAt(0)] = Buffer.from(word);
 }
 
-function table(has: (c: number) => boolean): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, c) => (has(c) ? 1 : 0));
+/** 1 for each of the characters. Every command makes these tables, so they are made of the few that count. */
+function table(characters: string): Uint8Array {
+  const of = new Uint8Array(256);
+  for (let i = 0; i < characters.length; i++) of[characters.charCodeAt(i)] = 1;
+  return of;
 }
 
 export function skipSpace(text: Buffer, from: number): number {
