@@ -24,8 +24,8 @@ export interface Loaded {
 export function load(filename: string): Loaded {
   const cache = filename.replace(/js$/, 'cache');
   const source = readFileSync(filename);
-  const head = headFor(source);
-  const cachedData = head && read(cache, head);
+  const node = nodeLine();
+  const cachedData = node && read(cache, node, source);
   const script = new Script(source.toString('latin1'), {
     filename,
     ...(cachedData && { cachedData }),
@@ -34,31 +34,32 @@ export function load(filename: string): Loaded {
     main: script.runInThisContext() as Main,
     wasCompiled: script.cachedDataRejected === false,
     keep: () => {
-      if (!head) throw new Error(`Cannot tell which Node ${process.execPath} is`);
+      if (!node) throw new Error(`Cannot tell which Node ${process.execPath} is`);
       const data = script.createCachedData();
-      write(cache, Buffer.concat([head, data, data]));
+      write(cache, Buffer.concat([node, source, data, data]));
     },
   };
 }
 
 /** A file is taken for the one it was by what `make` goes by, too. None for a Node that can't be looked at. */
-function headFor(source: Buffer): Buffer | undefined {
+function nodeLine(): Buffer | undefined {
   const { execPath, version, arch } = process;
   try {
     const { size, mtimeMs } = statSync(execPath);
-    const node = `${version} ${arch} ${execPath} ${size} ${mtimeMs}\n`;
-    return Buffer.concat([Buffer.from(node), source]);
+    return Buffer.from(`${version} ${arch} ${execPath} ${size} ${mtimeMs}\n`);
   } catch {
     return undefined; // where there is no /proc, Node does not know its own path
   }
 }
 
-function read(file: string, head: Buffer): Buffer | undefined {
+function read(file: string, node: Buffer, source: Buffer): Buffer | undefined {
   try {
     const content = readFileSync(file);
-    if (!content.subarray(0, head.length).equals(head)) return undefined;
-    const half = (head.length + content.length) / 2;
-    const data = content.subarray(head.length, half);
+    const start = node.length + source.length;
+    if (!content.subarray(0, node.length).equals(node)) return undefined;
+    if (!content.subarray(node.length, start).equals(source)) return undefined;
+    const half = (start + content.length) / 2;
+    const data = content.subarray(start, half);
     return content.subarray(half).equals(data) ? data : undefined;
   } catch {
     return undefined;
