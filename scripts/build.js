@@ -57,7 +57,7 @@ const light = {
       contents: `module.exports = new Proxy({}, { get: (_, member) => require('${name}')[member] });`,
     }));
     // Its client alone, which would look for a library that masks faster.
-    onResolve({ filter: /^ws$/ }, () => ({ path: ws, namespace: 'client' }));
+    onResolve({ filter: /^ws$/ }, () => ({ path: 'ws', namespace: 'client' }));
     onLoad({ filter: /./, namespace: 'client' }, () => ({
       contents: "exports.WebSocket = require('./lib/websocket.js');",
       resolveDir: ws,
