@@ -51,7 +51,6 @@ export interface SocketOptions {
 export interface Core {
   readonly connection: Connection;
   readonly jobs: Jobs;
-  readonly subscriptions: Subscriptions;
   /** What there is to tell of the middleware and the calls made. */
   report(): CoreReport;
   /** What makes a session of each connection that a socket accepts; `client` is its number in the log. */
@@ -69,9 +68,11 @@ export function compose(options: CoreOptions): Core {
   const plainMethods = new PlainMethods(connection, () => {
     scheduler.reconsider();
   });
+  const subscriptions = new Subscriptions(connection);
   const common = {
     connection,
     jobs,
+    subscriptions,
     plainMethods,
     log,
     metrics,
@@ -96,7 +97,6 @@ export function compose(options: CoreOptions): Core {
   return {
     connection,
     jobs,
-    subscriptions: new Subscriptions(connection),
     local: () => new LocalSession(local, gate),
     report() {
       const { state, since, lastError, logins, reconnects, canLogInAgain } = connection.facts;

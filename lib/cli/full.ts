@@ -12,6 +12,7 @@ export {
   sayWhyDaemonWaits,
   stopAll,
 } from './commands/daemons.js';
+export { subscribeCommand } from './commands/subscribe.js';
 export { helpText } from './output/help.js';
 export { shellInit } from './shell/init.js';
 export { usageText } from './args/usage.js';

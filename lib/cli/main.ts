@@ -56,7 +56,7 @@ async function run(given: Arguments): Promise<number> {
           : direct().pingDirectly(args)),
       );
     case 'subscribe':
-      return direct().subscribeCommand(args);
+      return full().subscribeCommand(args);
     case 'daemon':
       return full().daemonCommand(args);
     case 'daemon-stop':

@@ -1,9 +1,11 @@
 /** What an entry of the table of verbs is made of, and what the entries share. */
+import type { Cancellation } from '../cancellation.js';
 import { MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Connection } from '../middleware/connection.js';
 import type { Jobs } from '../middleware/jobs/jobs.js';
 import type { PlainMethods } from '../middleware/jobs/plain-methods.js';
+import type { Subscriptions } from '../middleware/subscriptions.js';
 import {
   MessageType,
   PATIENCE,
@@ -30,6 +32,7 @@ export interface CommandOptions {
   readonly connection: Connection;
   readonly jobs: Jobs;
   readonly plainMethods: PlainMethods;
+  readonly subscriptions: Subscriptions;
   readonly log: Log;
   /** Calls at the middleware at once; 1 is one lock around everything, jobs included. */
   readonly concurrency: number;
@@ -46,6 +49,8 @@ export interface DaemonControl {
   /** Asks it to go; false if it is not to, because others have requests to be answered. */
   stop(ifIdle: boolean): boolean;
   status(): StatusReport;
+  /** Cancelled when the daemon takes no further request: what has no end of its own is to end. */
+  readonly ending: Cancellation;
 }
 
 /** Of what is answered without the middleware. */

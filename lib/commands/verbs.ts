@@ -8,6 +8,7 @@ import { CLI_CALL, CLI_PING } from './for-shells.js';
 import { PING } from './ping.js';
 import { STATUS } from './status.js';
 import { STOP } from './stop.js';
+import { SUBSCRIBE } from './subscribe.js';
 
 export type { DaemonControl } from './entry.js';
 
@@ -16,6 +17,7 @@ const ENTRIES: readonly (readonly [string, Entry])[] = [
   [Command.PING, PING],
   [Command.STOP, STOP],
   [Command.STATUS, STATUS],
+  [Command.SUBSCRIBE, SUBSCRIBE],
   [Command.CLI_CALL, CLI_CALL],
   [Command.CLI_PING, CLI_PING],
 ];

@@ -1,5 +1,6 @@
 /** Serves one socket over one connection to the middleware, from its first client to its release. */
 import type { Core } from '../compose.js';
+import { Cancellation } from '../cancellation.js';
 import { shuttingDown } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { DaemonSocket } from './socket-file.js';
@@ -30,6 +31,7 @@ export interface ServerOptions {
 
 export class Server {
   private readonly sessions: Sessions;
+  private readonly ending = new Cancellation();
   private readonly started = new Date();
   /** The same by the steady clock. */
   private readonly startedAt = steadyNow();
@@ -40,6 +42,7 @@ export class Server {
       daemon: {
         stop: (ifIdle) => this.stop(ifIdle),
         status: () => this.status(),
+        ending: this.ending,
       },
       linger,
       lineTimeout,
@@ -76,7 +79,10 @@ export class Server {
     core.connection.stopWaiting(shuttingDown());
     if (typeof reason === 'string') log('info', 'draining', { reason });
     else if (reason) log('warning', 'draining', { reason: reason.message });
-    const drained = this.sessions.drain().then(() => null);
+    // First, since what it ends is to be answered, too.
+    const sessions = this.sessions.drain();
+    this.ending.cancel();
+    const drained = sessions.then(() => null);
     const forced = await Promise.race([drained, lifecycle.aborted]);
     if (forced !== null) log('warning', 'stopped with requests in flight', { reason: forced });
     if (reason !== null && typeof reason !== 'string') throw reason;

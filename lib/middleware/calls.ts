@@ -90,6 +90,18 @@ export class Calls {
     return this.send(message, { timeout });
   }
 
+  /** Ends a subscription, by what {@link subscribe} resolved with. Rejects as {@link call}. */
+  async unsubscribe(subscription: Json, timeout: number | null): Promise<void> {
+    const channel = this.line.usable();
+    if (!channel) return; // it has ended with its WebSocket
+    const message = channel.wire.encodeUnsubscribe(subscription);
+    if (message) channel.post(message);
+    else {
+      const params = Buffer.concat([Buffer.from('['), subscription, Buffer.from(']')]);
+      await this.call('core.unsubscribe', params, { timeout });
+    }
+  }
+
   private async send(message: Message, options: CallOptions): Promise<Json> {
     const { lease } = options;
     const { method } = message;

@@ -44,7 +44,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   private readonly waiters: ReadyQueue;
   private readonly closing = new AbortController();
   private end!: (error: MidcltError | null) => void;
-  private readonly calls = new Calls(this);
+  readonly calls = new Calls(this);
   readonly newId = requestIds();
   readonly isAnonymous: boolean;
   readonly log: ConnectionOptions['log'];
@@ -102,10 +102,6 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** `call` and `subscribe` are those of {@link Calls}. */
   call(method: string, params: Json, options: CallOptions): Promise<Json> {
     return this.calls.call(method, params, options);
-  }
-
-  subscribe(event: string, timeout: number | null): Promise<Json> {
-    return this.calls.subscribe(event, timeout);
   }
 
   get facts(): ConnectionFacts {

@@ -1,79 +1,124 @@
-/** Event name → who listens. One listener a name is all a command needs. */
+/**
+ * Event name → who listens. Of each event there is one subscription at the middleware, however many listen; it ends
+ * when the last of them leaves, and is made anew over the WebSocket that follows one that was lost.
+ */
 import { MidcltError } from '../errors.js';
 import { isNull, membersOf, stringOf } from '../json/members.js';
 import type { Json } from '../protocol/frames.js';
 import type { Connection } from './connection.js';
+import { isLost } from './jobs/events.js';
 import { validationLines } from './wire/failure.js';
 
-export interface Subscription {
-  /**
-   * Resolves when the server ends it: null, or the error it gives. Rejects when the connection
-   * is lost.
-   */
-  readonly ended: Promise<MidcltError | null>;
+export interface EventListener {
+  /** Gets the whole `params` of a notification. */
+  readonly onEvent: (params: Json) => void;
+  /** The connection is lost. Where nothing else is said by then, `onGap` or `onEnd` follows. */
+  readonly onLoss: (error: MidcltError) => void;
+  /** The subscription goes on, and events were missed. */
+  readonly onGap: () => void;
+  /** The server has ended it: null, or the error it gives. Nothing comes after that. */
+  readonly onEnd: (error: MidcltError | null) => void;
 }
 
-interface Listener {
-  readonly onEvent: (params: Json) => void;
-  readonly end: (error: MidcltError | null) => void;
-  readonly lose: (error: MidcltError) => void;
+interface Subscription {
+  readonly listeners: Set<EventListener>;
+  /** Resolves with its id at the server; null when it is to be made anew. */
+  asked: Promise<Json> | null;
 }
 
 /** The wildcard: all events. */
 const ALL = '*';
+/** Milliseconds for the server to answer when a subscription is made anew, or ended. */
+const TIMEOUT = 60_000;
 
 export class Subscriptions {
-  private readonly listeners = new Map<string, Listener>();
+  private readonly subscriptions = new Map<string, Subscription>();
 
   constructor(private readonly connection: Connection) {
     connection.on('notification', (method, params) => {
-      if (this.listeners.size > 0) this.onNotification(method, params);
+      if (this.subscriptions.size > 0) this.onNotification(method, params);
     });
-    // Events may have been missed then: whoever counts on all of them has to know.
     connection.on('loss', (error) => {
-      for (const { lose } of this.listeners.values()) lose(error);
-      this.listeners.clear();
+      for (const subscription of this.subscriptions.values()) {
+        subscription.asked = null;
+        for (const { onLoss } of [...subscription.listeners]) onLoss(error);
+      }
+    });
+    connection.on('renewal', () => {
+      for (const [event, subscription] of this.subscriptions) void this.renew(event, subscription);
     });
   }
 
   /**
-   * Subscribes to an event (`pool.query`) or event source (`reporting.realtime:{"interval": 5}`).
-   * `onEvent` gets the whole `params` of each notification. Rejects as {@link Connection.call}.
+   * Subscribes to an event (`pool.query`) or event source (`reporting.realtime:{"interval": 5}`). Resolves with what
+   * ends it. Rejects as {@link Connection.call}.
    */
   async subscribe(
     event: string,
-    onEvent: (params: Json) => void,
+    listener: EventListener,
     timeout: number | null,
-  ): Promise<Subscription> {
-    let end!: Listener['end'];
-    let lose!: Listener['lose'];
-    const ended = new Promise<MidcltError | null>((resolve, reject) => {
-      end = resolve;
-      lose = reject;
-    });
-    ended.catch(() => undefined); // the caller may have gone by then
+  ): Promise<() => void> {
+    let subscription = this.subscriptions.get(event);
+    if (!subscription) {
+      subscription = { listeners: new Set(), asked: null };
+      this.subscriptions.set(event, subscription);
+    }
     // Before the call: a source with bad arguments ends before the answer to it comes.
-    this.listeners.set(event, { onEvent, end, lose });
+    const { listeners } = subscription;
+    listeners.add(listener);
+    const leave = () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.end(event, subscription);
+    };
+    const asked = (subscription.asked ??= this.connection.calls.subscribe(event, timeout));
     try {
-      await this.connection.subscribe(event, timeout);
+      await asked;
+      return leave;
     } catch (error) {
-      this.listeners.delete(event);
+      if (subscription.asked === asked) subscription.asked = null; // whoever comes next asks anew
+      leave();
       throw error;
     }
-    return { ended };
+  }
+
+  private async renew(event: string, subscription: Subscription): Promise<void> {
+    try {
+      // After another login over the same WebSocket the subscription is still there.
+      await (subscription.asked ??= this.connection.calls.subscribe(event, TIMEOUT));
+      for (const { onGap } of [...subscription.listeners]) onGap();
+    } catch (error) {
+      if (isLost(error)) return; // it is renewed once more
+      this.finish(event, subscription, error as MidcltError);
+    }
+  }
+
+  private end(event: string, subscription: Subscription): void {
+    if (this.subscriptions.get(event) !== subscription) return;
+    this.subscriptions.delete(event);
+    const { asked } = subscription;
+    // Whatever becomes of it: nobody listens any more.
+    asked?.then((id) => this.connection.calls.unsubscribe(id, TIMEOUT)).catch(() => undefined);
+  }
+
+  private finish(event: string, subscription: Subscription, error: MidcltError | null): void {
+    if (this.subscriptions.get(event) === subscription) this.subscriptions.delete(event);
+    const listeners = [...subscription.listeners];
+    subscription.listeners.clear();
+    for (const { onEnd } of listeners) onEnd(error);
   }
 
   private onNotification(method: string, params: Json): void {
     const members = membersOf(params);
     const collection = stringOf(members?.get('collection'));
     if (!members || collection === null) return;
-    const listener = this.listeners.get(collection);
+    const subscription = this.subscriptions.get(collection);
     if (method === 'collection_update') {
-      listener?.onEvent(params);
-      this.listeners.get(ALL)?.onEvent(params);
-    } else if (method === 'notify_unsubscribed' && listener) {
-      this.listeners.delete(collection);
-      listener.end(endError(members.get('error')));
+      for (const name of collection === ALL ? [ALL] : [collection, ALL]) {
+        const listeners = this.subscriptions.get(name)?.listeners ?? [];
+        for (const { onEvent } of listeners) onEvent(params);
+      }
+    } else if (method === 'notify_unsubscribed' && subscription) {
+      this.finish(collection, subscription, endError(members.get('error')));
     }
   }
 }

@@ -4,7 +4,7 @@ import { asMidcltError, MidcltError, systemReason } from '../errors.js';
 import { checkSocketPath, type DaemonPaths } from '../files/paths.js';
 import { trustDirectory, trustSocket } from '../files/trust.js';
 import { FrameCutter, type Piece } from './frame-cutter.js';
-import { DAEMON_CONNECT_TIMEOUT, MessageType } from './frames.js';
+import { DAEMON_CONNECT_TIMEOUT, isFinal, type MessageType } from './frames.js';
 import { hung, watchSilence, type Patience } from './signs-of-life.js';
 
 /** Where a daemon is: the socket, and the directory that makes it private. */
@@ -138,7 +138,7 @@ export class DaemonConnection {
       for (const piece of exchange.cutter.cut(chunk)) {
         const room = exchange.onPiece(piece);
         if (room) this.holdUntil(room);
-        if (piece.last && piece.type !== MessageType.PROGRESS) {
+        if (piece.last && isFinal(piece.type)) {
           this.endExchange();
           exchange.resolve({ type: piece.type, peerCloses: exchange.cutter.peerCloses });
           return;

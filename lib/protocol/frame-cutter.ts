@@ -6,8 +6,9 @@ import { MessageType } from './frames.js';
 
 /** Bytes at the beginning of a frame in which its type is found. */
 const HEAD_BYTES = 64;
-const HEAD = /^\s*\{\s*"type"\s*:\s*"(progress|result|error)"/;
-const TYPES = [MessageType.RESULT, MessageType.PROGRESS, MessageType.ERROR] as const;
+const HEAD = /^\s*\{\s*"type"\s*:\s*"(progress|result|error|event)"/;
+const { RESULT, PROGRESS, ERROR, EVENT } = MessageType;
+const TYPES = [RESULT, PROGRESS, ERROR, EVENT] as const;
 
 /** Part of a frame, its newline included; most frames come in one. */
 export interface Piece {

@@ -9,11 +9,19 @@ import {
   type Members,
 } from '../json/members.js';
 import { noFrame, type Piece } from './frame-cutter.js';
-import { MessageType, type ErrorFrame, type Json, type ProgressFrame } from './frames.js';
+import {
+  MessageType,
+  type ErrorFrame,
+  type EventFrame,
+  type Json,
+  type ProgressFrame,
+} from './frames.js';
 
 /** Who hears an answer as it comes. Called before the promise of the exchange settles. */
 export interface AnswerListener {
   readonly progress: (frame: ProgressFrame) => void;
+  /** What a subscriber is told. */
+  readonly event?: (frame: EventFrame) => void;
   /** The result's text, in one piece or many. What it throws ends the exchange with that error. */
   readonly result: (piece: Buffer) => void;
   /** The daemon is of another version than this program. */
@@ -97,6 +105,9 @@ export class FrameReader {
     switch (stringOf(members.get('type'))) {
       case MessageType.PROGRESS:
         this.listener.progress(progressFrame(members));
+        return;
+      case MessageType.EVENT:
+        this.listener.event?.({ type: MessageType.EVENT, event: members.get('event') ?? null });
         return;
       case MessageType.ERROR:
         this.answer = errorFrame(members);

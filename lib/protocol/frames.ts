@@ -25,8 +25,18 @@ export function isOlder(version: string, than: string): boolean {
 export const PROTOCOL = 1;
 
 /** The values of a frame's `type`. */
-export const MessageType = { PROGRESS: 'progress', RESULT: 'result', ERROR: 'error' } as const;
+export const MessageType = {
+  PROGRESS: 'progress',
+  RESULT: 'result',
+  ERROR: 'error',
+  EVENT: 'event',
+} as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
+
+/** Does a frame of this type end the answer to a request? */
+export function isFinal(type: MessageType): boolean {
+  return type === MessageType.RESULT || type === MessageType.ERROR;
+}
 
 /** The values of a request's `command`. */
 export const Command = {
@@ -34,6 +44,7 @@ export const Command = {
   CALL: 'call',
   STOP: 'stop',
   STATUS: 'status',
+  SUBSCRIBE: 'subscribe',
   /** As `midclt call` and `midclt ping` would: for shells, which have no JSON. */
   CLI_CALL: 'cli-call',
   CLI_PING: 'cli-ping',
@@ -94,9 +105,16 @@ export interface ProgressFrame {
   readonly abortable?: boolean | null;
 }
 
-/** Exactly one result or error frame ends the answer to a request; progress frames may precede it. */
+/** What a subscriber is told. */
+export interface EventFrame {
+  readonly type: typeof MessageType.EVENT;
+  /** The `params` of a notification; null: events were missed (`"gap":true` on the wire). */
+  readonly event: Json | null;
+}
+
+/** Exactly one result or error frame ends the answer to a request; progress and event frames may precede it. */
 export type FinalFrame = ResultFrame | ErrorFrame;
-export type Frame = FinalFrame | ProgressFrame;
+export type Frame = FinalFrame | ProgressFrame | EventFrame;
 
 /** The longest request line taken, in characters: the middleware's own largest message and room for the envelope. */
 export const MAX_REQUEST_LINE = 2 * 1024 * 1024 + 4 * 1024;

@@ -10,6 +10,7 @@ import { NULL, onOneLine, quote } from '../json/members.js';
 import {
   MessageType,
   VERSION,
+  isFinal,
   type ErrorFrame,
   type Frame,
   type Json,
@@ -122,7 +123,7 @@ function* largeResult(out: Outgoing, { result }: ResultFrame): Generator<Buffer>
 /** A long answer, and one that the next daemon is to be asked for, stays a frame. */
 function* sizedText(out: Outgoing, form: TextForm): Generator<Buffer | null> {
   const { frame } = out;
-  if (frame.type === MessageType.PROGRESS) {
+  if (frame.type === MessageType.PROGRESS || frame.type === MessageType.EVENT) {
     yield READ;
     return;
   }
@@ -161,6 +162,11 @@ export function encodeFrame(out: Outgoing): Buffer[] {
       const pieces = [Buffer.from(`${head},"result":`), onOneLine(frame.result), END];
       return frame.result.length > COPY_LIMIT ? pieces : [Buffer.concat(pieces)];
     }
+    case MessageType.EVENT: {
+      if (!frame.event) return [Buffer.from(`${head},"gap":true}\n`)];
+      const pieces = [Buffer.from(`${head},"event":`), onOneLine(frame.event), END];
+      return frame.event.length > COPY_LIMIT ? pieces : [Buffer.concat(pieces)];
+    }
     case MessageType.ERROR:
       return [
         Buffer.concat([
@@ -197,7 +203,7 @@ function jobMembers({ jobId, abortable = null }: ProgressFrame): Buffer {
 
 /** What all frames begin with. */
 function headOf({ frame, id, options }: Outgoing): string {
-  const isOther = frame.type !== MessageType.PROGRESS && (options?.version ?? VERSION) !== VERSION;
+  const isOther = isFinal(frame.type) && (options?.version ?? VERSION) !== VERSION;
   const version = isOther ? `,"daemon":"${VERSION}"` : '';
   return `{"type":"${frame.type}"${id ? `,"id":${id.toString()}` : ''}${version}`;
 }

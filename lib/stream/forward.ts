@@ -24,6 +24,12 @@ export interface Forwarding {
   readonly admit: (frame: FinalFrame) => FinalFrame;
 }
 
+/** What a client is told before its final frame. */
+interface Telling extends Pick<Context, 'progress' | 'event'> {
+  /** Resolves when the client has taken that its request has been read; null where it does not ask. */
+  readonly confirm: (() => Promise<void>) | null;
+}
+
 /** That a request has been read. Only a client hears it that asked for a sized text. */
 const READ: ProgressFrame = {
   type: MessageType.PROGRESS,
@@ -58,9 +64,12 @@ export function forward(forwarding: Forwarding): Stage {
         progress(newest);
       });
     };
+    const event: Context['event'] = (frame, onTaken) => {
+      if (!isAnswered) push(frame, onTaken);
+    };
     // Of a client that is gone nothing is taken: its request is never run.
     const confirm = text?.sized ? () => new Promise<void>((taken) => push(READ, taken)) : null;
-    void answer(turn.incoming, forwarding, progress, confirm).then((frame) => {
+    void answer(turn.incoming, forwarding, { progress, event, confirm }).then((frame) => {
       isAnswered = true;
       if (newest) push(newest);
       push(forwarding.admit(frame), turn.over);
@@ -79,8 +88,7 @@ function textOf(incoming: Incoming): TextForm | null {
 async function answer(
   incoming: Incoming,
   { gate, client, check }: Forwarding,
-  progress: Context['progress'],
-  confirm: (() => Promise<void>) | null,
+  { progress, event, confirm }: Telling,
 ): Promise<FinalFrame> {
   if (!incoming.request) return errorFrame(incoming.error);
   const { request, verb } = incoming;
@@ -102,7 +110,15 @@ async function answer(
     const timeout = timeLeft(patience, clock.now() - began);
     const deadline = patience.isShared ? began + (patience.toAnswer ?? Infinity) : Infinity;
     const { cancellation, number } = client;
-    const context = { lease, timeout, deadline, cancellation, progress, client: number };
+    const context: Context = {
+      lease,
+      timeout,
+      deadline,
+      cancellation,
+      progress,
+      event,
+      client: number,
+    };
     try {
       return await verb.run(request, context);
     } finally {

@@ -7,6 +7,7 @@
 import { Cancellation } from '../cancellation.js';
 import {
   MessageType,
+  type EventFrame,
   type FinalFrame,
   type ProgressFrame,
   type Request,
@@ -44,10 +45,15 @@ export class LocalSession {
   }
 
   /** Resolves with the final frame. One request at a time: wait for it before the next. */
-  ask(request: Request, onProgress: (frame: ProgressFrame) => void): Promise<FinalFrame> {
+  ask(
+    request: Request,
+    onProgress: (frame: ProgressFrame) => void,
+    onEvent: (frame: EventFrame) => void = () => undefined,
+  ): Promise<FinalFrame> {
     return new Promise((resolve) => {
       this.onFrame = ({ frame }) => {
         if (frame.type === MessageType.PROGRESS) onProgress(frame);
+        else if (frame.type === MessageType.EVENT) onEvent(frame);
         else resolve(frame);
       };
       const verb = this.verbs.get(request.command);

@@ -1,6 +1,6 @@
 /** A verb, as the stages know it: what reads its requests, what they wait for, and what runs them. */
 import type { Cancellation } from '../cancellation.js';
-import type { FinalFrame, ProgressFrame, Request } from '../protocol/frames.js';
+import type { EventFrame, FinalFrame, ProgressFrame, Request } from '../protocol/frames.js';
 import type { Parsed, VerbFormat, VerbTable } from '../protocol/request.js';
 import type { Lease } from './scheduler.js';
 import type { SlotClass } from './slots.js';
@@ -16,6 +16,8 @@ export interface Context {
   /** Cancelled when the client has gone: nobody will read the answer. */
   readonly cancellation: Cancellation;
   readonly progress: (frame: ProgressFrame) => void;
+  /** Tells a subscriber. `onTaken` is called when the client has taken the frame: until then it takes memory. */
+  readonly event: (frame: EventFrame, onTaken: () => void) => void;
   /** The connection's number, for the log; null within this process. */
   readonly client: number | null;
 }

@@ -133,7 +133,7 @@ export const DEFAULTS: Options = {
 };
 
 /** The commands that can go through a daemon or do without one. */
-const EITHER_WAY = new Set<Arguments['name']>(['call', 'ping', 'batch']);
+const EITHER_WAY = new Set<Arguments['name']>(['call', 'ping', 'subscribe', 'batch']);
 
 /**
  * The arguments, with environment variables where options are not given; an empty variable is none.

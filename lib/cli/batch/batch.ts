@@ -110,8 +110,12 @@ async function* jobsOf(input: BatchInput, order: ReorderBuffer): AsyncGenerator<
   }
 }
 
-/** The error for a request that a batch can't have: the answer to a shell is text, of any number of lines. */
+/** The error for a request that a batch can't have: the answer to a shell is text, of any number of lines; a subscription has no end. */
 function refusalOf({ incoming }: Job): Outgoing | null {
+  if (incoming.request?.command === Command.SUBSCRIBE) {
+    const text = "A batch can't have 'subscribe'; 'midclt -d subscribe' prints events";
+    return { frame: errorFrame(new MidcltError('REQUEST', text)), id: incoming.id };
+  }
   if (!incoming.request || !incoming.verb?.format.text) return null;
   const {
     id,

@@ -3,7 +3,12 @@ import { DaemonConnection, Lost, Unread, type Address } from '../../protocol/dae
 import { asMidcltError, MidcltError, shuttingDown } from '../../errors.js';
 import type { Piece } from '../../protocol/frame-cutter.js';
 import { isRefusal } from '../../protocol/frame-reader.js';
-import { MAX_REQUEST_LINE, MessageType, type Request } from '../../protocol/frames.js';
+import {
+  MAX_REQUEST_LINE,
+  isFinal,
+  type MessageType,
+  type Request,
+} from '../../protocol/frames.js';
 import type { Place } from './output.js';
 
 /**
@@ -56,7 +61,7 @@ export class BatchConnection {
     const onPiece = (piece: Piece) => {
       if (isRefusal(piece)) throw new MidcltError('CLOSED', shuttingDown().message);
       printed.isWhole = piece.last;
-      const isUnwanted = piece.type === MessageType.PROGRESS && !this.options.progress;
+      const isUnwanted = !isFinal(piece.type) && !this.options.progress;
       return isUnwanted ? null : place.push(piece.bytes);
     };
     try {

@@ -135,6 +135,11 @@ export class Channel {
     return this.send(id, 'core.subscribe', encode, options);
   }
 
+  /** Sends what is not answered. */
+  post(message: Buffer): void {
+    this.socket.send(message, MESSAGE);
+  }
+
   close(): void {
     this.socket.close(1000);
     // A server that does not answer the close is not waited for.

@@ -71,7 +71,7 @@ export class JobEvents {
   }
 
   private request(): Promise<Json> {
-    const subscription = this.connection.subscribe(COLLECTION, SUBSCRIBE_TIMEOUT);
+    const subscription = this.connection.calls.subscribe(COLLECTION, SUBSCRIBE_TIMEOUT);
     subscription.catch(() => {
       if (this.subscription === subscription) this.subscription = null;
     });

@@ -11,6 +11,8 @@ export interface Wire {
   /** Both throw a `REQUEST` error for a message the middleware would answer by closing the connection. */
   encodeCall(id: string, method: string, params: Json, isLoggedIn: boolean): Buffer;
   encodeSubscribe(id: string, event: string, isLoggedIn: boolean): Buffer;
+  /** What ends a subscription, by what the server answered to it; null where that is a call, `core.unsubscribe`. */
+  encodeUnsubscribe(subscription: Json): Buffer | null;
   /** What a message means; `members` are those of its text, which is valid JSON. */
   decode(members: Members, text: Buffer): Message;
 }
@@ -45,6 +47,7 @@ export const jsonrpc: Wire = {
   encodeCall: encodeJsonrpcCall,
   encodeSubscribe: (id, event, isLoggedIn) =>
     encodeJsonrpcCall(id, 'core.subscribe', Buffer.from(`[${quote(event)}]`), isLoggedIn),
+  encodeUnsubscribe: () => null,
   decode: decodeJsonrpc,
 };
 
@@ -88,6 +91,8 @@ export const legacy: Wire = {
     const text = `{"msg": "sub", "id": ${quote(id)}, "name": ${quote(event)}}`;
     return checkSize(Buffer.from(text), 'core.subscribe', isLoggedIn);
   },
+  encodeUnsubscribe: (subscription) =>
+    Buffer.concat([Buffer.from('{"msg": "unsub", "id": '), subscription, Buffer.from('}')]),
   decode: decodeLegacy,
 };
 
@@ -110,7 +115,7 @@ function decodeLegacy(members: Members, text: Buffer): Message {
       // Subscriptions are asked for one at a time.
       const subscription = stringOf(elementsOf(members.get('subs'))?.[0]);
       if (subscription === null) return { kind: 'unknown' };
-      return { kind: 'result', id: subscription, result: RESULT_OF_SUBSCRIBE };
+      return { kind: 'result', id: subscription, result: Buffer.from(quote(subscription)) };
     }
     case 'added':
     case 'changed':
@@ -122,5 +127,3 @@ function decodeLegacy(members: Members, text: Buffer): Message {
       return { kind: 'unknown' };
   }
 }
-
-const RESULT_OF_SUBSCRIBE: Json = NULL;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { surroundings } from '../../support/daemon.js';
+import { startDaemon, surroundings } from '../../support/daemon.js';
 import { finished, midclt, shell, spawnMidclt, until, BINARY } from '../../support/midclt.js';
 
 const ticker = (options: object) => `test.ticker:${JSON.stringify(options)}`;
@@ -73,10 +73,64 @@ t.test('F30: a reader that has enough ends it quietly', async (t) => {
   t.equal(run.stdout.trim().split('\n').length, 1);
 });
 
-t.test('is not offered through the daemon', async (t) => {
-  const { home, uri } = await surroundings(t);
-  const run = await midclt(['-u', uri, '-d', 'subscribe', 'x'], { home });
-  t.match(run, { code: 2, stdout: '', stderr: /isn't supported through the daemon/ });
+t.test('through the daemon it prints and ends alike', async (t) => {
+  const daemon = await startDaemon(t);
+  const { home, uri } = daemon;
+  const failing = ticker({ interval: 0.02, count: 1, error: 'disk on fire' });
+  const commands = [
+    [ticker({ interval: 0.02, count: 3 })],
+    ['-n', '2', ticker({ interval: 0.02, count: 1000 }), '-t', '60'],
+    ['-n', '0', ticker({ interval: 0.02, count: 2 })],
+    ['-t', '0.5', 'test.event'],
+    ['-t', '0', 'test.event'],
+    [failing],
+    [ticker({ interval: 'x', zzz: 1 })],
+    ['-t', '0.3', ''],
+  ];
+  for (const args of commands) {
+    const direct = await midclt(['-u', uri, 'subscribe', ...args], { home });
+    t.strictSame(await daemon.d(['subscribe', ...args]), direct, args.join(' '));
+    const env = { MIDCLT_USE_DAEMON: '1' };
+    t.strictSame(await midclt(['-u', uri, 'subscribe', ...args], { home, env }), direct);
+  }
+});
+
+t.test('through the daemon it outlives a lost connection, and says what that means', async (t) => {
+  const daemon = await startDaemon(t);
+  const { home, uri, sandbox } = daemon;
+  const child = spawnMidclt(['-u', uri, '-d', 'subscribe', '-n', '2', 'test.event'], { home });
+  let stdout = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  const run = finished(child);
+  const emit = () => daemon.d(['call', 'test.emit', 'ADDED', '{}']);
+  await until('the subscription', () => sandbox.countOf('core.subscribe') === 1);
+  await emit();
+  await until('an event', () => stdout !== '');
+  sandbox.dropAll();
+  await until('the renewal', () => sandbox.countOf('core.subscribe') === 2);
+  await emit();
+  t.match(await run, { code: 0, stderr: /^Events were missed here: [^\n]*\n$/ });
+});
+
+t.test('F30: a reader that has enough ends it, and the daemon is told', async (t) => {
+  const daemon = await startDaemon(t);
+  const { home, uri, sandbox } = daemon;
+  const event = ticker({ interval: 0.005, count: 100_000 });
+  const run = await shell(`"$NODE" "$BIN" -u "$U" -d subscribe "$EVENT" | head -n 1`, {
+    home,
+    env: { NODE: process.execPath, BIN: BINARY, U: uri, EVENT: event },
+  });
+  t.match(run, { code: 0, stderr: '' });
+  await until('the end of it', () => sandbox.countOf('core.unsubscribe') === 1);
+});
+
+t.test('a daemon that ends says so, exit code 1', async (t) => {
+  const daemon = await startDaemon(t);
+  const { home, uri, sandbox } = daemon;
+  const run = finished(spawnMidclt(['-u', uri, '-d', 'subscribe', 'test.event'], { home }));
+  await until('the subscription', () => sandbox.countOf('core.subscribe') === 1);
+  daemon.child.kill('SIGTERM');
+  t.match(await run, { code: 1, stdout: '', stderr: /shutting down/ });
 });
 
 t.test(

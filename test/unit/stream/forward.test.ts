@@ -57,6 +57,8 @@ function shown({ frame, id }: Outgoing): string {
       return `${of}result ${frame.result.toString()}`;
     case 'error':
       return `${of}error ${frame.error}`;
+    case 'event':
+      return `${of}event ${frame.event?.toString() ?? 'gap'}`;
   }
 }
 
