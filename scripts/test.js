@@ -10,7 +10,9 @@ const path = require('node:path');
 const esbuild = require('esbuild');
 
 const ROOT = path.join(__dirname, '..');
-const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? 3);
+/** Most tests wait most of the time. The slow ones measure memory and need the machine. */
+const isSlow = process.argv.slice(2).some((name) => name.includes('slow'));
+const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? (isSlow ? 2 : 5));
 
 /** For a file that does not end although its tests have: its own timeouts are shorter, and say more. */
 const PATIENCE = 20 * 60_000;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, isMidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
-import { EMPTY_LIST } from '../json/members.js';
+import { EMPTY_LIST, isNull, quote } from '../json/members.js';
 import { PATIENCE, type Json } from '../protocol/frames.js';
 import { notSent, type Channel } from './channel/channel.js';
 import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
@@ -80,14 +80,19 @@ export class Calls {
     return this.send(message, options);
   }
 
-  /** Asks for the notifications of an event. Rejects as {@link call}. */
-  subscribe(event: string, timeout: number | null): Promise<Json> {
+  /**
+   * Asks for the notifications of an event. Resolves with what {@link unsubscribe} needs. Rejects as {@link call}.
+   */
+  async subscribe(event: string, timeout: number | null): Promise<Json> {
+    let id = '';
     const message: Message = {
       method: 'core.subscribe',
       size: ESCAPED * event.length,
-      send: (channel, sending) => channel.subscribe(this.line.newId(), event, sending),
+      send: (channel, sending) => channel.subscribe((id = this.line.newId()), event, sending),
     };
-    return this.send(message, { timeout });
+    const answer = await this.send(message, { timeout });
+    // On the legacy wire the client names the subscription.
+    return isNull(answer) ? Buffer.from(quote(id)) : answer;
   }
 
   /** Ends a subscription, by what {@link subscribe} resolved with. Rejects as {@link call}. */

@@ -175,10 +175,11 @@ Exit codes:
 `;
 
 const SUBSCRIBE = `\
-usage: midclt [OPTION ...] subscribe [-n N] [-t SECONDS] EVENT
+usage: midclt [OPTION ...] [-d] subscribe [-n N] [-t SECONDS] EVENT
 
-Print each notification of an event as a line of JSON, as it comes. Not through
-the daemon.
+Print each notification of an event as a line of JSON, as it comes. With -d the
+daemon keeps one subscription for all who listen, and renews it when the
+connection was lost; a line on stderr says that events were missed.
 
 Arguments:
   EVENT                     such as core.get_jobs, '*' for all, or an event
@@ -197,7 +198,7 @@ Exit codes:
   2  wrong usage
 
 Example:
-  midclt subscribe -n 1 core.get_jobs
+  midclt -d subscribe -n 1 core.get_jobs
 `;
 
 const BATCH = `\

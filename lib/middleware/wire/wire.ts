@@ -115,7 +115,7 @@ function decodeLegacy(members: Members, text: Buffer): Message {
       // Subscriptions are asked for one at a time.
       const subscription = stringOf(elementsOf(members.get('subs'))?.[0]);
       if (subscription === null) return { kind: 'unknown' };
-      return { kind: 'result', id: subscription, result: Buffer.from(quote(subscription)) };
+      return { kind: 'result', id: subscription, result: NULL };
     }
     case 'added':
     case 'changed':

@@ -120,6 +120,9 @@ for (const wire of ['', ':/websocket'])
     await done(asker, emit('{"n": 2}'));
     await until('the next event', () => reader.lines.at(-1)?.includes('"n": 2') === true);
     t.equal(reader.lines.filter((line) => line.includes('gap')).length, 1);
+    reader.destroy();
+    const isEnd = (text: string) => /"msg": "unsub", "id": "|"core.unsubscribe"/.test(text);
+    await until('the end of it', () => sandbox.received.some(isEnd));
   });
 
 t.test('a daemon that is stopped ends it with an error', async (t) => {
