@@ -41,6 +41,14 @@ const doors = {
   },
 };
 
+/** through2 brings a copy of Node's streams, which is as large as ws, and slower. */
+const nodeStreams = {
+  name: 'node-streams',
+  setup({ onResolve }) {
+    onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'stream', external: true }));
+  },
+};
+
 /** Of Node's own modules, what ws needs for `wss:` or compression alone. */
 const LATE = /^(?:https|tls|zlib|querystring)$/;
 
@@ -63,8 +71,6 @@ const light = {
       resolveDir: ws,
     }));
     initialOptions.define = { 'process.env.WS_NO_BUFFER_UTIL': '"1"' };
-    // through2 brings a copy of Node's streams, which is as large as ws.
-    onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'stream', external: true }));
   },
 };
 
@@ -91,11 +97,15 @@ async function main() {
   };
   const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [doors] });
   const external = ['bufferutil', 'utf-8-validate'];
-  const full = await bundle('lib/cli/full.ts', 'full.js', { ...main, external });
+  const full = await bundle('lib/cli/full.ts', 'full.js', {
+    ...main,
+    external,
+    plugins: [nodeStreams],
+  });
   const direct = await bundle('lib/cli/commands/direct.ts', 'direct.js', {
     ...main,
     external,
-    plugins: [light],
+    plugins: [nodeStreams, light],
   });
   await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
   for (const name of ['midclt', 'precompile']) {
