@@ -124,6 +124,18 @@ _midclt_fast() {
   [ -z "$key" ] || _midclt_name || return @LEFT@
   sock=$dir/daemon-$id.sock
   [ -S "$sock" ] && [ -O "$sock" ] && [ ! -L "$sock" ] || return @LEFT@
+  # The Python daemon takes none of these requests, and may be busy for long before it says so.
+  head=
+  IFS= read -r head 2>/dev/null <"$dir/daemon-$id.pid"
+  case $head in
+    '' | *[!0-9]*) ;;
+    *)
+      rest=
+      IFS= read -r rest 2>/dev/null <"/proc/$head/comm"
+      case $rest in
+        python* | midclt) return @LEFT@ ;;
+      esac ;;
+  esac
   terminal=false numbered= peer=
   [ -t 2 ] && terminal=true
   request="{$request,\"terminal\":$terminal,\"sized\":true,\"least\":\"@VERSION@\",\"close\":true}"
