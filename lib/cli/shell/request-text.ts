@@ -126,12 +126,12 @@ _midclt_fast() {
   [ -S "$sock" ] && [ -O "$sock" ] && [ ! -L "$sock" ] || return @LEFT@
   # The Python daemon takes none of these requests, and may be busy for long before it says so.
   head=
-  IFS= read -r head 2>/dev/null <"$dir/daemon-$id.pid"
+  { IFS= read -r head <"$dir/daemon-$id.pid"; } 2>/dev/null
   case $head in
     '' | *[!0-9]*) ;;
     *)
       rest=
-      IFS= read -r rest 2>/dev/null <"/proc/$head/comm"
+      { IFS= read -r rest <"/proc/$head/comm"; } 2>/dev/null
       case $rest in
         python* | midclt) return @LEFT@ ;;
       esac ;;

@@ -75,6 +75,19 @@ t.test('prints what the program prints, with its exit code, in every shell', asy
   }
 });
 
+t.test('says nothing of a pid file that is missing or wrong', async (t) => {
+  const { run, home, pidFile } = await surroundings(t);
+  for (const name of SHELLS) {
+    const text = (await midclt(['shell-init', name], { home })).stdout;
+    for (const content of [null, '', 'x', '999999999']) {
+      fs.rmSync(pidFile, { force: true });
+      if (content !== null) fs.writeFileSync(pidFile, content);
+      const ping = await run(name, `${text}\nset -eu\nmidclt -d ping`);
+      t.match(ping, { code: 0, stdout: 'pong\n', stderr: '' }, `${name}: ${content ?? 'none'}`);
+    }
+  }
+});
+
 t.test('does the common calls without the program', async (t) => {
   const { run, home } = await surroundings(t);
   for (const name of SHELLS) {
