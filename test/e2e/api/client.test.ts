@@ -142,6 +142,7 @@ t.test('closing and losing the connection', async (t) => {
   const job = other.call('test.job', [3, 0.2], { job: true });
   await until('the job to be there', () => around.sandbox.countOf('test.job') > 0);
   await until('the call to be there', () => around.sandbox.countOf('test.sleep') > 1);
+  await other.ping(); // behind the job's id, without which nobody could follow it
   around.sandbox.dropAll();
   await lost;
   t.equal((await job).text, '"done"', 'the job is followed on');
