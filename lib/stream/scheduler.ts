@@ -106,7 +106,9 @@ export class Scheduler {
       };
       const leave = () => {
         client.off(onCancel);
-        this.queue.splice(this.queue.indexOf(waiter), 1);
+        const at = this.queue.indexOf(waiter);
+        if (at === -1) return; // it left when another listener of the same cancellation gave it a lease
+        this.queue.splice(at, 1);
         if (isLookUp) this.lookUpsWait--;
       };
       const waiter: Waiter = {

@@ -302,3 +302,21 @@ t.test('F34: a client that outlives many waits gathers no listeners', async (t) 
     t.equal(client.listenerCount, 0);
   }
 });
+
+t.test(
+  'F34: a client that leaves just as it gets its slot takes nobody else from the queue',
+  async (t) => {
+    const scheduler = wide(1);
+    const client = new Cancellation();
+    const held = scheduler.tryAcquire('call')!;
+    // Called before the wait's own: it gives the slot to who is about to be told that the client has gone.
+    client.on(held.release);
+    const waiting = scheduler.acquire(call, client, null);
+    const next = scheduler.acquire(call, never, null);
+    client.cancel();
+    t.equal(scheduler.waiting, 1);
+    (await waiting).release();
+    (await next).release();
+    t.same([scheduler.active, scheduler.waiting], [0, 0]);
+  },
+);
