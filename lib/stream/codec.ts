@@ -16,7 +16,6 @@ import {
   type Json,
   type ProgressFrame,
   type Request,
-  type ResultFrame,
 } from '../protocol/frames.js';
 import { inTurns, type Steps } from '../steps.js';
 import type { Parsed, TextForm } from '../protocol/request.js';
@@ -106,17 +105,23 @@ export class Stringify extends Transform {
 function piecesOf(out: Outgoing): EncodedFrame['pieces'] {
   const { frame, text } = out;
   if (text) return text.sized ? sizedText(out, text) : answerText(frame, text);
-  if (frame.type === MessageType.RESULT && frame.result.length > COPY_LIMIT)
-    return largeResult(out, frame);
+  const payload = payloadOf(frame);
+  if (payload && payload.length > COPY_LIMIT) return largePayload(out, payload);
   const isLong = frame.type === MessageType.ERROR && frame.error.length > QUOTED_AT_ONCE;
   return isLong ? longError(out, frame) : encodeFrame(out);
 }
 
-/** With a result whose newlines, if it has any, are not to be looked for in one turn. */
-function* largeResult(out: Outgoing, { result }: ResultFrame): Generator<Buffer> {
-  yield Buffer.from(`${headOf(out)},"result":`);
-  for (let at = 0; at < result.length; at += COPY_LIMIT)
-    yield onOneLine(result.subarray(at, at + COPY_LIMIT));
+/** What the last member has, of a frame whose last member is named for its type. */
+function payloadOf(frame: Frame): Json | null {
+  if (frame.type === MessageType.RESULT) return frame.result;
+  return frame.type === MessageType.EVENT ? frame.event : null;
+}
+
+/** With a payload whose newlines, if it has any, are not to be looked for in one turn. */
+function* largePayload(out: Outgoing, payload: Json): Generator<Buffer> {
+  yield Buffer.from(`${headOf(out)},"${out.frame.type}":`);
+  for (let at = 0; at < payload.length; at += COPY_LIMIT)
+    yield onOneLine(payload.subarray(at, at + COPY_LIMIT));
   yield END;
 }
 
@@ -158,14 +163,12 @@ export function encodeFrame(out: Outgoing): Buffer[] {
   if (text) return [...piecesOf(out)].filter((piece) => piece !== null);
   const head = headOf(out);
   switch (frame.type) {
-    case MessageType.RESULT: {
-      const pieces = [Buffer.from(`${head},"result":`), onOneLine(frame.result), END];
-      return frame.result.length > COPY_LIMIT ? pieces : [Buffer.concat(pieces)];
-    }
+    case MessageType.RESULT:
     case MessageType.EVENT: {
-      if (!frame.event) return [Buffer.from(`${head},"gap":true}\n`)];
-      const pieces = [Buffer.from(`${head},"event":`), onOneLine(frame.event), END];
-      return frame.event.length > COPY_LIMIT ? pieces : [Buffer.concat(pieces)];
+      const payload = payloadOf(frame);
+      if (!payload) return [Buffer.from(`${head},"gap":true}\n`)];
+      const pieces = [Buffer.from(`${head},"${frame.type}":`), onOneLine(payload), END];
+      return payload.length > COPY_LIMIT ? pieces : [Buffer.concat(pieces)];
     }
     case MessageType.ERROR:
       return [

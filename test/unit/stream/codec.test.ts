@@ -195,22 +195,29 @@ t.test('frames have their members in order, the result last', async (t) => {
   t.equal(progress(true, false), `${shown},"job_id":7,"abortable":false}\n`);
 });
 
-t.test('a large result is not copied, and newlines in it do not end its line', async (t) => {
-  const plain = `[${'"x", '.repeat(60_000)}1]`;
-  const pretty = `[\n${'"x",\n'.repeat(30_000)}${' '.repeat(200_000)}1\n]`;
-  for (const text of [plain, pretty]) {
-    const result = Buffer.from(text);
-    const stringify = new Stringify();
-    const frames = takenFrom<EncodedFrame>(stringify);
-    stringify.end({ frame: { type: 'result', result }, id: null } satisfies Outgoing);
-    await once(stringify, 'end');
-    const pieces = [...(frames[0]?.pieces ?? [])].map((piece) => piece ?? Buffer.alloc(0));
-    const line = `{"type":"result","result":${text.replaceAll('\n', ' ')}}\n`;
-    t.ok(Buffer.concat(pieces).equals(Buffer.from(line)));
-    t.ok(pieces.some(({ buffer }) => buffer === result.buffer));
-    t.ok(result.equals(Buffer.from(text)), 'which stays as it was');
-    t.ok(pieces.every((piece) => piece.length <= 64 * 1024));
-    const whole = Buffer.concat(encodeFrame({ frame: { type: 'result', result }, id: null }));
-    t.ok(whole.equals(Buffer.from(line)));
-  }
-});
+t.test(
+  'a large result or event is not copied, and newlines in it do not end its line',
+  async (t) => {
+    const plain = `[${'"x", '.repeat(60_000)}1]`;
+    const pretty = `[\n${'"x",\n'.repeat(30_000)}${' '.repeat(200_000)}1\n]`;
+    for (const text of [plain, pretty]) {
+      const payload = Buffer.from(text);
+      const result = { type: 'result', result: payload } as const;
+      const event = { type: 'event', event: payload } as const;
+      for (const frame of [result, event]) {
+        const stringify = new Stringify();
+        const frames = takenFrom<EncodedFrame>(stringify);
+        stringify.end({ frame, id: null } satisfies Outgoing);
+        await once(stringify, 'end');
+        const pieces = [...(frames[0]?.pieces ?? [])].map((piece) => piece ?? Buffer.alloc(0));
+        const line = `{"type":"${frame.type}","${frame.type}":${text.replaceAll('\n', ' ')}}\n`;
+        t.ok(Buffer.concat(pieces).equals(Buffer.from(line)));
+        t.ok(pieces.some(({ buffer }) => buffer === payload.buffer));
+        t.ok(payload.equals(Buffer.from(text)), 'which stays as it was');
+        t.ok(pieces.every((piece) => piece.length <= 64 * 1024));
+        const whole = Buffer.concat(encodeFrame({ frame, id: null }));
+        t.ok(whole.equals(Buffer.from(line)));
+      }
+    }
+  },
+);
