@@ -1,18 +1,16 @@
 /** The bytes that JSON and its lines are made of, and where what they make ends. */
-export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
 export const DOLLAR = 0x24;
-export const PLUS = 0x2b;
+const PLUS = 0x2b;
 export const COMMA = 0x2c;
 export const MINUS = 0x2d;
-export const DOT = 0x2e;
+const DOT = 0x2e;
 export const ZERO = 0x30;
-export const NINE = 0x39;
 export const COLON = 0x3a;
-export const LARGE_E = 0x45;
+const LARGE_E = 0x45;
 export const OPEN_BRACKET = 0x5b;
 export const BACKSLASH = 0x5c;
 export const CLOSE_BRACKET = 0x5d;
