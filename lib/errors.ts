@@ -67,6 +67,11 @@ export function isMidcltError(error: unknown): error is MidcltError {
   return error instanceof Error && error.name === 'MidcltError' && 'code' in error;
 }
 
+/** Whether the connection to the middleware was lost, before or after what was to be sent, and nothing refused. */
+export function isLost(error: unknown): boolean {
+  return isMidcltError(error) && (error.code === 'LOST' || error.code === 'CLOSED');
+}
+
 /** Anything thrown, as one of ours. A stranger keeps its class name on the wire. */
 export function asMidcltError(thrown: unknown): MidcltError {
   if (isMidcltError(thrown)) return thrown;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Cancellation } from '../cancellation.js';
-import { abandoned, isMidcltError } from '../errors.js';
+import { abandoned, isLost } from '../errors.js';
 import type { Log } from '../logger.js';
 import { EMPTY_LIST, isNull, quote } from '../json/members.js';
 import { PATIENCE, type Json } from '../protocol/frames.js';
@@ -123,8 +123,8 @@ export class Calls {
         if (this.refusing.size > 0) this.refusing.delete(method);
         return result;
       } catch (error) {
-        const isLost = !isSent && isMidcltError(error) && /LOST|CLOSED/.test(error.code);
-        const refusal = isLost ? 'lost' : this.repeatable(error, channel, method, attempt);
+        const wasLost = !isSent && isLost(error);
+        const refusal = wasLost ? 'lost' : this.repeatable(error, channel, method, attempt);
         if (refusal === null || steadyNow() > began + REPEAT_PATIENCE) {
           // Too long for a session that is not logged in, which its encoding says.
           if (!isSent && refusalOf(error) === 'session') {
@@ -133,7 +133,7 @@ export class Calls {
           throw error;
         }
         await this.becomesPossible(refusal, attempt, options);
-        if (!isLost) attempt++;
+        if (!wasLost) attempt++;
       }
     }
   }

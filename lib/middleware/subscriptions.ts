@@ -2,11 +2,10 @@
  * Event name → who listens. Of each event there is one subscription at the middleware, however many listen; it ends
  * when the last of them leaves, and is made anew over the WebSocket that follows one that was lost.
  */
-import { MidcltError } from '../errors.js';
+import { MidcltError, isLost } from '../errors.js';
 import { isNull, membersOf, stringOf } from '../json/members.js';
 import type { Json } from '../protocol/frames.js';
 import type { Connection } from './connection.js';
-import { isLost } from './jobs/events.js';
 import { validationLines } from './wire/failure.js';
 
 export interface EventListener {

@@ -3,7 +3,7 @@
  * once for each WebSocket, since those of all jobs are a lot of traffic.
  */
 import type { Cancellation } from '../../cancellation.js';
-import { MidcltError, abandoned, isMidcltError } from '../../errors.js';
+import { MidcltError, abandoned, isLost } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, stringOf, type Members } from '../../json/members.js';
 import { PATIENCE, type Json } from '../../protocol/frames.js';
 import { after } from '../../timer.js';
@@ -86,11 +86,6 @@ export class JobEvents {
     const isAdded = stringOf(event?.get('msg')) === 'added';
     if (fields && jobId !== null) this.listener.onEvent(jobId, fields, isAdded);
   }
-}
-
-/** Whether the connection was lost, and not the call refused. */
-export function isLost(error: unknown): boolean {
-  return isMidcltError(error) && (error.code === 'LOST' || error.code === 'CLOSED');
 }
 
 export interface JobRequest {

@@ -9,7 +9,7 @@
  * When the connection was lost, a job that goes on at the server is looked up and followed on.
  */
 import type { Cancellation } from '../../cancellation.js';
-import { abandoned, asMidcltError, MidcltError } from '../../errors.js';
+import { abandoned, asMidcltError, isLost, MidcltError } from '../../errors.js';
 import type { Log } from '../../logger.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { Json, ProgressFrame } from '../../protocol/frames.js';
@@ -24,7 +24,7 @@ import {
   findJobs,
   type CheckupPace,
 } from './look-up.js';
-import { JOB_PATIENCE, JobEvents, isLost } from './events.js';
+import { JOB_PATIENCE, JobEvents } from './events.js';
 import { lookUp, type Followed } from './unannounced.js';
 import { JobWatches, type JobWatch } from './watches.js';
 import { steadyNow } from '../../timer.js';

@@ -1,10 +1,9 @@
 /** Asks the middleware about jobs: when their ids are to be looked up, and when their events do not come. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { asMidcltError } from '../../errors.js';
+import { asMidcltError, isLost } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, quote, type Members } from '../../json/members.js';
 import { Alarm, steadyNow } from '../../timer.js';
 import type { Connection } from '../connection.js';
-import { isLost } from './events.js';
 import { isFinal, type JobWatch, type JobWatches } from './watches.js';
 
 /** Milliseconds for the calls made for their own sake. */

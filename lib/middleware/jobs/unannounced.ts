@@ -3,11 +3,11 @@
  * such a one is looked up, and `core.job_wait`, itself a job with events, is followed in its place.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { asMidcltError, MidcltError } from '../../errors.js';
+import { asMidcltError, isLost, MidcltError } from '../../errors.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { ProgressFrame } from '../../protocol/frames.js';
 import type { Connection } from '../connection.js';
-import { isLost, relationOf } from './events.js';
+import { relationOf } from './events.js';
 import { LOOK_UP_TIMEOUT, findJob, isJob } from './look-up.js';
 import type { JobWatch, JobWatches } from './watches.js';
 
