@@ -17,8 +17,7 @@ export type ErrorCode =
   | 'HUNG' // a daemon is there, and shows no sign of life
   | 'RUNNING' // another daemon does
   | 'BROKEN_PIPE' // nobody reads the output any more
-  | 'FILES' // a path that can't be made, read, written or trusted
-  | 'UNSUPPORTED'; // not in this version
+  | 'FILES'; // a path that can't be made, read, written or trusted
 
 interface Details {
   /** Class name on the wire; see `ErrorFrame`. */

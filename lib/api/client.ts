@@ -64,7 +64,7 @@ export class Client {
   /**
    * Resolves with a client that is connected and logged in. Rejects with `REQUEST` for a wrong
    * URI or key or a user without a password, `FILES` for a key file that can't be read, `CONNECT`,
-   * `LOGIN`, or `UNSUPPORTED`; `LOST` or `TIMEOUT` if the login had no answer.
+   * or `LOGIN`; `LOST` or `TIMEOUT` if the login had no answer.
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
     const { uri = null, username = null, password = null, apiKey = null } = options;

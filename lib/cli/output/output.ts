@@ -47,9 +47,8 @@ export function sayError(error: unknown): void {
 
 /** Says what ended a command, unless nobody reads its output, and returns its exit code. */
 export function failureCode(error: unknown): number {
-  const code = isMidcltError(error) ? error.code : null;
-  if (code !== 'BROKEN_PIPE') sayError(error);
-  return code === 'UNSUPPORTED' ? USAGE : FAILURE;
+  if (!isMidcltError(error) || error.code !== 'BROKEN_PIPE') sayError(error);
+  return FAILURE;
 }
 
 /** To stderr. What comes from the server must not drive the terminal. */
