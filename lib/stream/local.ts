@@ -18,6 +18,17 @@ import { forward, type Stage } from './forward.js';
 import { Serialize } from './serialize.js';
 import type { Incoming, Verbs } from './verb.js';
 
+/** What a request of this process has beside its command and the members of its verb. */
+export const ENVELOPE: Omit<Request, 'command'> = {
+  id: null,
+  close: false,
+  keep: false,
+  jobId: true,
+  notSent: false,
+  version: null,
+  insecure: null,
+};
+
 export class LocalSession {
   private readonly cancellation = new Cancellation();
   private readonly serialize: Serialize;

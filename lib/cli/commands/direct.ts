@@ -6,6 +6,7 @@ import { MidcltError } from '../../errors.js';
 import { noLog } from '../../logger.js';
 import { toLoginTarget } from '../../login/target.js';
 import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
+import { ENVELOPE } from '../../stream/local.js';
 import { hostOf } from '../../text/for-person.js';
 import { after, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
@@ -137,17 +138,11 @@ function requestOf({
 }: Outbound): Request & CallMembers & PingMembers {
   const seconds = timeout ?? undefined;
   return {
+    ...ENVELOPE,
     command,
-    id: null,
     method,
     params: Buffer.from(params),
     kwargs: { timeout: seconds, job },
     timeout: seconds,
-    close: false,
-    keep: false,
-    jobId: true,
-    notSent: false,
-    version: null,
-    insecure: null,
   };
 }

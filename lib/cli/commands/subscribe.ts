@@ -4,18 +4,12 @@ import type { Core } from '../../compose.js';
 import { asMidcltError } from '../../errors.js';
 import { onOneLine, quote } from '../../json/members.js';
 import { sendRequest } from '../../protocol/client.js';
-import {
-  Command,
-  MessageType,
-  VERSION,
-  type ErrorFrame,
-  type EventFrame,
-  type Request,
-} from '../../protocol/frames.js';
+import { Command, MessageType, type ErrorFrame, type EventFrame } from '../../protocol/frames.js';
+import { ENVELOPE } from '../../stream/local.js';
 import type { Arguments } from '../args/arguments.js';
 import { printErrorFrame, sayLine, writeOut } from '../output/output.js';
 import { withCore } from './direct.js';
-import { daemonAddress, verificationMember, withDaemon } from './via-daemon.js';
+import { daemonAddress, lineOf, verificationMember, withDaemon } from './via-daemon.js';
 
 const NEWLINE = Buffer.from('\n');
 /** The final frame's result when `-t` has ended it. */
@@ -50,13 +44,11 @@ async function throughDaemon(args: Arguments): Promise<Ending> {
   const address = daemonAddress(args);
   const { event, number, timeout } = membersOf(args);
   const members = [
-    `"command":"${Command.SUBSCRIBE}"`,
     `"event":${quote(event ?? '')}`,
     ...(number === null ? [] : [`"number":${number}`]),
     ...(timeout == null ? [] : [`"timeout":${timeout}`]),
-    `"version":"${VERSION}","close":true`,
   ];
-  const line = `{${members.join(',')}${verificationMember(args.uri, args.insecure)}}\n`;
+  const line = lineOf(Command.SUBSCRIBE, members, verificationMember(args.uri, args.insecure));
   const result: Buffer[] = [];
   const listener = {
     progress: () => undefined,
@@ -70,6 +62,7 @@ async function throughDaemon(args: Arguments): Promise<Ending> {
 /** What can't be printed ends it. */
 function directly(args: Arguments, core: Core): Promise<Ending> {
   return new Promise((resolve, reject) => {
+    const request = { ...ENVELOPE, command: Command.SUBSCRIBE, ...membersOf(args) };
     let isOver = false;
     const onEvent = (frame: EventFrame) => {
       if (isOver) return;
@@ -82,7 +75,7 @@ function directly(args: Arguments, core: Core): Promise<Ending> {
     };
     void core
       .local()
-      .ask(requestOf(args), () => undefined, onEvent)
+      .ask(request, () => undefined, onEvent)
       .then((frame) => {
         resolve(frame.type === MessageType.ERROR ? frame : frame.result.toString());
       });
@@ -95,19 +88,5 @@ function membersOf({ event, number, timeout }: Arguments): SubscribeMembers {
     event,
     number: number !== null && number > 0 ? number : null,
     timeout: timeout === null ? undefined : Math.max(timeout, 0.001),
-  };
-}
-
-function requestOf(args: Arguments): Request & SubscribeMembers {
-  return {
-    command: Command.SUBSCRIBE,
-    ...membersOf(args),
-    id: null,
-    close: false,
-    keep: false,
-    jobId: false,
-    notSent: false,
-    version: null,
-    insecure: null,
   };
 }

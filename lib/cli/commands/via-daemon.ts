@@ -93,5 +93,10 @@ function requestLine({ command, method, params, timeout, job }: Outbound, more: 
           `"kwargs":{${[...seconds, ...(job ? ['"job":true'] : [])].join(',')}}`,
           ...(job ? ['"job_id":true'] : []),
         ];
+  return lineOf(command, members, more);
+}
+
+/** A request that is the only one of its connection; `more` is as {@link verificationMember} gives it. */
+export function lineOf(command: Command, members: readonly string[], more: string): string {
   return `{"command":"${command}",${members.map((member) => `${member},`).join('')}"version":"${VERSION}","close":true${more}}\n`;
 }
