@@ -25,7 +25,12 @@ interface Details {
   trace?: Json | null;
   extra?: Json | null;
   cause?: unknown;
+  /** Where it is not what its code says. */
+  outcomeUnknown?: boolean;
 }
+
+/** After these the call may have been run, and nobody knows what came of it, unless the error says otherwise. */
+const UNKNOWN_OUTCOMES: readonly ErrorCode[] = ['LOST', 'TIMEOUT', 'PROTOCOL', 'HUNG'];
 
 /** The class names that go over the wire as `error_type`, where it isn't the middleware's own answer. */
 const ERROR_TYPES: Partial<Record<ErrorCode, string>> = {
@@ -50,6 +55,8 @@ export class MidcltError extends Error {
   readonly trace: JsonText | null;
   /** What the server added to its error, if anything. */
   readonly extra: JsonText | null;
+  /** Whether the call may have been run, and nobody knows what came of it: to make it again may do it twice. */
+  readonly outcomeUnknown: boolean;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -58,6 +65,7 @@ export class MidcltError extends Error {
     this.errorType = details.errorType ?? ERROR_TYPES[code] ?? 'RuntimeError';
     this.trace = details.trace ? new JsonText(details.trace.toString()) : null;
     this.extra = details.extra ? new JsonText(details.extra.toString()) : null;
+    this.outcomeUnknown = details.outcomeUnknown ?? UNKNOWN_OUTCOMES.includes(code);
   }
 }
 

@@ -122,7 +122,7 @@ export class ReadyQueue {
       const timer = after(patience, () => {
         const seconds = Math.round((waited + (patience ?? 0)) / 100) / 10;
         const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
-        waiter.reject(new MidcltError('TIMEOUT', text));
+        waiter.reject(new MidcltError('TIMEOUT', text, { outcomeUnknown: false }));
       });
       client?.on(onCancel);
       this.waiters.add(waiter);

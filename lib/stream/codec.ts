@@ -5,7 +5,7 @@
  * split2 hands on is what came, also where it is no valid UTF-8.
  */
 import { Transform, type TransformCallback } from 'node:stream';
-import type { MidcltError } from '../errors.js';
+import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../json/members.js';
 import {
   MessageType,
@@ -180,6 +180,9 @@ export function encodeFrame(out: Outgoing): Buffer[] {
           EXTRA,
           onOneLine(frame.extra ?? NULL),
           frame.isNotSent && (options?.version || options?.notSent) ? NOT_SENT : EMPTY,
+          options?.notSent && frame.cause && asMidcltError(frame.cause).outcomeUnknown
+            ? UNKNOWN_OUTCOME
+            : EMPTY,
           END,
         ]),
       ];
@@ -219,5 +222,6 @@ const LONG = Buffer.from('frame\n');
 const END = Buffer.from('}\n');
 /** For clients of this program, who ask the next daemon. */
 const NOT_SENT = Buffer.from(',"not_sent":true');
+const UNKNOWN_OUTCOME = Buffer.from(',"outcome":"unknown"');
 const EXTRA = Buffer.from(',"extra":');
 const DESCRIPTION = Buffer.from(',"description":');

@@ -141,5 +141,7 @@ export function noRoomForResult(bytes: number, { size }: ResultMemory): MidcltEr
     bytes > size
       ? `The result has ${bytes} bytes, and the daemon has room for ${size}`
       : `The daemon has no room for a result of ${bytes} bytes: others, which their clients have not read yet, take the most of ${size}`;
-  return new MidcltError('BUSY', `${text} (--memory). The call was run; its result is lost`);
+  return new MidcltError('BUSY', `${text} (--memory). The call was run; its result is lost`, {
+    outcomeUnknown: true,
+  });
 }

@@ -198,12 +198,13 @@ export class Scheduler {
     let nearest = Infinity;
     for (const waiter of [...this.queue]) {
       if (waiter.deadline > now) nearest = Math.min(nearest, waiter.deadline);
-      else waiter.refuse(new MidcltError('TIMEOUT', tooBusy(waiter.patience)));
+      else waiter.refuse(tooBusy(waiter.patience));
     }
     return nearest;
   }
 }
 
-function tooBusy(patience: number): string {
-  return `Call timeout: waited ${patience / 1000} s for a free slot; the call was not sent`;
+function tooBusy(patience: number): MidcltError {
+  const text = `Call timeout: waited ${patience / 1000} s for a free slot; the call was not sent`;
+  return new MidcltError('TIMEOUT', text, { outcomeUnknown: false });
 }

@@ -115,7 +115,7 @@ async function late(watch: JobWatch, jobId: number): Promise<Followed | undefine
 
 /** A watch that has failed, unless it has its outcome. */
 function gone(watch: JobWatch, text: string): JobWatch {
-  watch.fail(new MidcltError('CALL', text));
+  watch.fail(new MidcltError('CALL', text, { outcomeUnknown: true }));
   return watch;
 }
 

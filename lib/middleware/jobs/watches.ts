@@ -207,7 +207,8 @@ export class JobWatch {
   ended(client: Cancellation | null): Promise<Json> {
     return new Promise((resolve, reject) => {
       const onCancel = () => {
-        reject(new MidcltError('CLOSED', 'The client went away; the job goes on'));
+        const text = 'The client went away; the job goes on';
+        reject(new MidcltError('CLOSED', text, { outcomeUnknown: true }));
       };
       const settle = (outcome: Outcome) => {
         client?.off(onCancel);
@@ -244,7 +245,7 @@ function outcomeOf(jobId: number, state: string, fields: Members): Outcome {
   if (!isNull(encodingError)) {
     const why = stringOf(encodingError) ?? encodingError?.toString() ?? '';
     const text = `Job ${jobId} succeeded, but the server could not encode its result: ${why}`;
-    return { error: new MidcltError('CALL', text) };
+    return { error: new MidcltError('CALL', text, { outcomeUnknown: true }) }; // it is done
   }
   return { result: fields.get('result') ?? NULL };
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { MidcltError } from '../../../lib/errors.js';
+import { errorFrame } from '../../../lib/protocol/frames.js';
 import { VerbTable } from '../../../lib/protocol/request.js';
 import {
   encodeFrame,
@@ -156,6 +157,26 @@ t.test('F46: a long error text comes in pieces that are the frame', async (t) =>
     t.ok(line.endsWith(',"error_type":"X","trace":null,"extra":[1]}\n'));
     t.ok(pieces.every((piece) => piece.length <= 6 * 65_536));
   }
+});
+
+t.test('whether the outcome of a call is unknown is told to who asks what was not sent', (t) => {
+  const of = (error: MidcltError, options: Outgoing['options'] = asks) =>
+    Buffer.concat(encodeFrame({ frame: errorFrame(error), id: null, options })).toString();
+  const asks = { jobId: false, version: null, notSent: true };
+  const unknown = /,"extra":null,"outcome":"unknown"\}\n$/;
+  for (const code of ['LOST', 'TIMEOUT', 'PROTOCOL', 'HUNG'] as const) {
+    const error = new MidcltError(code, 'x');
+    t.match(of(error), unknown, code);
+    t.notMatch(of(error, null), 'outcome');
+    t.notMatch(of(error, { ...asks, notSent: false, version: '1' }), 'outcome');
+  }
+  for (const code of ['CALL', 'CLOSED', 'REQUEST', 'BUSY', 'SHUTDOWN', 'LOGIN'] as const) {
+    t.notMatch(of(new MidcltError(code, 'x')), 'outcome', code);
+  }
+  t.match(of(new MidcltError('CALL', 'x', { outcomeUnknown: true })), unknown);
+  t.match(of(new MidcltError('LOST', 'x'.repeat(200_000))), unknown);
+  t.notMatch(of(new MidcltError('TIMEOUT', 'x', { outcomeUnknown: false })), 'outcome');
+  t.end();
 });
 
 t.test('frames have their members in order, the result last', async (t) => {
