@@ -74,6 +74,14 @@ export interface Options {
   /** batch */
   parallel: number;
   progress: boolean;
+  stopOnError: boolean;
+  /** Files for the requests that failed, and for those whose outcome is unknown. */
+  failed: string | null;
+  unknown: string | null;
+  /** The number of the first request that is made, from 1. */
+  resumeFrom: number;
+  /** The line that says how far it is. */
+  status: boolean;
   /** daemon-log */
   follow: boolean;
   lines: number;
@@ -128,6 +136,11 @@ export const DEFAULTS: Options = {
   certificate: null,
   parallel: 4,
   progress: false,
+  stopOnError: false,
+  failed: null,
+  unknown: null,
+  resumeFrom: 1,
+  status: true,
   follow: false,
   lines: 10,
 };

@@ -85,6 +85,15 @@ function between(least: number, most: number, value: string): string {
   return number;
 }
 
+const ordinal = (value: string): string => between(1, Number.MAX_SAFE_INTEGER, value);
+
+/** One to write to, which stdout can't be: it has the answers. */
+function file(value: string): string {
+  if (value === '' || value === '-')
+    throw new Refused(`must be the name of a file: ${repr(value)}`);
+  return value;
+}
+
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 const JOB_PRINTS = ['progressbar', 'description'];
 
@@ -231,6 +240,11 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'parallel', names: ['--parallel'], type: 'number', read: connections, added: true },
         { key: 'progress', names: ['--progress'], type: 'boolean', added: true },
+        { key: 'stopOnError', names: ['--stop-on-error'], type: 'boolean', added: true },
+        { key: 'failed', names: ['--failed'], type: 'string', read: file, added: true },
+        { key: 'unknown', names: ['--unknown'], type: 'string', read: file, added: true },
+        { key: 'resumeFrom', names: ['--resume-from'], type: 'number', read: ordinal, added: true },
+        { key: 'status', names: ['--no-status'], type: 'boolean', negates: true, added: true },
       ],
       positional: null, // none is needed
       most: Infinity,

@@ -2,282 +2,234 @@
  * `batch`: requests as NDJSON in, their answers in the same order out, several under way at once.
  *
  *     input → as many workers as connections → order → output
+ *                                                └──→ ledger: counts, and what is to be looked at
  *
  * Everything is pulled: a worker that is free takes the next line, if the order has room for its
  * answer. So what is slow, stdout or a request, holds up the reading, and nothing piles up.
  */
-import fs from 'node:fs';
-import net from 'node:net';
-import { pipeline, type Readable } from 'node:stream';
-import { promisify } from 'node:util';
-import { REQUESTS } from '../../commands/verbs.js';
+import { isatty } from 'node:tty';
+import { setFlagsFromString } from 'node:v8';
 import type { Core } from '../../compose.js';
-import { MidcltError, asMidcltError, systemReason } from '../../errors.js';
-import { Command, MessageType, errorFrame } from '../../protocol/frames.js';
-import { encodeFrame, type Outgoing } from '../../stream/codec.js';
-import { LineLimit, splitLines } from '../../stream/guard.js';
-import type { LocalSession } from '../../stream/local.js';
+import { asMidcltError, type MidcltError } from '../../errors.js';
+import { Command } from '../../protocol/frames.js';
+import { steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
-import { withCore } from '../commands/direct.js';
+import { Stopwatch, withCore } from '../commands/direct.js';
 import { daemonAddress, verificationMember, withDaemon } from '../commands/via-daemon.js';
-import { sayLine } from '../output/output.js';
-import { BatchConnection, notSent } from './connection.js';
-import { BatchOutput, ReorderBuffer, type Place } from './output.js';
+import { isTerminal, sayLine, writeErr } from '../output/output.js';
+import { BatchConnection } from './connection.js';
+import { BatchInput, sizeOf } from './input.js';
+import { Ledger } from './ledger.js';
+import { BatchOutput, ReorderBuffer } from './output.js';
+import { requestOf } from './request.js';
+import { StatusLine } from './status-line.js';
+import { daemonOf, daemonWorker, localWorker, put, type Job, type Worker } from './workers.js';
 
 /** Answers that may wait for the one before them: two seconds' worth of them, and 16 MB. */
 const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
 
-/** How many more daemons are asked when one ends. */
-const ATTEMPTS = 3;
+/** Milliseconds in which an interrupted batch gets rid of the answers that it has. */
+const LAST_WORDS = 2000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const STDOUT = 1;
 
-/** A line, what it says, and where its answer goes. */
-interface Job {
-  readonly line: string;
-  readonly incoming: ReturnType<typeof REQUESTS.parse>;
-  readonly place: Place;
-}
-
-/** Answers one request at a time. Resolves with the type of the final frame; never rejects. */
-interface Worker {
-  answer(job: Job): Promise<MessageType>;
-  close(): void;
-}
+/** Gives others the terminal for as long as the action takes. */
+type Aside = <T>(action: () => Promise<T>) => Promise<T>;
 
 /** The exit code: 0 if every request had a result. Throws why no request could be made, or no answer printed. */
-export function runBatch(args: Arguments): Promise<number> {
-  return args.useDaemon ? throughDaemon(args) : withCore(args, (core) => directly(args, core));
+export async function runBatch(args: Arguments): Promise<number> {
+  // V8 would let what is young grow to 32 MB in a long batch, and be no faster.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  const batch = new Batch(args);
+  const code = await (args.useDaemon
+    ? throughDaemon(args, batch)
+    : withCore(args, (core) => directly(args, core, batch), new Stopwatch(args.timeout || null)));
+  if (batch.signal) process.kill(process.pid, batch.signal);
+  return code;
 }
 
-async function throughDaemon(args: Arguments): Promise<number> {
-  const { uri, files, parallel, progress } = args;
+async function throughDaemon(args: Arguments, batch: Batch): Promise<number> {
+  const { uri, parallel, progress } = args;
   const address = daemonAddress(args);
   const member = verificationMember(uri, args.insecure);
   const options = { progress, member, patience: Math.floor(WINDOW.bytes / parallel) };
   const connections = Array.from({ length: parallel }, () => new BatchConnection(address, options));
   await withDaemon(args, async () => connections[0]?.open()); // without a daemon nothing is read
-  const daemon: Daemon = { stopped: false, find: finder(args) };
-  return work(
-    files,
-    connections.map((connection) => daemonWorker(connection, daemon)),
+  return batch.run((aside) => {
+    const daemon = daemonOf(args, aside);
+    return connections.map((connection) => daemonWorker(connection, daemon));
+  });
+}
+
+function directly({ parallel, progress }: Arguments, core: Core, batch: Batch): Promise<number> {
+  return batch.run(() =>
+    Array.from({ length: parallel }, () => localWorker(core.local(), progress)),
   );
 }
 
-function directly({ files, parallel, progress }: Arguments, core: Core): Promise<number> {
-  const workers = Array.from({ length: parallel }, () => localWorker(core.local(), progress));
-  return work(files, workers);
-}
+class Batch {
+  /** What has interrupted it. */
+  signal: NodeJS.Signals | null = null;
 
-/** Returns the exit code. Throws a `BROKEN_PIPE` or `FILES` error when stdout takes no more. */
-async function work(files: readonly string[], workers: readonly Worker[]): Promise<number> {
-  let failures = 0;
-  const output = new BatchOutput();
-  const order = new ReorderBuffer(output, WINDOW);
-  const input = new BatchInput(files, (message) => {
-    failures++;
-    sayLine(`Error: ${message}`);
-  });
-  const jobs = jobsOf(input, order);
-  const run = async (worker: Worker) => {
-    for (;;) {
-      const next = await jobs.next();
-      if (next.done) return;
-      const refusal = refusalOf(next.value);
-      const type = refusal ? put(next.value.place, refusal) : await worker.answer(next.value);
-      next.value.place.end();
-      if (type !== MessageType.RESULT) failures++;
+  private readonly output = new BatchOutput();
+  private readonly order = new ReorderBuffer(this.output, WINDOW);
+  private readonly input: BatchInput;
+  private readonly ledger: Ledger;
+  private status: StatusLine | null = null;
+  private failures = 0;
+  /** Why no further line is taken, for a person. */
+  private stopped: string | null = null;
+
+  constructor(private readonly args: Arguments) {
+    this.ledger = new Ledger(args);
+    this.input = new BatchInput(args.files, args.resumeFrom - 1, (message) => {
+      this.complain(message);
+    });
+  }
+
+  /** Returns the exit code. Throws a `BROKEN_PIPE` or `FILES` error when stdout takes no more. */
+  async run(workersOf: (aside: Aside) => readonly Worker[]): Promise<number> {
+    const { input, ledger, output } = this;
+    const workers = workersOf((action) => this.status?.aside(action) ?? action());
+    const interruption = this.interruption();
+    let isPrinted = true;
+    let thrown: MidcltError | null = null;
+    try {
+      const inputs = input.stats();
+      ledger.open(inputs, () => {
+        this.stop('Stopped');
+      });
+      this.status = this.statusLine(sizeOf(inputs));
+      this.status?.start();
+      await Promise.race([this.dispatch(workers), output.failed, interruption.came]);
+      if (this.signal) isPrinted = await this.wind(workers);
+      else await output.flushed();
+    } catch (error) {
+      thrown = asMidcltError(error);
+      await this.wind(workers);
     }
-  };
-  try {
-    await Promise.race([Promise.all(workers.map(run)), output.failed]);
-    await output.flushed();
-  } finally {
+    interruption.forget();
     input.close();
     for (const worker of workers) worker.close();
-  }
-  return failures > 0 ? 1 : 0;
-}
-
-/** The jobs of the lines, each made when a worker asks for it and the window has room for its answer. */
-async function* jobsOf(input: BatchInput, order: ReorderBuffer): AsyncGenerator<Job, void> {
-  for await (const line of input.lines()) {
-    const incoming = REQUESTS.parse(Buffer.from(line, 'latin1'));
-    // What stands before a stop is answered before it is sent, what stands behind it waits for it.
-    const alone = incoming.request?.command === Command.STOP;
-    if (alone) await order.idle();
-    await order.room();
-    yield { line, incoming, place: order.take() };
-    if (alone) await order.idle();
-  }
-}
-
-/** The error for a request that a batch can't have: the answer to a shell is text, of any number of lines; a subscription has no end. */
-function refusalOf({ incoming }: Job): Outgoing | null {
-  if (incoming.request?.command === Command.SUBSCRIBE) {
-    const text = "A batch can't have 'subscribe'; 'midclt -d subscribe' prints events";
-    return { frame: errorFrame(new MidcltError('REQUEST', text)), id: incoming.id };
-  }
-  if (!incoming.request || !incoming.verb?.format.text) return null;
-  const {
-    id,
-    request: { command },
-  } = incoming;
-  const instead = command === Command.CLI_PING ? Command.PING : Command.CALL;
-  const text = `A batch can't have '${command}', which answers in text; it takes '${instead}'`;
-  return { frame: errorFrame(new MidcltError('REQUEST', text)), id };
-}
-
-/** What the workers share about the daemon. */
-interface Daemon {
-  /** A request of this batch has stopped it. */
-  stopped: boolean;
-  /** Opens a connection to the daemon that runs by now. Starts one if there is none, unless it may not. */
-  readonly find: (connection: BatchConnection) => Promise<void>;
-}
-
-/** After a failed start no other is made for the lines that follow: each may be a login. */
-function finder(args: Arguments): Daemon['find'] {
-  let failure: MidcltError | null = null;
-  return async (connection) => {
-    if (failure) throw failure;
-    try {
-      await withDaemon(args, () => connection.open());
-    } catch (error) {
-      failure = asMidcltError(error);
-      throw error;
+    this.status?.end();
+    const { stopped } = this; // from here on there is nothing left to stop
+    const failure = ledger.close();
+    if (thrown) {
+      if (failure !== null) sayLine(`Error: ${failure}`);
+      throw thrown;
     }
-  };
-}
+    this.sayHowItEnded(stopped, failure, isPrinted);
+    return this.failures + ledger.failures > 0 ? 1 : 0;
+  }
 
-function daemonWorker(connection: BatchConnection, daemon: Daemon): Worker {
-  return {
-    async answer(job) {
-      const { incoming, place } = job;
-      try {
-        const type = await askLasting(connection, daemon, job);
-        if (type === MessageType.RESULT && incoming.request?.command === Command.STOP) {
-          daemon.stopped = true;
-        }
-        return type;
-      } catch (error) {
-        return put(place, { frame: errorFrame(error), id: incoming.id });
-      }
-    },
-    close: () => {
-      connection.close();
-    },
-  };
-}
-
-/** If the daemon was ending and has not sent the request, asks the next one. */
-async function askLasting(
-  connection: BatchConnection,
-  daemon: Daemon,
-  job: Job,
-): Promise<MessageType> {
-  for (let left = ATTEMPTS; ; left--) {
-    try {
-      if (daemon.stopped) throw notSent('the daemon was stopped');
-      return await connection.ask(job.line, job.incoming.request, job.place);
-    } catch (error) {
-      const isSent = asMidcltError(error).code !== 'CLOSED';
-      if (isSent || daemon.stopped || left === 0) throw error;
-      await daemon.find(connection).catch(() => {
-        throw error;
+  /** Takes a line when a worker is free and the window has room for its answer. Resolves when all are answered. */
+  private async dispatch(workers: readonly Worker[]): Promise<void> {
+    const { order, ledger } = this;
+    const timeout = this.args.timeout || null; // 0 means the default
+    const free = [...workers];
+    let onFree: () => void = () => undefined;
+    for await (const source of this.input.lines()) {
+      const request = requestOf(source, timeout);
+      // What stands before a stop is answered before it is sent, what stands behind it waits for it.
+      const alone = request.incoming.request?.command === Command.STOP;
+      if (alone) await order.idle();
+      await order.room();
+      if (free.length === 0) await new Promise<void>((resolve) => (onFree = resolve));
+      const worker = free.pop();
+      if (this.stopped !== null || !worker) break;
+      const job: Job = { source, request, number: ledger.take(), place: order.take() };
+      void this.work(worker, job).then(() => {
+        free.push(worker);
+        onFree();
       });
+      if (alone) await order.idle();
+    }
+    await order.idle();
+  }
+
+  private async work(worker: Worker, job: Job): Promise<void> {
+    const { request, place, number } = job;
+    const outcome = request.refusal ? put(place, request.refusal) : await worker.answer(job);
+    this.ledger.settle(job, outcome);
+    if (outcome !== 'result' && this.args.stopOnError)
+      this.stop(`Stopped: request ${number} failed`);
+  }
+
+  /** Takes no further line. */
+  private stop(why: string): void {
+    this.stopped ??= why;
+    this.input.close();
+  }
+
+  /** Gives up what is under way, and waits until all there is to be printed is; true if it was. */
+  private async wind(workers: readonly Worker[]): Promise<boolean> {
+    this.stop('Stopped');
+    for (const worker of workers) worker.giveUp();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, LAST_WORDS, false);
+    });
+    const printed = async () => {
+      await this.order.idle();
+      await this.output.flushed();
+      return true;
+    };
+    const isPrinted = await Promise.race([printed().catch(() => false), late]);
+    clearTimeout(timer);
+    return isPrinted;
+  }
+
+  /** The first signal ends it in order, a second one at once. */
+  private interruption(): { readonly came: Promise<void>; readonly forget: () => void } {
+    let onSignal: (signal: NodeJS.Signals) => void = () => undefined;
+    const forget = () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    };
+    const came = new Promise<void>((resolve) => {
+      onSignal = (signal) => {
+        forget();
+        this.signal = signal;
+        this.stopped = 'Interrupted';
+        resolve();
+      };
+    });
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    return { came, forget };
+  }
+
+  /** `failure`: why a file of requests is not complete. */
+  private sayHowItEnded(stopped: string | null, failure: string | null, isPrinted: boolean): void {
+    const { input, args } = this;
+    const why = failure === null ? stopped : `Error: ${failure}`;
+    if (stopped !== null) this.ledger.sayWhereItStands(why ?? '', isPrinted);
+    else if (why !== null) sayLine(why);
+    else if (input.skipped < args.resumeFrom - 1) {
+      this.complain(`There is no request ${args.resumeFrom}: the input has ${input.skipped}`);
     }
   }
-}
 
-function localWorker(session: LocalSession, progress: boolean): Worker {
-  return {
-    async answer({ incoming, place }) {
-      const { id } = incoming;
-      if (!incoming.request) return put(place, { frame: errorFrame(incoming.error), id });
-      const options = incoming.request;
-      const frame = await session.ask(incoming.request, (frame) => {
-        if (progress) put(place, { frame, id, options });
-      });
-      return put(place, { frame, id });
-    },
-    close: () => {
-      session.close();
-    },
-  };
-}
-
-/** Does not wait for room: the frame is in memory already. */
-function put(place: Place, out: Outgoing): MessageType {
-  for (const piece of encodeFrame(out)) void place.push(piece);
-  return out.frame.type;
-}
-
-const STDIN = '-';
-/** A line of nothing but this is no request. */
-const BLANK = /^[ \t\r]*$/;
-
-/** The lines of a batch's files, one file after the other; owns the file that is being read. */
-class BatchInput {
-  private current: Readable | null = null;
-  private closed = false;
-  private stdinRead = false;
-
-  /** `complain` is told of each file that cannot be read, or not to its end. */
-  constructor(
-    private readonly files: readonly string[],
-    private readonly complain: (message: string) => void,
-  ) {}
-
-  /**
-   * Latin1 texts, one character a byte, without their newlines. One that is longer than a request
-   * may be is cut where that is certain. Reads no faster than it is asked to.
-   */
-  async *lines(): AsyncGenerator<string, void> {
-    for (const file of this.files.length > 0 ? this.files : [STDIN]) {
-      try {
-        const source = await this.open(file);
-        if (!source) continue;
-        const lines = pipeline(source, new LineLimit(), splitLines(), () => undefined);
-        for await (const line of lines as AsyncIterable<string>) {
-          if (!BLANK.test(line)) yield line;
-        }
-      } catch (error) {
-        if (this.isClosed()) return;
-        this.complain(
-          `Cannot read ${file === STDIN ? 'standard input' : file}: ${systemReason(error)}`,
-        );
-      }
-    }
+  private complain(message: string): void {
+    this.failures++;
+    this.status?.erase();
+    sayLine(`Error: ${message}`);
   }
 
-  /** Nobody wants more lines. */
-  close(): void {
-    this.closed = true;
-    this.current?.destroy();
+  /** Null where nobody sees it, or where the answers go to a terminal: it would stand among them. */
+  private statusLine(size: number | null): StatusLine | null {
+    const { input } = this;
+    const isWanted = this.args.status && isTerminal() && process.env.TERM !== 'dumb';
+    if (!isWanted || isatty(STDOUT)) return null;
+    const out = {
+      get columns() {
+        return process.stderr.columns;
+      },
+      write: writeErr,
+    };
+    const progress = () => ({
+      done: this.ledger.done,
+      failed: this.ledger.failures,
+      part: size ? Math.min(1, input.bytes / size) : null,
+    });
+    return new StatusLine(out, progress, steadyNow);
   }
-
-  /** Null for a second `-`: there is nothing left of it. */
-  private async open(file: string): Promise<Readable | null> {
-    if (file === STDIN) {
-      if (this.stdinRead) return null;
-      this.stdinRead = true;
-      this.current = process.stdin;
-    } else {
-      this.current = await openFile(file);
-    }
-    if (this.isClosed()) this.current.destroy();
-    return this.current;
-  }
-
-  private isClosed(): boolean {
-    return this.closed;
-  }
-}
-
-/** A pipe is read as a socket is, since a file's read that waits for the pipe could not be given up. */
-async function openFile(file: string): Promise<Readable> {
-  const descriptor = await promisify(fs.open)(file, 'r');
-  const stat = fs.fstatSync(descriptor);
-  return stat.isFIFO()
-    ? new net.Socket({ fd: descriptor, readable: true, writable: false })
-    : fs.createReadStream('', { fd: descriptor });
 }

@@ -2,22 +2,25 @@
 import { DaemonConnection, Lost, Unread, type Address } from '../../protocol/daemon-connection.js';
 import { asMidcltError, MidcltError, shuttingDown } from '../../errors.js';
 import type { Piece } from '../../protocol/frame-cutter.js';
+import { isNull, membersOf } from '../../json/members.js';
 import { isRefusal } from '../../protocol/frame-reader.js';
-import {
-  MAX_REQUEST_LINE,
-  isFinal,
-  type MessageType,
-  type Request,
-} from '../../protocol/frames.js';
+import { MAX_REQUEST_LINE, MessageType, isFinal } from '../../protocol/frames.js';
+import type { Outcome } from './ledger.js';
 import type { Place } from './output.js';
+import type { BatchRequest } from './request.js';
 
 /**
  * Added behind a request's own members, since the last of equal ones counts. Without it the daemon might close the
  * connection just when the next request is sent, whose outcome nobody could tell then.
  */
 const KEEP = ',"keep":true';
-/** Added, too: a daemon that is ending says of each request whether it has sent it on. */
+/**
+ * Added, too: a daemon that is ending says of each request whether it has sent it on, and any says at the end of an
+ * error's frame whether the outcome is unknown. That is for this program: it is not printed.
+ */
 const NOT_SENT = ',"not_sent":true';
+const UNKNOWN = Buffer.from(',"outcome":"unknown"}\n');
+const END = Buffer.from('}\n');
 
 export interface ConnectionOptions {
   /** Progress frames are wanted too. */
@@ -42,38 +45,49 @@ export class BatchConnection {
   }
 
   /**
-   * Sends a line (latin1, without its newline; `request` is what it says, null if it is no valid
-   * one) and resolves with the type of its final frame when that is in its place. Rejects with `LOST`,
+   * Sends a request and resolves with its outcome when its final frame is in its place. Rejects with `LOST`,
    * or `PROTOCOL` for an answer that is no frame (the outcome is unknown then), or `CLOSED` (not sent).
    */
-  async ask(line: string, request: Request | null, place: Place): Promise<MessageType> {
+  async ask({ line, incoming, members }: BatchRequest, place: Place): Promise<Outcome> {
     await this.open().catch((error: unknown) => {
       throw notSent(asMidcltError(error).message);
     });
     const { connection } = this;
     if (!connection?.isOpen) throw notSent('the connection to the daemon was closed');
     const { member, patience } = this.options;
+    const { request } = incoming;
     const keeps = request !== null && !request.close;
     const asked =
-      request === null ? null : withMembers(line, NOT_SENT + (keeps ? KEEP : '') + member);
+      request === null
+        ? null
+        : withMembers(line, members + NOT_SENT + (keeps ? KEEP : '') + member);
     const isLasting = keeps && asked !== null;
     const printed = { isWhole: true };
+    const seen: { error: Buffer | null } = { error: null };
     const onPiece = (piece: Piece) => {
       if (isRefusal(piece)) throw new MidcltError('CLOSED', shuttingDown().message);
+      const isWhole = printed.isWhole && piece.last;
       printed.isWhole = piece.last;
+      if (piece.type === MessageType.ERROR && isWhole) seen.error = piece.bytes;
       const isUnwanted = !isFinal(piece.type) && !this.options.progress;
-      return isUnwanted ? null : place.push(piece.bytes);
+      return isUnwanted ? null : place.push(asPrinted(piece));
     };
     try {
       const bytes = Buffer.from(`${asked ?? line}\n`, 'latin1');
       const { type, peerCloses } = await connection.ask(bytes, { onPiece, whole: patience });
       if (!isLasting || peerCloses) connection.close();
-      return type;
+      if (type === MessageType.RESULT) return 'result';
+      return seen.error && isUnknown(seen.error, peerCloses) ? 'unknown' : 'failed';
     } catch (error) {
       // What is printed of a frame can't be taken back, but the next one begins on a line of its own.
       if (!printed.isWhole) void place.push(NEWLINE);
       throw inBatch(error);
     }
+  }
+
+  /** Nobody waits for the answer to what is under way, if anything is. */
+  giveUp(error: MidcltError): void {
+    this.connection?.giveUp(error);
   }
 
   close(): void {
@@ -82,6 +96,22 @@ export class BatchConnection {
 }
 
 const NEWLINE = Buffer.from('\n');
+
+function endsUnknown(frame: Buffer): boolean {
+  return frame.length > UNKNOWN.length && frame.subarray(-UNKNOWN.length).equals(UNKNOWN);
+}
+
+function asPrinted({ type, bytes, last }: Piece): Buffer {
+  if (type !== MessageType.ERROR || !last || !endsUnknown(bytes)) return bytes;
+  return Buffer.concat([bytes.subarray(0, -UNKNOWN.length), END]);
+}
+
+/** The Python daemon does not tell: of what has no traceback there, nobody knows whether it was run. */
+function isUnknown(frame: Buffer, isPython: boolean): boolean {
+  if (!isPython) return endsUnknown(frame);
+  const members = membersOf(frame);
+  return isNull(members?.get('trace')) && isNull(members?.get('extra'));
+}
 
 /** The line of a valid request with more members, or null where it has no room for them. */
 function withMembers(line: string, members: string): string | null {

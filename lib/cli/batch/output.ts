@@ -31,13 +31,20 @@ export interface Place {
   /** More of its answer. What is returned is to be waited for before the next piece, if there is anything. */
   push(bytes: Buffer): Promise<void> | null;
   /** Its answer is complete. */
-  end(): void;
+  end(last?: Last): void;
+}
+
+/** What is to be done when an answer's turn has come. Until then it holds so many bytes. */
+interface Last {
+  readonly bytes: number;
+  readonly act: () => void;
 }
 
 interface Entry {
   next: Entry | null;
   readonly held: Buffer[];
   ended: boolean;
+  last: Last | null;
   /** Set while whoever fills the place waits. */
   waiting: { readonly promise: Promise<void>; readonly resume: () => void } | null;
 }
@@ -49,7 +56,7 @@ export class ReorderBuffer {
   private bytes = 0;
   private readonly blocked = new Set<Entry>();
   private onRoom: (() => void) | null = null;
-  private onIdle: (() => void) | null = null;
+  private readonly onIdle: (() => void)[] = [];
 
   constructor(
     private readonly sink: Sink,
@@ -62,15 +69,15 @@ export class ReorderBuffer {
 
   /** The next place. To be asked for in the order of the input. */
   take(): Place {
-    const entry: Entry = { next: null, held: [], ended: false, waiting: null };
+    const entry: Entry = { next: null, held: [], ended: false, last: null, waiting: null };
     if (this.tail) this.tail.next = entry;
     else this.head = entry;
     this.tail = entry;
     this.places++;
     return {
       push: (bytes) => this.push(entry, bytes),
-      end: () => {
-        this.end(entry);
+      end: (last) => {
+        this.end(entry, last ?? null);
       },
     };
   }
@@ -81,10 +88,10 @@ export class ReorderBuffer {
     return new Promise((resolve) => (this.onRoom = resolve));
   }
 
-  /** Resolves when every place taken is complete and its answer with the sink. One may wait at a time. */
+  /** Resolves when every place taken is complete and its answer with the sink. */
   idle(): Promise<void> {
     if (!this.head) return Promise.resolve();
-    return new Promise((resolve) => (this.onIdle = resolve));
+    return new Promise((resolve) => this.onIdle.push(resolve));
   }
 
   private push(entry: Entry, bytes: Buffer): Promise<void> | null {
@@ -104,8 +111,10 @@ export class ReorderBuffer {
     return entry.waiting.promise;
   }
 
-  private end(entry: Entry): void {
+  private end(entry: Entry, last: Last | null): void {
     entry.ended = true;
+    entry.last = last;
+    this.bytes += last?.bytes ?? 0;
     this.unblock(entry);
     if (entry === this.head) this.advance();
   }
@@ -113,7 +122,12 @@ export class ReorderBuffer {
   /** To the first place that is not complete; it writes from now on. */
   private advance(): void {
     while (this.head?.ended) {
-      this.head = this.head.next;
+      const { last, next } = this.head;
+      this.bytes -= last?.bytes ?? 0;
+      last?.act();
+      // Not joined to those behind it any more: an old object that is dead keeps the young ones that it names.
+      this.head.next = null;
+      this.head = next;
       this.places--;
       for (const bytes of this.head?.held.splice(0) ?? []) {
         this.bytes -= bytes.length;
@@ -131,11 +145,7 @@ export class ReorderBuffer {
       this.onRoom = null;
       resolve();
     }
-    if (this.onIdle && !this.head) {
-      const resolve = this.onIdle;
-      this.onIdle = null;
-      resolve();
-    }
+    if (!this.head) for (const resolve of this.onIdle.splice(0)) resolve();
   }
 
   private unblock(entry: Entry): void {

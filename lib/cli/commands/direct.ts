@@ -14,7 +14,7 @@ import { sayLine, tellAfterSilence } from '../output/output.js';
 import { runCall, runPing, type Exchange, type Outbound } from './call.js';
 
 /** One timeout for connection, login and call together. It stands still while a person types. */
-class Stopwatch {
+export class Stopwatch {
   private spent = 0;
   private running: { readonly since: number; readonly onEnd: () => void } | null = null;
   private timer: NodeJS.Timeout | undefined;

@@ -202,7 +202,9 @@ Example:
 `;
 
 const BATCH = `\
-usage: midclt [OPTION ...] [-d] batch [--parallel N] [--progress] [FILE ...]
+usage: midclt [OPTION ...] [-d] batch [--parallel N] [--progress]
+              [--failed FILE] [--unknown FILE] [--stop-on-error]
+              [--resume-from N] [--no-status] [FILE ...]
 
 Read requests, one JSON document a line, make them several at once, and print
 each one's answer on a line of its own, in the order of the requests. A file of
@@ -215,13 +217,28 @@ Options:
   --parallel N              how many requests may be under way at once, 1 to 64
                             (default 4); with 1 each waits for the one before it
   --progress                print the progress of jobs, too, before each answer
+  --failed FILE             write the requests that failed or were not sent to
+                            this file, each as it was read: to be run again
+  --unknown FILE            write those to it that may have been run, without an
+                            answer: a connection was lost, or the time was up
+                            (default: the name of --failed with .unknown, made
+                            when there is one). Look before you run them again.
+  --stop-on-error           send nothing more after the first that fails, and
+                            answer what is under way
+  --resume-from N           begin with the Nth request: lines that are not blank
+                            count, of all files together, from 1
+  --no-status               no line that says how far it is. There is none where
+                            stderr is no terminal, or stdout is one
+  -t, --timeout SECONDS     for calls and pings that name no timeout themselves;
+                            without -d also for connection and login
   -h, --help                show this help
-  Those of 'midclt -h' may stand here too; the requests name their own timeouts.
+  Those of 'midclt -h' may stand here too.
 
 A request, with all it may have (docs/PROTOCOL.md tells more):
   {"command": "call", "method": "pool.scrub", "params": [1], "id": "any value",
    "kwargs": {"job": true, "timeout": 60}}
   {"command": "ping"}
+  ["pool.scrub", 1]         a call in short: its method, then its arguments
   Blank lines are no requests. Where the order matters, use --parallel 1.
 
 An answer, with the id of its request if that has one:
@@ -230,6 +247,13 @@ An answer, with the id of its request if that has one:
   Every request has exactly one, also if the daemon goes away: the error says
   whether the request was not sent, or sent and its outcome is unknown.
 
+Ctrl-C takes no further request. Those under way have an error as their answer,
+and are of unknown outcome; a line on stderr says where it stood, with the
+command that goes on from there. A second Ctrl-C ends it at once.
+
+The files of --failed and --unknown are for their owner alone (0600). They are
+written anew; with --resume-from N, N not 1, they are added to.
+
 Exit codes:
   0  every request has a result
   1  one has an error, or a file or the output failed, or no daemon is running
@@ -237,6 +261,7 @@ Exit codes:
 
 Examples:
   midclt -d batch requests.ndjson >answers.ndjson
-  printf '%s\\n' '{"command": "ping", "id": 1}' | midclt -d batch
+  midclt -d batch --failed failed.ndjson requests.ndjson >answers.ndjson
+  printf '%s\\n' '["user.query", [["username", "=", "root"]]]' | midclt -d batch
   midclt -u ws://nas/api/current -U admin -d batch --parallel 8 a.ndjson -
 `;
