@@ -18,6 +18,8 @@ export interface LineLimits {
   /** Shared with others; none is no limit. */
   readonly memory?: RequestMemory;
   readonly clock?: Clock | undefined;
+  /** Bytes that may wait to be cut before no more are asked for; none is what Node finds right. */
+  readonly ahead?: number;
 }
 
 /**
@@ -56,7 +58,9 @@ export class LineLimit extends Transform {
   private readonly costs: number[] = [];
 
   constructor(limits: LineLimits = {}) {
-    super({ encoding: 'latin1', readableHighWaterMark: 1 });
+    const { ahead } = limits;
+    const input = ahead === undefined ? {} : { writableHighWaterMark: ahead };
+    super({ encoding: 'latin1', readableHighWaterMark: 1, ...input });
     this.cut = (limits.length ?? MAX_REQUEST_LINE) + 2;
     this.cutBytes = 2 * this.cut;
     this.timeout = limits.timeout ?? null;

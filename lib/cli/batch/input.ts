@@ -47,7 +47,7 @@ export class BatchInput {
       try {
         const source = await this.open(file);
         if (!source) continue;
-        const limit = new LineLimit();
+        const limit = new LineLimit({ ahead: 1 });
         const lines = pipeline(source, limit, splitLines(), () => undefined);
         for await (const line of lines as AsyncIterable<string>) {
           limit.over(); // it would remember each
