@@ -7,6 +7,10 @@ import { call, PING } from '../support/wire.js';
 
 t.setTimeout(1_200_000);
 
+/** The most memory that the daemon ever had, in MB. */
+const peakOf = (pid: number) =>
+  Number(/VmHWM:\s*(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+
 /** Runs a batch on a file and resolves with what it used of memory, in MB, and how it ended. */
 async function measured(
   t: Test,
@@ -28,6 +32,7 @@ async function measured(
     },
   );
   return {
+    daemon: peakOf(daemon.child.pid ?? 0),
     stdout: run.stdout.trim(),
     code: fs.readFileSync(`${daemon.home}/code`, 'utf8').trim(),
     peak:
@@ -51,6 +56,24 @@ t.test('200,000 requests in constant memory', async (t) => {
   t.equal(Number(stdout), 200_000 * '{"type":"result","result":"pong"}\n'.length);
   t.comment(`${peak.toFixed(0)} MB`);
   t.ok(peak < 120, `${peak} MB`);
+});
+
+t.test('so it is with twenty times as many calls, and where all fail into a file', async (t) => {
+  const echo = (count: number) =>
+    Array.from({ length: count }, (_, id) => call('test.echo', `["x",${id}]`, undefined, { id }));
+  const args = ['--failed', 'failed', '--unknown', 'unknown'];
+  const failing = '["test.nosuch", "some argument or other"]\n';
+  for (const of of [
+    (count: number) => echo(count).join(''),
+    (count: number) => failing.repeat(count),
+  ]) {
+    const few = await measured(t, of(10_000), { args });
+    const many = await measured(t, of(200_000), { args });
+    t.comment(`${few.peak} and ${many.peak} MB; the daemon ${few.daemon} and ${many.daemon}`);
+    t.ok(many.peak <= 1.1 * few.peak, `${many.peak} of ${few.peak} MB`);
+    // V8 lets what is young take 32 MB where there is much of it, and no more.
+    t.ok(many.daemon <= few.daemon + 50, `${many.daemon} of ${few.daemon} MB`);
+  }
 });
 
 t.test('300 MB through a slow reader, behind a slow request, in constant memory', async (t) => {

@@ -116,7 +116,9 @@ class Batch {
     const failure = ledger.close();
     if (thrown) {
       if (failure !== null) sayLine(`Error: ${failure}`);
-      throw thrown;
+      if (thrown.code === 'BROKEN_PIPE' || !ledger.hasBegun) throw thrown;
+      ledger.sayWhereItStands(`Error: ${thrown.message}`, false);
+      return 1;
     }
     this.sayHowItEnded(stopped, failure, isPrinted);
     return this.failures + ledger.failures > 0 ? 1 : 0;

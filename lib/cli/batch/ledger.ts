@@ -56,6 +56,10 @@ export class Ledger {
     return this.counts.failed + this.counts.unknown;
   }
 
+  get hasBegun(): boolean {
+    return this.taken > 0;
+  }
+
   /** The number of the request that is taken now. */
   take(): number {
     return this.first + this.taken++;

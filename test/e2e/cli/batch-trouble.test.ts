@@ -289,6 +289,10 @@ t.test('a full disk under stdout is an error of one line, exit 1 (F33)', async (
     );
     t.equal(run.code, 1);
     t.match(run.stderr, /^Error: [^\n]*(ENOSPC|No space left)[^\n]*\n$/i);
+    t.match(
+      run.stderr,
+      /\. Requests 1 to \d+ are answered: [^\n]*; the last of their answers were not printed; '[^\n]* --resume-from \d+',/,
+    );
   }
 });
 
