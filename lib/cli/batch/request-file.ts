@@ -9,6 +9,7 @@ const MODE = 0o600;
 const WRITE_BYTES = 64 * 1024;
 const WRITE_DELAY = 250;
 const LF = 10;
+const EMPTY = Buffer.alloc(0);
 
 interface Options {
   /** Go on behind what is in it. */
@@ -24,8 +25,11 @@ export class RequestFile {
   readonly missing: number[] = [];
 
   private descriptor: number | null = null;
-  private waiting: { readonly number: number; readonly line: Buffer }[] = [];
-  private waitingBytes = 0;
+  /** The lines that wait, used again and again: no line is kept for itself, and gets old. */
+  private block = EMPTY;
+  private used = 0;
+  /** Of each of these lines the number, and where it ends. */
+  private readonly waiting: { number: number; end: number }[] = [];
   private timer: NodeJS.Timeout | null = null;
 
   /** Throws a `FILES` error if it can't be opened. `onFailure` is called once, if it can't be written. */
@@ -44,18 +48,22 @@ export class RequestFile {
 
   /** `line` is latin1. */
   add(number: number, line: string): void {
+    const size = line.length + 1;
+    if (this.used + size > this.block.length) this.write();
     if (this.failure) {
       this.missing.push(number);
       return;
     }
-    this.waiting.push({ number, line: Buffer.from(`${line}\n`, 'latin1') });
-    this.waitingBytes += line.length + 1;
-    if (this.waitingBytes >= WRITE_BYTES) this.write();
-    else {
-      this.timer ??= setTimeout(() => {
-        this.write();
-      }, WRITE_DELAY);
+    if (this.used === 0) {
+      if (this.block.length < size) this.block = Buffer.alloc(Math.max(size, WRITE_BYTES));
     }
+    this.block.write(line, this.used, 'latin1');
+    this.block[this.used + line.length] = LF;
+    this.used += size;
+    this.waiting.push({ number, end: this.used });
+    this.timer ??= setTimeout(() => {
+      this.write();
+    }, WRITE_DELAY);
   }
 
   /** All that was added is in it, unless that failed. */
@@ -74,13 +82,8 @@ export class RequestFile {
   private write(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    const lines = this.waiting.splice(0);
-    if (lines.length === 0 || this.failure) return;
-    const data = Buffer.concat(
-      lines.map(({ line }) => line),
-      this.waitingBytes,
-    );
-    this.waitingBytes = 0;
+    if (this.used === 0 || this.failure) return;
+    const data = this.block.subarray(0, this.used);
     let written = 0;
     try {
       const descriptor = this.open();
@@ -89,13 +92,11 @@ export class RequestFile {
       this.failure = this.error(error);
       const whole = written === 0 ? 0 : data.lastIndexOf(LF, written - 1) + 1;
       this.cutOff(written - whole);
-      let end = 0;
-      for (const { number, line } of lines) {
-        end += line.length;
-        if (end > whole) this.missing.push(number);
-      }
+      for (const { number, end } of this.waiting) if (end > whole) this.missing.push(number);
       this.onFailure();
     }
+    this.used = 0;
+    this.waiting.length = 0;
   }
 
   /** Takes the beginning of a line off its end: it is no request. */
