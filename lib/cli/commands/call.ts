@@ -17,13 +17,17 @@ import type { ProgressView } from '../output/progress.js';
 
 /** What the command line asks for, before it is a line or a request. */
 export interface Outbound {
-  readonly command: typeof Command.CALL | typeof Command.PING;
+  readonly command: typeof Command.CALL | typeof Command.PING | typeof Command.FOLLOW;
   readonly method: string;
   /** The text of a JSON array. */
   readonly params: string;
   /** Seconds; null leaves it to the default. */
   readonly timeout: number | null;
   readonly job: boolean;
+  /** Of a job: answer with its id when the server has accepted it. */
+  readonly detach?: boolean;
+  /** The job to follow. */
+  readonly jobId?: number;
 }
 
 /** A call, and how to print it. */
