@@ -203,6 +203,8 @@ function isOff(value: string | null): boolean {
 }
 
 const STDIN = '-';
+/** The server takes no more with one job. */
+const MOST_FILES = 5;
 
 /** What is wrong with options that make no sense together, for a line about the usage; or null. */
 export function conflictOf(args: Arguments): string | null {
@@ -212,6 +214,17 @@ export function conflictOf(args: Arguments): string | null {
   }
   if (args.detach && args.logFile === STDIN) {
     return "argument --log-file: a daemon in the background has no stderr ('-')";
+  }
+  const { name, file } = args;
+  if (name === 'upload' && file.length === 0) {
+    return 'the following arguments are required: --file';
+  }
+  if (file.length > MOST_FILES) return `argument --file: ${MOST_FILES} at most: ${file.length}`;
+  if (file.filter((each) => each === STDIN).length > 1) {
+    return "argument --file: stdin can't be read twice ('-')";
+  }
+  if (file.includes(STDIN) && args.method.slice(1).includes(STDIN)) {
+    return "argument --file: stdin can't be read for a file ('-') and for an argument ('-')";
   }
   // Through a daemon no password is read, nor beside a key.
   if (useDaemon || apiKey !== null) return null;

@@ -1,4 +1,5 @@
 /** What commands of several requests share: the way to the middleware, through a daemon or not, and answers as values. */
+import { isLost } from '../../errors.js';
 import { Command, type ErrorFrame, type ProgressFrame } from '../../protocol/frames.js';
 import type { Arguments } from '../args/arguments.js';
 import { printErrorFrame } from '../output/output.js';
@@ -43,6 +44,20 @@ export function callOf(method: string, params: string, timeout: number | null): 
 /** What waits for a job that exists, and tells of its progress. */
 export function followOf(jobId: number, timeout: number | null): Outbound {
   return { command: Command.FOLLOW, method: '', params: '[]', timeout, job: true, jobId };
+}
+
+/** How often a job is looked for again when the daemon that followed it is gone. */
+const ATTEMPTS = 3;
+
+/** Does what asks about a job; once more when the daemon has gone meanwhile, for a job goes on without it. */
+export async function lasting<T>(ask: () => Promise<T>): Promise<T> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isLost(error) || left === 0) throw error;
+    }
+  }
 }
 
 /** Prints the error that the server has answered with, as `call` does. Returns the exit code. */
