@@ -5,6 +5,7 @@
  */
 import { stringOf } from '../../json/members.js';
 import { MidcltError } from '../../errors.js';
+import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Target } from '../../middleware/uri.js';
 import { ResultPrinter } from '../../text/print.js';
 import { sendFiles, type FileToSend } from '../../transfer/file-server.js';
@@ -98,9 +99,22 @@ async function generateToken(
 /** Waits for the job, and prints its result. */
 async function result(exchange: Exchange, jobId: number): Promise<number> {
   const printer = new ResultPrinter(writeOut);
-  printer.push(await lasting(() => resultOf(exchange, followOf(jobId, null))));
+  const asked = lasting(() => resultOf(exchange, followOf(jobId, null)));
+  const answer = await asked.catch((error: unknown) => {
+    if (!(error instanceof ErrorAnswer) || error.message !== unknownJob(jobId)) throw error;
+    throw new MidcltError('CALL', hiddenJob(jobId));
+  });
+  printer.push(answer);
   printer.end();
   return 0;
+}
+
+/** The job's is started with a token, and the server shows it to administrators alone. */
+function hiddenJob(jobId: number): string {
+  return (
+    `The server has taken the files for job ${jobId}, and does not show that to this user: whether it succeeded ` +
+    'is unknown. An administrator can see it'
+  );
 }
 
 function refuseTerminal(): void {

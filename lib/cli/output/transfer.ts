@@ -8,6 +8,7 @@ const PACE = 250;
 /** Milliseconds over which the rate is taken. */
 const SPAN = 5000;
 const MISSING = '-:--';
+const CELLS = 20;
 
 /** What there is to show of a job beside its bytes. */
 interface Job {
@@ -16,6 +17,7 @@ interface Job {
 }
 
 export class TransferView {
+  private readonly began = steadyNow();
   private bytes = 0;
   private job: Job = { percent: null, description: null };
   private readonly samples: { readonly at: number; readonly bytes: number }[] = [];
@@ -65,18 +67,33 @@ export class TransferView {
   private line(): string {
     const { bytes, total, job } = this;
     const rate = this.rate();
-    const share = total === null ? job.percent : total === 0 ? 100 : (100 * bytes) / total;
+    const share = this.share();
     const size = total === null ? bytesText(bytes) : `${bytesText(bytes)} of ${bytesText(total)}`;
-    const left = total === null || rate === 0 ? null : (total - bytes) / rate;
+    const left = this.left(rate, share);
     const words = [
       stripControls(this.name),
-      ...(share === null ? [] : [`${Math.floor(Math.min(100, Math.max(0, share)))}%`]),
+      ...(share === null ? [] : [`[${bar(share)}] ${Math.floor(100 * share)}%`]),
       size,
       `${bytesText(rate)}/s`,
-      ...(total === null ? [] : [`${left === null ? MISSING : timeText(left)} left`]),
+      ...(share === null ? [] : [`${left === null ? MISSING : timeText(left)} left`]),
+      stripControls(job.description ?? '').trim(),
     ];
-    const description = stripControls(job.description ?? '').trim();
-    return [...words, ...(description === '' ? [] : [description])].join('  ');
+    return words.filter((word) => word !== '').join('  ');
+  }
+
+  /** What is done of all, from 0 to 1; null where nobody knows. */
+  private share(): number | null {
+    const { bytes, total, job } = this;
+    if (total !== null) return total === 0 ? 1 : Math.min(1, bytes / total);
+    // Zero is what a job says that counts nothing.
+    return job.percent ? Math.min(1, Math.max(0, job.percent / 100)) : null;
+  }
+
+  /** Seconds. */
+  private left(rate: number, share: number | null): number | null {
+    const { bytes, total } = this;
+    if (total !== null) return rate === 0 ? null : Math.max(0, total - bytes) / rate;
+    return share === null ? null : ((steadyNow() - this.began) * (1 / share - 1)) / 1000;
   }
 
   /** Bytes a second. */
@@ -86,6 +103,11 @@ export class TransferView {
     if (!first || !last || last.at === first.at) return 0;
     return (1000 * (last.bytes - first.bytes)) / (last.at - first.at);
   }
+}
+
+function bar(share: number): string {
+  const filled = Math.floor(share * CELLS);
+  return '#'.repeat(filled) + '_'.repeat(CELLS - filled);
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

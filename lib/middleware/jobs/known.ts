@@ -47,10 +47,7 @@ export async function followKnown(
   const waiting = new Wait(connection, watches, jobId, onProgress);
   try {
     const fields = await find(connection, events, { jobId, deadline, cancellation });
-    if (!fields) {
-      const text = `Job ${jobId} does not exist, or the server does not show it to this user`;
-      throw new MidcltError('CALL', text);
-    }
+    if (!fields) throw new MidcltError('CALL', unknownJob(jobId));
     watch.report(fields);
     watch.isSilent = fields.get('transient')?.toString() === 'true';
     // A transient job sends no events and is forgotten when it ends, but a wait for it is neither.
@@ -65,6 +62,11 @@ export async function followKnown(
     watches.forget(watch);
     waiting.end();
   }
+}
+
+/** What is said of a job that `core.get_jobs` does not list. */
+export function unknownJob(jobId: number): string {
+  return `Job ${jobId} does not exist, or the server does not show it to this user`;
 }
 
 interface Sought {
