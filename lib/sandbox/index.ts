@@ -4,7 +4,9 @@ import type { ApiKey, TokenOptions } from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
 import { coreMethods } from './methods/core.js';
+import { fileMethods } from './methods/files.js';
 import { systemMethods } from './methods/system.js';
+import { testFileMethods } from './methods/test-files.js';
 import { testJobMethods } from './methods/test-jobs.js';
 import { testMethods } from './methods/test.js';
 import { DEFAULT_RATE_LIMIT, Middleware, type RateLimit } from './middleware.js';
@@ -112,7 +114,15 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-const METHODS = [coreMethods, authMethods, systemMethods, testMethods, testJobMethods];
+const METHODS = [
+  coreMethods,
+  authMethods,
+  systemMethods,
+  fileMethods,
+  testMethods,
+  testJobMethods,
+  testFileMethods,
+];
 
 /** Starts a simulated middleware. Rejects with the system's error when it can't listen. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
