@@ -60,12 +60,12 @@ export interface SandboxOptions {
   readonly treatLoopbackAsRemote?: boolean | undefined;
   /** How tokens behave; as on the real server unless given. */
   readonly tokens?: TokenOptions | undefined;
-  /** How long a download waits to be fetched; as on the real server unless given. */
+  /** How files are kept and served; as on the real server unless given. */
   readonly files?: FileOptions | undefined;
   /**
    * A file to which each call is appended before it is run, as a line of JSON: `method`, `params`
-   * (not of `auth.*`) and `connection`, a number from 1 on. It tells what was run after the sandbox was killed. A
-   * call that joined another's job is not in it.
+   * (not of `auth.*`) and `connection`, a number from 1 on, 0 for an upload. It tells what was run after the sandbox
+   * was killed. A call that joined another's job is not in it. The method of a download has a line after core.download's.
    */
   readonly journal?: string | undefined;
 }

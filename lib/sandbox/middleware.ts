@@ -102,6 +102,7 @@ export class Middleware {
   readonly limiter: RateLimiter;
   readonly apiKeys: ApiKeys;
   readonly transfers: Transfers;
+  readonly fileSystem: FileSystem;
   readonly started = Date.now();
   readonly jobs = new Jobs((kind, job) => {
     this.events.publish(
@@ -111,7 +112,6 @@ export class Middleware {
       (session) => job.isVisibleTo(session),
     );
   });
-  readonly fileSystem = new FileSystem(this.jobs);
   readonly sessions = new Set<Session>();
   readonly journal: Journal | null;
   private readonly methods: ReadonlyMap<string, Method>;
@@ -124,6 +124,7 @@ export class Middleware {
     this.limiter = new RateLimiter(options.rateLimit);
     this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
     this.transfers = new Transfers(options.files);
+    this.fileSystem = new FileSystem(this.jobs, options.files?.capacity);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);
     this.methods = new Map(tables.flatMap((table) => Object.entries(table)));
   }

@@ -4,7 +4,7 @@ import { CallError, EFBIG, ENOENT, ENOSPC } from '../python/exceptions.js';
 import { contentAt } from './content.js';
 import type { Pipe } from './pipe.js';
 
-/** All files together. */
+/** All files together, unless told. */
 const CAPACITY = 64 * 1024 * 1024;
 
 /** What is written there is gone. */
@@ -27,7 +27,10 @@ export class FileSystem {
   private readonly files = new Map<string, File>();
   private used = 0;
 
-  constructor(private readonly jobs: Jobs) {}
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly capacity = CAPACITY,
+  ) {}
 
   /** Copies the file into the pipe. Throws a CallError for one that does not exist. */
   async read(path: string, pipe: Pipe): Promise<void> {
@@ -52,7 +55,7 @@ export class FileSystem {
     if (path !== NULL) this.files.set(path, file);
     for await (const chunk of pipe.read()) {
       if (path === NULL) continue;
-      if (this.used + chunk.length > CAPACITY)
+      if (this.used + chunk.length > this.capacity)
         throw new CallError('No space left on device', ENOSPC);
       this.used += chunk.length;
       file.size += chunk.length;

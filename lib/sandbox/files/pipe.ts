@@ -90,6 +90,10 @@ class FilePipe implements Pipe {
   private isOver = false;
   private isClosed = false;
 
+  constructor() {
+    this.file.catch(() => undefined); // who writes or reads is told
+  }
+
   async write(chunk: Buffer): Promise<void> {
     const file = await this.file;
     if (this.isOver) throw broken();

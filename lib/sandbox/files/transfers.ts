@@ -1,12 +1,14 @@
 /** Files on their way over HTTP: the downloads that wait to be fetched, and what tests do to transfers. */
 import type { Pipe } from './pipe.js';
 
-/** How the server serves files. Tests set it, because they can't wait for a minute. */
+/** How the server keeps and serves files. Tests set it, because they can't wait for a minute. */
 export interface FileOptions {
   /** How long a download waits to be fetched, in ms; 60,000 unless given. */
   readonly fetchWithinMs?: number | undefined;
   /** The same of a buffered one; 3,600,000 unless given. */
   readonly fetchBufferedWithinMs?: number | undefined;
+  /** How many bytes its file system has room for; 64 MiB unless given. */
+  readonly capacity?: number | undefined;
 }
 
 /** What goes wrong with transfers, those under way included. A member left out is not a fault. */
@@ -17,6 +19,8 @@ export interface FileFault {
   readonly cutAfter?: number;
   /** Nothing passes any more after so many bytes of the body, until there is no such fault. */
   readonly stallAfter?: number;
+  /** The name that downloads are said to have. */
+  readonly filename?: string;
 }
 
 /** Thrown in a transfer that is cut. */
@@ -67,6 +71,7 @@ export class Transfers {
     };
     const timer = setTimeout(expire, isBuffered ? fetchBufferedWithinMs : fetchWithinMs);
     timer.unref();
+    this.claim(jobId); // two callers may share a job
     this.waiting.set(jobId, { pipe, timer });
   }
 

@@ -147,7 +147,10 @@ async function download(
     origin: session.origin.address,
     download: { jobId: job.id, filename },
   });
-  middleware.transfers.offer(job.id, job.pipes.output ?? output, isBuffered);
+  const theirs = job.pipes.output; // another's, when the call joined its job
+  if (theirs === null) output.end();
+  else if (theirs !== output) output.close();
+  middleware.transfers.offer(job.id, theirs ?? output, isBuffered);
   return [int(job.id), `/_download/${job.id}?auth_token=${token}`];
 }
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { callWithPipes } from '../calls.js';
 import { InputPipes, openPipe, type Pipe } from '../files/pipe.js';
 import type { Transfer } from '../files/transfers.js';
@@ -17,6 +17,9 @@ import type { Part } from './multipart.js';
 
 /** An upload has so many files at most. */
 const MAX_FILES = 5;
+
+/** How often it is looked whether all was sent. */
+const FLUSH_MS = 5;
 
 /** A request for a file, and what it is served with. */
 export interface FileRequest {
@@ -87,13 +90,14 @@ async function download(file: FileRequest, transfer: Transfer, path: string): Pr
   response.once('close', () => {
     pipe.close();
   });
-  const filename = Buffer.from(offered.filename).toString('latin1'); // the bytes as they are
+  const name = middleware.transfers.fault.filename ?? offered.filename;
+  const filename = Buffer.from(name).toString('latin1'); // the bytes as they are
   response.writeHead(200, {
     'content-type': 'application/octet-stream',
     'content-disposition': `attachment; filename="${filename}"`,
     'transfer-encoding': 'chunked',
   });
-  response.flushHeaders();
+  response.write(Buffer.alloc(0)); // sends the headers; flushHeaders would encode the name's bytes again
   await pipeline(outgoing(file, transfer, pipe), response);
 }
 
@@ -113,7 +117,7 @@ async function* outgoing(
     }
   } catch (error) {
     // What was allowed before the cut arrives.
-    while (response.writableLength > 0 && !response.destroyed) await turn();
+    while (response.writableLength > 0 && !response.destroyed) await delay(FLUSH_MS);
     throw error;
   }
 }
