@@ -4,9 +4,10 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Test } from 'tap';
 import { contentAt } from '../../lib/sandbox/files/content.js';
-import type { Sandbox, SandboxOptions } from '../../lib/sandbox/index.js';
+import type { SandboxOptions } from '../../lib/sandbox/index.js';
 import { surroundings } from './daemon.js';
 import { until } from './midclt.js';
+import type { Place } from './sandbox-process.js';
 import { talk } from './web-socket.js';
 
 /** What a request got. */
@@ -36,7 +37,7 @@ export interface Asked {
 
 /** A request whose body is still to be written; a GET's is ended. */
 export function ask(
-  { unixPath, wsPort, wssPort, certificate }: Sandbox,
+  { unixPath, wsPort, wssPort, certificate }: Place,
   listener: Listener,
   path: string,
   options: http.RequestOptions = {},
@@ -78,7 +79,7 @@ export type FormPart = readonly [name: string, content: string | Buffer];
 
 /** Uploads a form and resolves with the answer. */
 export async function post(
-  sandbox: Sandbox,
+  sandbox: Place,
   listener: Listener,
   parts: readonly FormPart[],
   authorization?: string,
@@ -145,7 +146,7 @@ export async function startFiles(t: Test, options: Partial<SandboxOptions> = {})
 }
 
 /** A JSON-RPC client: of root's over the Unix socket, else of the user who logs in. */
-export async function connect(t: Test, sandbox: Sandbox, user?: string) {
+export async function connect(t: Test, sandbox: Place, user?: string) {
   const client = await talk(
     t,
     user === undefined
