@@ -8,7 +8,7 @@ import https from 'node:https';
 import { pipeline, type Readable } from 'node:stream';
 import { parse } from 'content-disposition';
 import FormData from 'form-data';
-import { MidcltError, systemReason } from '../errors.js';
+import { asMidcltError, isLost, MidcltError, systemReason } from '../errors.js';
 import { connectError, type Target } from '../middleware/uri.js';
 import { stripControls } from '../text/terminal.js';
 import { Meter } from './meter.js';
@@ -21,10 +21,12 @@ const KEEP_ALIVE = 20_000;
 const TEXT_BYTES = 64 * 1024;
 const OK = 200;
 
+const SHORT_FILE = 'the job may have taken what came of the file for all of it';
+
 /** What the server's statuses mean, and what to do. */
 const MEANINGS: Readonly<Record<number, string>> = {
   401: 'the server did not take the token: it admits once, for five minutes, and from the address alone that the middleware saw; start it again',
-  403: 'the server does not allow this',
+  403: 'the server does not allow this, or its token was too old; start it again',
   404: 'the server does not know this job or does not serve files here',
   410: 'the server has given the file up: it waits a minute for whoever fetches it; start it again',
   413: 'the web server in front of the middleware takes no file of this size',
@@ -118,7 +120,11 @@ export async function sendFiles(
   });
   form.pipe(meter);
   try {
-    const response = await Promise.race([answered, sent]);
+    const response = await Promise.race([answered, sent]).catch((error: unknown) => {
+      // The server takes the end of the line for the end of the file.
+      if (!isLost(error)) throw error;
+      throw new MidcltError('LOST', `${asMidcltError(error).message}; ${SHORT_FILE}`);
+    });
     if (response.statusCode !== OK) throw await refusal(response);
     return jobIdOf(await textOf(response));
   } finally {
@@ -196,9 +202,9 @@ async function refusal(response: http.IncomingMessage): Promise<MidcltError> {
     return refused(`the server redirects to ${where}; give the URI of that host`, status);
   }
   // A web server's own page says less than its status. The texts are one line of the server's own.
-  const isPage = /^\s*</.test(text) || text.trim() === '';
-  if (isPage || meaning !== undefined) return refused(meaning ?? http.STATUS_CODES[status], status);
-  return refused(shown(text), status);
+  const own = /^\s*</.test(text) ? '' : shown(text);
+  const words = [meaning, own].filter(Boolean);
+  return refused(words.join(': ') || http.STATUS_CODES[status], status);
 }
 
 function refused(why: string | undefined, status: number): MidcltError {

@@ -47,7 +47,9 @@ export async function downloadCommand(args: Arguments): Promise<number> {
   // Before a job is started for nothing.
   const output = await openOutput(args.output ?? '.');
   const view = new TransferView(method, null, args.quiet);
-  const source = { method, params, name: nameFor(args, rest) };
+  const [first = ''] = rest;
+  const name = output.file?.name ?? ((first.startsWith('/') && path.basename(first)) || method);
+  const source = { method, params, name };
   return saving(output, view, () =>
     withExchange(args, async (exchange) => {
       const started = await start(exchange, source, args);
@@ -122,16 +124,10 @@ async function openOutput(target: string): Promise<Output> {
   return { sink: file.sink, file, shown: file.name === null ? 'The file' : target };
 }
 
-/** What the server is asked to call the file: as it will be called here, or as what it is made of. */
-function nameFor({ output, method: [method = ''] }: Arguments, [first = '']: readonly string[]) {
-  const given = output === null || output === '-' ? '' : path.basename(output);
-  if (given !== '' && !/^\.*$/.test(given)) return given;
-  return (first.startsWith('/') && path.basename(first)) || method;
-}
-
 interface Source {
   readonly method: string;
   readonly params: string;
+  /** What the server is asked to call the file: as it will be called here, or as what it is made of. */
   readonly name: string;
 }
 

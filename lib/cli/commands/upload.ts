@@ -65,7 +65,7 @@ async function send(
   };
   const forget = onSignal(() => {
     view.finish();
-    sayLine('Interrupted. The files were not sent to their end');
+    sayLine('Interrupted. The job may have taken what was sent for all of the file');
   });
   try {
     const upload = { token, method, params, files, onBytes };

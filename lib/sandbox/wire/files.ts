@@ -18,6 +18,9 @@ import type { Part } from './multipart.js';
 /** An upload has so many files at most. */
 const MAX_FILES = 5;
 
+/** How long a body is read that nobody wants. */
+const LINGER_MS = 10_000;
+
 /** How often it is looked whether all was sent. */
 const FLUSH_MS = 5;
 
@@ -59,18 +62,32 @@ export async function serveFile(file: FileRequest, path: string): Promise<void> 
     else await upload(file, transfer);
     middleware.recorder.stats[isDownload ? 'downloads' : 'uploads'] += 1;
   } catch (error) {
-    if (error instanceof Refusal) answer(response, error.status, error.message);
+    if (error instanceof Refusal) await answer(file, error.status, error.message);
     else if (response.headersSent || request.destroyed) request.socket.destroy();
-    else answer(response, 500, asPyException(error).message);
+    else await answer(file, 500, asPyException(error).message);
   } finally {
     transfers.finish(transfer);
     request.resume(); // what is left of a body is read
   }
 }
 
-function answer(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
-  response.end(text);
+/** Reads what still comes for a while, as the real server does: the client would lose an answer to a broken line. */
+async function answer(
+  { request, response }: FileRequest,
+  status: number,
+  text: string,
+): Promise<void> {
+  response.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.write(text);
+  request.resume();
+  if (!request.complete && !request.destroyed) {
+    const ended = new Promise((resolve) => request.once('end', resolve).once('close', resolve));
+    await Promise.race([ended, delay(LINGER_MS, undefined, { ref: false })]);
+  }
+  response.end();
 }
 
 async function download(file: FileRequest, transfer: Transfer, path: string): Promise<void> {
