@@ -164,6 +164,7 @@ async function upload(file: FileRequest, transfer: Transfer): Promise<void> {
   const parts = multipart().partsOf(request, incoming(file, transfer));
   try {
     const jobId = await receive(file, parts);
+    if (!request.complete) throw new Error('the body of the upload is not whole');
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(`{"job_id": ${jobId}}`);
   } finally {

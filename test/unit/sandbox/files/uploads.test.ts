@@ -115,6 +115,7 @@ t.test('an upload', async (t) => {
     const { request } = ask(sandbox, 'ws', '/_upload', { method: 'POST', headers });
     const [, call] = data('test.upload');
     const part = (name: string) => `--B\r\nContent-Disposition: form-data; name="${name}"`;
+    const served = sandbox.stats.uploads;
     request.write(`${part('data')}\r\n\r\n${call.toString()}\r\n`);
     request.write(`${part('file')}; filename="x"\r\n\r\n${'x'.repeat(100_000)}`);
     const newest = async () =>
@@ -122,6 +123,7 @@ t.test('an upload', async (t) => {
     await until('the job', async () => (await newest())?.state === 'RUNNING');
     request.destroy();
     await until('its end', async () => (await newest())?.state === 'SUCCESS');
+    t.equal(sandbox.stats.uploads, served, 'it does not count');
     const [found] = (await newest())?.result as { bytes: number }[];
     t.ok(found!.bytes > 0 && found!.bytes <= 100_000, `${found!.bytes}`);
   });
