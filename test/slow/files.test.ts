@@ -124,10 +124,7 @@ t.test('a server that is killed in the midst, and one that is started again', as
       { home },
     );
     const upping = finished(up);
-    await until(
-      'the upload',
-      async () => (await sandbox.ask('countOf', 'test.upload')) > 0,
-    );
+    await until('the upload', async () => (await sandbox.ask('countOf', 'test.upload')) > 0);
     await sandbox.restart();
     t.match(await upping, { code: 1, stdout: '', stderr: /may have taken what came/ });
   }
