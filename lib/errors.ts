@@ -124,6 +124,7 @@ export function systemReason(error: unknown): string {
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused (ECONNREFUSED)',
   ECONNRESET: 'connection reset (ECONNRESET)',
+  EPIPE: 'closed by the other side (EPIPE)',
   EACCES: 'permission denied (EACCES)',
   EADDRINUSE: 'already in use (EADDRINUSE)',
   EMFILE: "too many open files (EMFILE; see 'ulimit -n')",

@@ -12,7 +12,10 @@ export {
   sayWhyDaemonWaits,
   stopAll,
 } from './commands/daemons.js';
+export { downloadCommand } from './commands/download.js';
+export { jobCommand } from './commands/jobs.js';
 export { subscribeCommand } from './commands/subscribe.js';
+export { uploadCommand } from './commands/upload.js';
 export { helpText } from './output/help.js';
 export { shellInit } from './shell/init.js';
 export { usageText } from './args/usage.js';

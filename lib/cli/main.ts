@@ -73,6 +73,17 @@ async function run(given: Arguments): Promise<number> {
       return sandbox().runSandbox(args);
     case 'batch':
       return full().runBatch(args);
+    case 'job list':
+    case 'job show':
+    case 'job wait':
+    case 'job follow':
+    case 'job abort':
+    case 'job log':
+      return leave(await full().jobCommand(args));
+    case 'download':
+      return leave(await full().downloadCommand(args));
+    case 'upload':
+      return leave(await full().uploadCommand(args));
   }
 }
 

@@ -31,7 +31,12 @@ export interface CallMembers {
   readonly method: string | null;
   /** The text of a JSON array. Made of `args`, where there are any. */
   readonly params: Json;
-  readonly kwargs: { readonly timeout: Timeout; readonly job: boolean };
+  readonly kwargs: {
+    readonly timeout: Timeout;
+    readonly job: boolean;
+    /** Of a job: answer with its id when the server has accepted it. */
+    readonly detach?: boolean;
+  };
 }
 
 /** More arguments are too long a message, whatever they are: each takes a character, a comma and a blank. */
@@ -90,7 +95,8 @@ async function call(
           lease,
           cancellation,
           // One lock around everything holds until the job ends, whoever still listens.
-          isHeld: concurrency === 1,
+          isHeld: concurrency === 1 && !kwargs.detach,
+          isDetached: kwargs.detach === true,
         })
       : connection.call(method, params, { timeout, lease, cancellation });
     const text = await answer;
@@ -159,9 +165,9 @@ function kwargsOf(text: Json | undefined): CallMembers['kwargs'] {
   const members = membersOf(text);
   if (!members) throw malformed("'kwargs' must be an object", 'TypeError');
   for (const key of members.keys()) {
-    if (key !== 'timeout' && key !== 'job') {
+    if (key !== 'timeout' && key !== 'job' && key !== 'detach') {
       throw malformed(
-        `Unknown member of 'kwargs': '${key.slice(0, 50)}' (known: timeout, job)`,
+        `Unknown member of 'kwargs': '${key.slice(0, 50)}' (known: timeout, job, detach)`,
         'TypeError',
       );
     }
@@ -169,5 +175,6 @@ function kwargsOf(text: Json | undefined): CallMembers['kwargs'] {
   return {
     timeout: timeoutOf(members.get('timeout'), 'kwargs.timeout'),
     job: flagOf(members.get('job'), 'kwargs.job'),
+    ...(members.has('detach') && { detach: flagOf(members.get('detach'), 'kwargs.detach') }),
   };
 }

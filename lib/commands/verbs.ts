@@ -4,6 +4,7 @@ import { VerbTable } from '../protocol/request.js';
 import type { Verb, Verbs } from '../stream/verb.js';
 import { CALL } from './call.js';
 import type { CommandOptions, Entry } from './entry.js';
+import { FOLLOW } from './follow.js';
 import { CLI_CALL, CLI_PING } from './for-shells.js';
 import { PING } from './ping.js';
 import { STATUS } from './status.js';
@@ -18,6 +19,7 @@ const ENTRIES: readonly (readonly [string, Entry])[] = [
   [Command.STOP, STOP],
   [Command.STATUS, STATUS],
   [Command.SUBSCRIBE, SUBSCRIBE],
+  [Command.FOLLOW, FOLLOW],
   [Command.CLI_CALL, CLI_CALL],
   [Command.CLI_PING, CLI_PING],
 ];

@@ -1,5 +1,5 @@
 /** Where the middleware is: `ws://`, `wss://` or `ws+unix://` and a path. */
-import { MidcltError } from '../errors.js';
+import { MidcltError, systemReason } from '../errors.js';
 
 export const DEFAULT_URI = 'ws+unix:///run/middleware/middlewared.sock';
 const DEFAULT_PATHNAME = '/api/current';
@@ -81,4 +81,31 @@ function badUri(uri: string): MidcltError {
     'REQUEST',
     `'${shown}' is no URI of a middleware (ws://HOST/api/current, wss://HOST/api/current or ws+unix:///PATH)`,
   );
+}
+
+/** Why there is no connection to a middleware, as a `CONNECT` error that names it. */
+export function connectError(target: Target, error: Error): MidcltError {
+  const { code } = error as NodeJS.ErrnoException;
+  if (target.scheme === 'wss' && isVerification(code)) {
+    return new MidcltError(
+      'CONNECT',
+      `SSL certificate verification failed for ${target.uri}: ${error.message} (${code ?? ''}). ` +
+        "Either trust the server's certificate (NODE_EXTRA_CA_CERTS=FILE, or the system's store with " +
+        'NODE_OPTIONS=--use-openssl-ca), or pass --insecure to skip verification (not for production)',
+      { cause: error },
+    );
+  }
+  const hint =
+    code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
+  // Several addresses tried: Node reports them as one error with an empty message.
+  const cause = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  const reason = systemReason(cause);
+  return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
+    cause: error,
+  });
+}
+
+/** The codes of a certificate that is not trusted, not valid now, or another host's. */
+function isVerification(code: string | undefined): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
 }

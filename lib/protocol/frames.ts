@@ -45,6 +45,7 @@ export const Command = {
   STOP: 'stop',
   STATUS: 'status',
   SUBSCRIBE: 'subscribe',
+  FOLLOW: 'follow',
   /** As `midclt call` and `midclt ping` would: for shells, which have no JSON. */
   CLI_CALL: 'cli-call',
   CLI_PING: 'cli-ping',

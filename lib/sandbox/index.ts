@@ -1,9 +1,12 @@
 /** The embedded middleware: a simulation with a handful of methods, for tests and for trying things out. */
+import type { FileFault, FileOptions } from './files/transfers.js';
 import type { ApiKey, TokenOptions } from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
 import { coreMethods } from './methods/core.js';
+import { fileMethods } from './methods/files.js';
 import { systemMethods } from './methods/system.js';
+import { testFileMethods } from './methods/test-files.js';
 import { testJobMethods } from './methods/test-jobs.js';
 import { testMethods } from './methods/test.js';
 import { DEFAULT_RATE_LIMIT, Middleware, type RateLimit } from './middleware.js';
@@ -11,6 +14,7 @@ import type { Stats } from './recorder.js';
 import type { Certificate } from './wire/certificate.js';
 import { Gate, listen, type Address, type Listener } from './wire/listeners.js';
 
+export type { FileFault, FileOptions } from './files/transfers.js';
 export { API_KEYS, type ApiKey } from './login/accounts.js';
 export type { RateLimit } from './middleware.js';
 export type { Stats } from './recorder.js';
@@ -56,10 +60,12 @@ export interface SandboxOptions {
   readonly treatLoopbackAsRemote?: boolean | undefined;
   /** How tokens behave; as on the real server unless given. */
   readonly tokens?: TokenOptions | undefined;
+  /** How files are kept and served; as on the real server unless given. */
+  readonly files?: FileOptions | undefined;
   /**
    * A file to which each call is appended before it is run, as a line of JSON: `method`, `params`
-   * (not of `auth.*`) and `connection`, a number from 1 on. It tells what was run after the sandbox was killed. A
-   * call that joined another's job is not in it.
+   * (not of `auth.*`) and `connection`, a number from 1 on, 0 for an upload. It tells what was run after the sandbox
+   * was killed. A call that joined another's job is not in it. The method of a download has a line after core.download's.
    */
   readonly journal?: string | undefined;
 }
@@ -78,8 +84,17 @@ export interface Sandbox {
   readonly received: readonly string[];
   /** How many requests named a method. */
   countOf(method: string): number;
-  /** Breaks every connection without a close frame (1006); it goes on listening. */
-  dropAll(): void;
+  /**
+   * Breaks every WebSocket without a close frame (1006), and if told the downloads and uploads under way; it goes
+   * on listening.
+   */
+  dropAll(withTransfers?: boolean): void;
+  /** Breaks the downloads and uploads under way. */
+  cutTransfers(): void;
+  /** Lets downloads and uploads go wrong, those under way included, until it is called with null. */
+  setFileFault(fault: FileFault | null): void;
+  /** Lets every token expire that was issued so far, those of downloads included. */
+  expireTokens(): void;
   /** Sends the first half of a message on every connection, and breaks it. */
   cutMidMessage(): void;
   /** Closes every connection with this code, one that a close frame may have. */
@@ -99,7 +114,15 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-const METHODS = [coreMethods, authMethods, systemMethods, testMethods, testJobMethods];
+const METHODS = [
+  coreMethods,
+  authMethods,
+  systemMethods,
+  fileMethods,
+  testMethods,
+  testJobMethods,
+  testFileMethods,
+];
 
 /** Starts a simulated middleware. Rejects with the system's error when it can't listen. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -116,6 +139,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     treatLoopbackAsRemote: options.treatLoopbackAsRemote,
     unixIsRoot: options.unixIsRoot,
     tokens: options.tokens,
+    files: options.files,
     journal: options.journal,
   };
   const middleware = new Middleware(middlewareOptions, METHODS);
@@ -151,8 +175,17 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     stats: recorder.stats,
     received: recorder.received,
     countOf: (method) => recorder.countOf(method),
-    dropAll: () => {
-      middleware.dropAll();
+    dropAll: (withTransfers) => {
+      middleware.dropAll(withTransfers);
+    },
+    cutTransfers: () => {
+      middleware.transfers.cutAll();
+    },
+    setFileFault: (fault) => {
+      middleware.transfers.setFault(fault ?? {});
+    },
+    expireTokens: () => {
+      middleware.tokens.expireAll();
     },
     cutMidMessage: () => {
       for (const { transport } of middleware.sessions) transport.cut();

@@ -1,5 +1,6 @@
 /** One job: what core.get_jobs shows of it, and how it gets there. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { NO_PIPES, type Pipes } from './files/pipe.js';
 import {
   CallError,
   ProcessError,
@@ -27,6 +28,14 @@ export interface JobOptions {
    * given, any number may wait for a lock, and five jobs that have none.
    */
   readonly lockQueueSize?: number;
+  /** Its jobs write to an output pipe, which core.download opens. */
+  readonly downloadable?: boolean;
+  /** Its jobs read input pipes, which an upload opens. */
+  readonly uploadable?: boolean;
+  /** False: a job may do without its pipes. */
+  readonly checkPipes?: boolean;
+  /** Its jobs write logs. */
+  readonly logs?: boolean;
   readonly describe?: (args: readonly PyValue[]) => string;
 }
 
@@ -43,6 +52,7 @@ export interface JobSpec {
   /** The ids of the requests that the job was started by so far. */
   readonly messageIds: readonly PyValue[];
   readonly owner: Session;
+  readonly pipes?: Pipes;
   /** Called whenever the fields changed enough to tell the subscribers. */
   readonly changed: (job: Job) => void;
 }
@@ -57,6 +67,8 @@ export class Job {
   };
   result: PyValue = null;
   failure: PyException | null = null;
+  /** What the job logged so far. */
+  logs = '';
   /** Resolves when the job's callers may be told its id. */
   readonly admitted: Promise<void>;
   isAdmitted = false;
@@ -88,6 +100,16 @@ export class Job {
     return this.stopping.signal;
   }
 
+  get pipes(): Pipes {
+    return this.spec.pipes ?? NO_PIPES;
+  }
+
+  /** The file that the job's logs are in on the server; null if it has none, or has not begun. */
+  get logsPath(): string | null {
+    const hasLogs = this.spec.options.logs === true && this.state !== 'WAITING';
+    return hasLogs ? `/var/log/jobs/${this.id}.log` : null;
+  }
+
   get isFinished(): boolean {
     return this.state !== 'WAITING' && this.state !== 'RUNNING';
   }
@@ -96,6 +118,7 @@ export class Job {
   isVisibleTo(session: Session): boolean {
     if (session.credentials === null) return false;
     if (session.isAdmin) return true;
+    if (!this.spec.owner.isConnection) return false; // an upload's
     return this.livingCredentials?.account === session.credentials.account;
   }
 
@@ -118,6 +141,7 @@ export class Job {
       if (this.signal.aborted) this.state = 'ABORTED';
       else this.fail(asPyException(error));
     }
+    this.closePipes();
     this.finish();
     if (this.spec.options.audited === true) await new Promise(setImmediate);
     this.spec.changed(this);
@@ -134,6 +158,7 @@ export class Job {
   cancel(): void {
     this.state = 'ABORTED';
     this.timeFinished = Date.now();
+    this.closePipes();
     this.finish();
     this.spec.changed(this);
   }
@@ -187,8 +212,8 @@ export class Job {
       transient: spec.options.transient === true,
       description: spec.options.describe?.(spec.args) ?? null,
       abortable: spec.options.abortable === true,
-      logs_path: null,
-      logs_excerpt: null,
+      logs_path: this.logsPath,
+      logs_excerpt: this.logsPath !== null && this.isFinished ? excerptOf(this.logs) : null,
       progress: dict({ ...progress }),
       result: this.result,
       result_encoding_error: null,
@@ -203,6 +228,12 @@ export class Job {
           ? null
           : dict({ type: credentials.type, data: credentialsData(credentials) }),
     });
+  }
+
+  /** Who waits for the other end of a pipe is told that there will be nothing more. */
+  private closePipes(): void {
+    this.pipes.inputs?.close();
+    this.pipes.output?.end();
   }
 
   private get livingCredentials(): Credentials | null {
@@ -226,6 +257,16 @@ export class Job {
       });
     });
   }
+}
+
+/** So many lines are shown of each end of long logs. */
+const LOG_LINES = 10;
+
+function excerptOf(logs: string): string {
+  const lines = logs.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+  if (lines.length <= 2 * LOG_LINES) return logs;
+  const between = `... ${lines.length - 2 * LOG_LINES} more lines ...\n`;
+  return [...lines.slice(0, LOG_LINES), between, ...lines.slice(-LOG_LINES)].join('');
 }
 
 function excInfo(error: PyException): PyDict {

@@ -1,5 +1,6 @@
 /** Every job there is, the queue of those that wait, and their locks. */
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import type { Pipes } from './files/pipe.js';
 import { Job, type JobBody, type JobOptions } from './job.js';
 import { CallError, EBUSY } from './python/exceptions.js';
 import { Unserializable, isTruthy, type PyValue } from './python/values.js';
@@ -29,6 +30,7 @@ export interface JobStart {
   readonly owner: Session;
   /** The request's id, undefined for a notification. */
   readonly messageId: PyValue | undefined;
+  readonly pipes?: Pipes;
 }
 
 /** Tells the subscribers of core.get_jobs. */
@@ -56,7 +58,8 @@ export class Jobs {
   }
 
   /** Makes a new job, or lets the caller join one that waits. Its ADDED or CHANGED event is sent when this returns. */
-  start({ method, body, options, args, owner, messageId }: JobStart): Job {
+  start({ messageId, ...start }: JobStart): Job {
+    const { options, owner } = start;
     this.calls += 1;
     const messageIds = messageIdsOf(messageId);
     const joined = this.join(options, owner, messageIds);
@@ -65,8 +68,7 @@ export class Jobs {
     const changed = (each: Job): void => {
       this.tell('changed', each);
     };
-    const id = this.lastId;
-    const job = new Job({ id, method, args, options, body, messageIds, owner, changed });
+    const job = new Job({ ...start, id: this.lastId, messageIds, changed });
     this.all.set(job.id, job);
     this.evict();
     this.tell('added', job);

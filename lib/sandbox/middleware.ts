@@ -1,6 +1,8 @@
 /** The simulated server behind its listeners: its sessions, jobs, events and methods. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Events } from './events.js';
+import { FileSystem } from './files/file-system.js';
+import { Transfers, type FileOptions } from './files/transfers.js';
 import type { JobBody, JobOptions } from './job.js';
 import { Jobs } from './jobs.js';
 import {
@@ -32,6 +34,8 @@ export interface Call {
   readonly args: readonly PyValue[];
   /** Aborted when the connection is gone: nobody gets the call's answer. */
   readonly signal: AbortSignal;
+  /** The request's id, which a job of the call shows. Undefined for a notification, null where requests have none. */
+  readonly messageId: PyValue | undefined;
 }
 
 interface MethodBase {
@@ -47,7 +51,7 @@ interface PlainMethod extends MethodBase {
   readonly run: (call: Call) => PyValue | Promise<PyValue>;
 }
 
-interface JobMethod extends MethodBase {
+export interface JobMethod extends MethodBase {
   readonly job: JobOptions;
   /** What the job of this call does. Throws what the call is refused with: there is no job then. */
   readonly body: (call: Call) => JobBody;
@@ -71,6 +75,7 @@ interface MiddlewareOptions {
   readonly treatLoopbackAsRemote?: boolean | undefined;
   readonly unixIsRoot?: boolean | undefined;
   readonly tokens?: TokenOptions | undefined;
+  readonly files?: FileOptions | undefined;
   /** A file for the calls that are run. */
   readonly journal?: string | undefined;
 }
@@ -96,6 +101,8 @@ export class Middleware {
   readonly tokens: Tokens;
   readonly limiter: RateLimiter;
   readonly apiKeys: ApiKeys;
+  readonly transfers: Transfers;
+  readonly fileSystem: FileSystem;
   readonly started = Date.now();
   readonly jobs = new Jobs((kind, job) => {
     this.events.publish(
@@ -116,6 +123,8 @@ export class Middleware {
     this.tokens = new Tokens(options.tokens);
     this.limiter = new RateLimiter(options.rateLimit);
     this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
+    this.transfers = new Transfers(options.files);
+    this.fileSystem = new FileSystem(this.jobs, options.files?.capacity);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);
     this.methods = new Map(tables.flatMap((table) => Object.entries(table)));
   }
@@ -138,11 +147,20 @@ export class Middleware {
 
   /** Makes the session of a new connection. `peer` is null over a Unix socket. */
   open(transport: Transport, peer: Peer | null, dialect: Dialect): Session {
+    this.recorder.stats.connections += 1;
+    const origin = this.originOf(peer);
+    const session = new Session(this.recorder.stats.connections, transport, origin, dialect);
+    this.sessions.add(session);
+    this.recorder.stats.open += 1;
+    return session;
+  }
+
+  originOf(peer: Peer | null): Origin {
     const uid = process.getuid?.() ?? 0;
     const isLocal =
       this.options.treatLoopbackAsRemote !== true &&
       /^(::ffff:)?127\.|^::1$/.test(peer?.host ?? '');
-    const origin: Origin = {
+    return {
       text:
         peer === null
           ? `UNIX socket (pid=${process.pid} uid=${uid} gid=${process.getgid?.() ?? 0})`
@@ -151,11 +169,6 @@ export class Middleware {
       secure: peer === null || peer.isTls || isLocal,
       isTls: peer?.isTls === true,
     };
-    this.recorder.stats.connections += 1;
-    const session = new Session(this.recorder.stats.connections, transport, origin, dialect);
-    this.sessions.add(session);
-    this.recorder.stats.open += 1;
-    return session;
   }
 
   /** Logs in a connection over the Unix socket as root. Each protocol says when. */
@@ -215,14 +228,16 @@ export class Middleware {
     await delay(this.options.failedLoginDelayMs, undefined, { signal });
   }
 
-  dropAll(): void {
+  dropAll(withTransfers = false): void {
     for (const session of this.sessions) session.terminate();
+    if (withTransfers) this.transfers.cutAll();
   }
 
   /** Ends every connection and every job. */
   end(): void {
     this.dropAll();
     this.jobs.abortAll();
+    this.transfers.end();
     this.journal?.close();
   }
 }

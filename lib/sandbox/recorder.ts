@@ -30,6 +30,10 @@ export interface Stats {
   readonly maxBusy: number;
   /** Text messages received. */
   readonly messages: number;
+  /** Downloads served to the end of their body. */
+  readonly downloads: number;
+  /** Uploads whose job was started and whose body was read. */
+  readonly uploads: number;
 }
 
 export interface RecordedCall {
@@ -52,6 +56,8 @@ export class Recorder {
     maxRunning: 0,
     maxBusy: 0,
     messages: 0,
+    downloads: 0,
+    uploads: 0,
   };
   readonly received: string[] = [];
   private readonly counts = new Map<string, number>();

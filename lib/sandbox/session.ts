@@ -79,7 +79,7 @@ export class Session {
   private readonly ending = new AbortController();
 
   constructor(
-    /** Counts from 1, in the order the connections came. */
+    /** Counts from 1, in the order the connections came. 0: it is no WebSocket's. */
     readonly number: number,
     readonly transport: Transport,
     readonly origin: Origin,
@@ -93,6 +93,11 @@ export class Session {
 
   get closed(): boolean {
     return this.ending.signal.aborted;
+  }
+
+  /** Whether it is a WebSocket's. The others are of jobs that were started in another way. */
+  get isConnection(): boolean {
+    return this.number > 0;
   }
 
   get isAdmin(): boolean {

@@ -20,7 +20,14 @@ export type CommandName =
   | 'sandbox'
   | 'batch'
   | 'daemon-log'
-  | 'shell-init';
+  | 'shell-init'
+  | JobCommand
+  | 'download'
+  | 'upload';
+
+/** The commands of the group `job`. */
+export type JobCommand =
+  'job list' | 'job show' | 'job wait' | 'job follow' | 'job abort' | 'job log';
 
 export const SHELLS = ['bash', 'zsh', 'sh'] as const;
 
@@ -47,6 +54,10 @@ export interface Options {
   quiet: boolean;
   job: boolean;
   jobPrint: 'progressbar' | 'description';
+  /** Print a job's id, and do not wait for it; daemon: run it in the background. */
+  detach: boolean;
+  /** Of a job that is waited for: SIGINT aborts it. */
+  abortOnInterrupt: boolean;
   /** subscribe */
   number: number | null;
   /** daemon; seconds, 0 (and, as in the original, less) means for ever. */
@@ -59,13 +70,22 @@ export interface Options {
   maxConnections: number;
   /** Mebibytes. */
   memory: number;
-  detach: boolean;
   /** The pipe over which it is told what to be. */
   handoverFd: number | null;
   /** daemon-stop: those of every URI and user. */
   all: boolean;
-  /** daemon-status, daemon-list, daemon-log */
+  /** daemon-status, daemon-list, daemon-log, job */
   json: boolean;
+  /** job list: null is any; a job's state, in capitals. */
+  state: string | null;
+  /** job list: those of who is logged in. */
+  mine: boolean;
+  /** download, job log: a file, a directory, or `-` for stdout; null is a file of the name that the server says. */
+  output: string | null;
+  /** download: let the server keep what the job writes, and fetch it when the job has ended. */
+  buffered: boolean;
+  /** upload; `-` is stdin. */
+  file: string[];
   /** sandbox */
   unix: string | null;
   ws: number | null;
@@ -90,8 +110,10 @@ export interface Options {
 export interface Arguments extends Options {
   /** null: no subcommand was given. */
   name: CommandName | null;
-  /** call: the method's name, then its arguments as typed. */
+  /** call, download, upload: the method's name, then its arguments as typed. */
   method: string[];
+  /** job show, wait, follow, abort, log */
+  jobId: number;
   /** subscribe */
   event: string | null;
   /** batch; `-` is stdin, as is none at all. */
@@ -118,6 +140,8 @@ export const DEFAULTS: Options = {
   quiet: false,
   job: false,
   jobPrint: 'progressbar',
+  detach: false,
+  abortOnInterrupt: false,
   number: null,
   lifetime: DEFAULT_LIFETIME,
   logFile: null,
@@ -126,10 +150,14 @@ export const DEFAULTS: Options = {
   linger: DEFAULT_LINGER,
   maxConnections: DEFAULT_MAX_CONNECTIONS,
   memory: DEFAULT_MEMORY,
-  detach: false,
   handoverFd: null,
   all: false,
   json: false,
+  state: null,
+  mine: false,
+  output: null,
+  buffered: false,
+  file: [],
   unix: null,
   ws: null,
   wss: null,
@@ -145,8 +173,17 @@ export const DEFAULTS: Options = {
   lines: 10,
 };
 
+/** What holds where there are no words at all. */
+export const NO_COMMAND: Arguments = {
+  ...DEFAULTS,
+  ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh' },
+};
+
 /** The commands that can go through a daemon or do without one. */
-const EITHER_WAY = new Set<Arguments['name']>(['call', 'ping', 'subscribe', 'batch']);
+const EITHER_WAY = new Set<Arguments['name']>([
+  ...(['call', 'ping', 'subscribe', 'batch', 'download', 'upload'] as const),
+  ...(['job list', 'job show', 'job wait', 'job follow', 'job abort', 'job log'] as const),
+]);
 
 /**
  * The arguments, with environment variables where options are not given; an empty variable is none.
@@ -179,6 +216,8 @@ function isOff(value: string | null): boolean {
 }
 
 const STDIN = '-';
+/** The server takes no more with one job. */
+const MOST_FILES = 5;
 
 /** What is wrong with options that make no sense together, for a line about the usage; or null. */
 export function conflictOf(args: Arguments): string | null {
@@ -189,6 +228,17 @@ export function conflictOf(args: Arguments): string | null {
   if (args.detach && args.logFile === STDIN) {
     return "argument --log-file: a daemon in the background has no stderr ('-')";
   }
+  const { name, file } = args;
+  if (name === 'upload' && file.length === 0) {
+    return 'the following arguments are required: --file';
+  }
+  if (file.length > MOST_FILES) return `argument --file: ${MOST_FILES} at most: ${file.length}`;
+  if (file.filter((each) => each === STDIN).length > 1) {
+    return "argument --file: stdin can't be read twice ('-')";
+  }
+  if (file.includes(STDIN) && args.method.slice(1).includes(STDIN)) {
+    return "argument --file: stdin can't be read for a file ('-') and for an argument ('-')";
+  }
   // Through a daemon no password is read, nor beside a key.
   if (useDaemon || apiKey !== null) return null;
   const option = password === STDIN ? '-P/--password' : '--password-file';
@@ -198,8 +248,9 @@ export function conflictOf(args: Arguments): string | null {
 }
 
 /** What else stdin is to be read for. */
-function otherReader({ name, method, files }: Arguments): string | null {
-  if (name === 'call' && method.slice(1).includes(STDIN)) return "an argument ('-')";
+function otherReader({ name, method, files, file }: Arguments): string | null {
+  if (name !== 'batch' && method.slice(1).includes(STDIN)) return "an argument ('-')";
+  if (file.includes(STDIN)) return "a file ('-')";
   if (name === 'batch' && (files.length === 0 || files.includes(STDIN))) return 'the requests';
   return null;
 }

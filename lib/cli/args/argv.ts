@@ -14,17 +14,15 @@
 import minimist from 'minimist';
 import { DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
 import {
-  candidates,
-  choice,
+  commandOf,
   COMMANDS,
-  exact,
   GLOBAL,
   longName,
-  Refused,
   valueOf,
   type Command,
   type Option,
 } from './grammar.js';
+import { choice, int, Refused } from './values.js';
 import { repr } from '../../json/repr.js';
 
 export type Parsed =
@@ -53,8 +51,8 @@ class Stop extends Error {
 
 /** What was found on a command line, each word checked. */
 interface Found {
-  /** Of each option that is given, its word for minimist: of the last occurrence, which counts. */
-  readonly options: Map<Option['key'], string>;
+  /** Of each option that is given, its words for minimist: of the last occurrence, or of all that count. */
+  readonly options: Map<Option['key'], string[]>;
   readonly positionals: string[];
   /** What nothing accepts, in order. */
   readonly unrecognized: string[];
@@ -77,10 +75,9 @@ interface Match {
 function run(argv: readonly string[]): Parsed {
   const rest = argv.toReversed(); // a stack: its end is the next word
   const found: Found = { options: new Map(), positionals: [], unrecognized: [] };
-  const outside: Scope = { name: null, command: GLOBAL, outer: null };
+  const outside: Scope = { name: null, command: commandOf(null), outer: null };
 
-  const word = scan(rest, outside, found);
-  const name = word === null ? null : commandName(word, outside);
+  const name = commandName(rest, outside, found);
   const command = name === null ? undefined : COMMANDS.get(name);
   if (command !== undefined) {
     // The original's `subscribe` has a timeout of its own, and the default of that one (none)
@@ -113,29 +110,42 @@ const STRINGS = [GLOBAL, ...COMMANDS.values()]
   .map(({ key }) => key);
 
 function argumentsOf(name: CommandName | null, { options, positionals }: Found): Arguments {
-  const words = [...options.values(), '--', ...positionals];
+  const words = [...[...options.values()].flat(), '--', ...positionals];
   const { _: rest, ...given } = minimist<Partial<Options>>(words, { string: STRINGS });
   const [first = ''] = rest;
+  const hasMethod = name === 'call' || name === 'download' || name === 'upload';
+  const isOfJob = name !== null && COMMANDS.get(name)?.positional === 'id';
   return {
     ...DEFAULTS,
     ...given,
     name,
-    method: name === 'call' ? rest : [],
+    file: [given.file ?? []].flat(), // minimist makes no list of one
+    method: hasMethod ? rest : [],
+    jobId: isOfJob ? Number(int(first)) : 0,
     event: name === 'subscribe' ? first : null,
     files: name === 'batch' ? rest : [],
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
   };
 }
 
-function commandName(word: string, outside: Scope): CommandName {
+/** Takes the words off `rest` that name a command, and the options before them. Null: there is none. */
+function commandName(rest: string[], scope: Scope, found: Found): CommandName | null {
+  const word = scan(rest, scope, found);
+  if (word === null && scope.name === null) return null;
+  if (word === null) throw usage(scope, 'the following arguments are required: command');
   try {
-    return choice(word, [...COMMANDS.keys()]);
+    choice(word, scope.command.commands ?? []);
   } catch (error) {
-    throw refusal(outside, 'name', error);
+    throw refusal(scope, scope.name === null ? 'name' : 'command', error);
   }
+  const name = scope.name === null ? word : `${scope.name} ${word}`;
+  const command = commandOf(name);
+  return command.commands
+    ? commandName(rest, { name, command, outer: scope }, found)
+    : (name as CommandName);
 }
 
-/** Takes words off `rest`: in a subcommand all, else up to the subcommand's name, which it returns. */
+/** Takes words off `rest`: in a command all, else up to the next word of its name, which it returns. */
 function scan(rest: string[], scope: Scope, found: Found): string | null {
   let literal = false; // after `--`
   for (let word = rest.pop(); word !== undefined; word = rest.pop()) {
@@ -146,7 +156,7 @@ function scan(rest: string[], scope: Scope, found: Found): string | null {
     const match = literal ? 'positional' : find(word, scope);
     if (match === 'unknown') found.unrecognized.push(word);
     else if (match !== 'positional') take(match, word.startsWith('--'), rest, scope, found);
-    else if (scope.outer === null) return word;
+    else if (scope.command.commands) return word;
     else if (found.positionals.length < scope.command.most) found.positionals.push(word);
     else found.unrecognized.push(word);
   }
@@ -165,6 +175,32 @@ function isPositional(word: string, scope: Scope): boolean {
   if (candidates(word, scope.command).options.length > 0) return false;
   // A negative number, as Python's regular expressions see one, or anything with a space in it.
   return /^-(?:\p{Nd}+|\p{Nd}*\.\p{Nd}+)\n?$/u.test(word) || word.includes(' ');
+}
+
+/**
+ * The options that a word beginning with `-` can stand for (several: it is ambiguous), the value
+ * that is part of the same word, and what stands before its `=`.
+ */
+function candidates(word: string, command: Command) {
+  const equals = word.indexOf('=');
+  const prefix = equals < 0 ? word : word.slice(0, equals);
+  const value = equals < 0 ? null : word.slice(equals + 1);
+
+  const whole = exact(word, command);
+  if (whole) return { options: [whole], explicit: null, prefix };
+  const named = exact(prefix, command);
+  if (named) return { options: [named], explicit: value, prefix };
+  if (!word.startsWith('--')) {
+    const letter = exact(word.slice(0, 2), command);
+    return { options: letter ? [letter] : [], explicit: word.slice(2), prefix };
+  }
+  const longer = command.options.filter((each) => longName(each).startsWith(prefix));
+  const original = longer.filter((each) => !each.added);
+  return { options: original.length > 0 ? original : longer, explicit: value, prefix };
+}
+
+function exact(name: string, command: Command): Option | undefined {
+  return command.options.find((each) => each.names.includes(name));
 }
 
 function match(word: string, scope: Scope): Match | null {
@@ -205,11 +241,12 @@ function take(first: Match, long: boolean, rest: string[], here: Scope, found: F
   for (const flag of flags) {
     if (flag.key === 'help') throw new Stop({ kind: 'help', command: here.name });
     if (flag.key === 'version') throw new Stop({ kind: 'version' });
-    found.options.set(flag.key, `--${flag.negates ? 'no-' : ''}${flag.key}`);
+    found.options.set(flag.key, [`--${flag.negates ? 'no-' : ''}${flag.key}`]);
   }
   if (option.type === 'boolean' || explicit === null) return;
   try {
-    found.options.set(option.key, `--${option.key}=${valueOf(option, explicit)}`);
+    const earlier = option.repeats ? (found.options.get(option.key) ?? []) : [];
+    found.options.set(option.key, [...earlier, `--${option.key}=${valueOf(option, explicit)}`]);
   } catch (error) {
     throw refusal(scope, option, error);
   }

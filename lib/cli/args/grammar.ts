@@ -3,11 +3,8 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-import { repr } from '../../json/repr.js';
-import { SHELLS, type CommandName, type Options } from './arguments.js';
-
-/** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
-export class Refused extends Error {}
+import { SHELLS, type CommandName, type JobCommand, type Options } from './arguments.js';
+import { between, choice, count, fileName, fraction, int, ordinal } from './values.js';
 
 export interface Option {
   /** What it sets, which is its name in the words that minimist gets to see. */
@@ -22,6 +19,8 @@ export interface Option {
   readonly read?: (text: string) => string;
   /** All that it accepts, where these are words. */
   readonly choices?: readonly string[];
+  /** Each occurrence counts, not the last alone. */
+  readonly repeats?: true;
   /** Its value must not appear in a message. */
   readonly secret?: true;
   /**
@@ -41,34 +40,11 @@ export interface Command {
   readonly most: number;
   /** All that its positional accepts, where these are words. */
   readonly choices?: readonly string[];
+  /** Of what is no command itself: the words that may stand behind it. */
+  readonly commands?: readonly string[];
 }
 
-/** Python's `int()`. A number too big to count in is as good as the biggest one that is not. */
-function int(value: string): string {
-  if (!/^\s*[+-]?\d+(?:_\d+)*\s*$/.test(value)) {
-    throw new Refused(`invalid int value: ${repr(value)}`);
-  }
-  const number = Number(value.replaceAll('_', ''));
-  const limit = Number.MAX_SAFE_INTEGER;
-  return String(Math.max(-limit, Math.min(limit, number)));
-}
-
-function notNegative(value: string): string {
-  if (Number(value) < 0) throw new Refused(`must not be negative: ${value}`);
-  return value;
-}
-
-const count = (value: string): string => notNegative(int(value));
 const seconds = count;
-
-function fraction(value: string): string {
-  const number = Number(value);
-  if (!/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(value) || !Number.isFinite(number)) {
-    throw new Refused(`invalid float value: ${repr(value)}`);
-  }
-  return notNegative(String(number));
-}
-
 const port = (value: string): string => between(0, 65535, value);
 /** The server admits 20 calls a connection; two are kept for pings. */
 const slots = (value: string): string => between(1, 18, value);
@@ -77,23 +53,7 @@ const clients = (value: string): string => between(1, 1_000_000, value);
 /** Mebibytes; the least is room for one large request and its answer. */
 const mebibytes = (value: string): string => between(32, 1_000_000, value);
 
-function between(least: number, most: number, value: string): string {
-  const number = int(value);
-  if (Number(number) < least || Number(number) > most) {
-    throw new Refused(`must be between ${least} and ${most}: ${number}`);
-  }
-  return number;
-}
-
-const ordinal = (value: string): string => between(1, Number.MAX_SAFE_INTEGER, value);
-
-/** One to write to, which stdout can't be: it has the answers. */
-function file(value: string): string {
-  if (value === '' || value === '-')
-    throw new Refused(`must be the name of a file: ${repr(value)}`);
-  return value;
-}
-
+const STATES = ['WAITING', 'RUNNING', 'SUCCESS', 'FAILED', 'ABORTED'];
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 const JOB_PRINTS = ['progressbar', 'description'];
 
@@ -103,16 +63,54 @@ export function valueOf({ choices, read }: Option, text: string): string {
   return read ? read(text) : text;
 }
 
-/** One of a few words, else argparse's message about it. */
-export function choice<T extends string>(value: string, choices: readonly T[]): T {
-  const chosen = choices.find((each) => each === value);
-  if (chosen !== undefined) return chosen;
-  throw new Refused(`invalid choice: ${repr(value)} (choose from ${choices.map(repr).join(', ')})`);
+/** An option that the original program does not have. */
+function own(
+  key: Option['key'],
+  name: string,
+  type: Option['type'],
+  read?: (text: string) => string,
+): Option {
+  return { key, names: [name], type, added: true, ...(read && { read }) };
 }
 
 const HELP: Option = { key: 'help', names: ['-h', '--help'], type: 'boolean' };
 
-const JSON_OUTPUT: Option = { key: 'json', names: ['--json'], type: 'boolean', added: true };
+const JSON_OUTPUT: Option = own('json', '--json', 'boolean');
+const QUIET: Option = { key: 'quiet', names: ['-q', '--quiet'], type: 'boolean' };
+const OUTPUT: Option = { key: 'output', names: ['-o', '--output'], type: 'string', added: true };
+const JOB_PRINT: Option = {
+  key: 'jobPrint',
+  names: ['-jp', '--job-print'],
+  type: 'string',
+  choices: JOB_PRINTS,
+};
+const ABORT: Option = own('abortOnInterrupt', '--abort-on-interrupt', 'boolean');
+
+/** Of a job that exists. */
+function jobCommand(...options: Option[]): Command {
+  return { options: [HELP, ...options], positional: 'id', most: 1 };
+}
+
+const JOB_COMMANDS = new Map<JobCommand, Command>([
+  [
+    'job list',
+    {
+      options: [
+        HELP,
+        own('state', '--state', 'string', (text) => choice(text.toUpperCase(), STATES)),
+        own('mine', '--mine', 'boolean'),
+        JSON_OUTPUT,
+      ],
+      positional: null,
+      most: 0,
+    },
+  ],
+  ['job show', jobCommand(JSON_OUTPUT)],
+  ['job wait', jobCommand(ABORT)],
+  ['job follow', jobCommand(JOB_PRINT, ABORT)],
+  ['job abort', jobCommand()],
+  ['job log', jobCommand(OUTPUT)],
+]);
 
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
 export const GLOBAL: Command = {
@@ -122,16 +120,16 @@ export const GLOBAL: Command = {
     { key: 'username', names: ['-U', '--username'], type: 'string' },
     { key: 'password', names: ['-P', '--password'], type: 'string', secret: true },
     { key: 'apiKey', names: ['-K', '--api-key'], type: 'string', secret: true },
-    { key: 'passwordFile', names: ['--password-file'], type: 'string', added: true },
+    own('passwordFile', '--password-file', 'string'),
     { key: 'otp', names: ['--otp'], type: 'string', secret: true, added: true },
     { key: 'timeout', names: ['-t', '--timeout'], type: 'number', read: seconds },
     { key: 'useDaemon', names: ['-d', '--use-daemon'], type: 'boolean' },
     { key: 'insecure', names: ['--insecure'], type: 'boolean' },
     { key: 'plain', names: ['--plain'], type: 'boolean' },
     { key: 'noChannelBinding', names: ['--no-channel-binding'], type: 'boolean' },
-    { key: 'force', names: ['--force'], type: 'boolean', added: true },
+    own('force', '--force', 'boolean'),
     { key: 'autostart', names: ['--no-autostart'], type: 'boolean', negates: true, added: true },
-    { key: 'version', names: ['--version'], type: 'boolean', added: true },
+    own('version', '--version', 'boolean'),
   ],
   positional: null,
   most: 0,
@@ -144,14 +142,11 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'quiet', names: ['-q', '--quiet'], type: 'boolean' },
+        QUIET,
         { key: 'job', names: ['-j', '--job'], type: 'boolean' },
-        {
-          key: 'jobPrint',
-          names: ['-jp', '--job-print'],
-          type: 'string',
-          choices: JOB_PRINTS,
-        },
+        JOB_PRINT,
+        own('detach', '--detach', 'boolean'),
+        ABORT,
       ],
       positional: 'method',
       most: Infinity,
@@ -184,26 +179,13 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
           choices: LEVELS,
           added: true,
         },
-        { key: 'concurrency', names: ['--concurrency'], type: 'number', read: slots, added: true },
-        { key: 'linger', names: ['--linger'], type: 'number', read: fraction, added: true },
-        {
-          key: 'maxConnections',
-          names: ['--max-connections'],
-          type: 'number',
-          read: clients,
-          added: true,
-        },
-        { key: 'memory', names: ['--memory'], type: 'number', read: mebibytes, added: true },
-        { key: 'detach', names: ['--detach'], type: 'boolean', added: true },
+        own('concurrency', '--concurrency', 'number', slots),
+        own('linger', '--linger', 'number', fraction),
+        own('maxConnections', '--max-connections', 'number', clients),
+        own('memory', '--memory', 'number', mebibytes),
+        own('detach', '--detach', 'boolean'),
         // This program's own: a daemon that it starts in the background.
-        {
-          key: 'handoverFd',
-          names: ['--handover-fd'],
-          type: 'number',
-          read: int,
-          added: true,
-          hidden: true,
-        },
+        { ...own('handoverFd', '--handover-fd', 'number', int), hidden: true },
       ],
       positional: null,
       most: 0,
@@ -212,7 +194,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   [
     'daemon-stop',
     {
-      options: [HELP, { key: 'all', names: ['--all'], type: 'boolean', added: true }],
+      options: [HELP, own('all', '--all', 'boolean')],
       positional: null,
       most: 0,
     },
@@ -224,10 +206,10 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'unix', names: ['--unix'], type: 'string', added: true },
-        { key: 'ws', names: ['--ws'], type: 'number', read: port, added: true },
-        { key: 'wss', names: ['--wss'], type: 'number', read: port, added: true },
-        { key: 'certificate', names: ['--certificate'], type: 'string', added: true },
+        own('unix', '--unix', 'string'),
+        own('ws', '--ws', 'number', port),
+        own('wss', '--wss', 'number', port),
+        own('certificate', '--certificate', 'string'),
       ],
       positional: null,
       most: 0,
@@ -238,13 +220,13 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     {
       options: [
         HELP,
-        { key: 'parallel', names: ['--parallel'], type: 'number', read: connections, added: true },
-        { key: 'progress', names: ['--progress'], type: 'boolean', added: true },
-        { key: 'stopOnError', names: ['--stop-on-error'], type: 'boolean', added: true },
-        { key: 'failed', names: ['--failed'], type: 'string', read: file, added: true },
-        { key: 'unknown', names: ['--unknown'], type: 'string', read: file, added: true },
-        { key: 'resumeFrom', names: ['--resume-from'], type: 'number', read: ordinal, added: true },
-        { key: 'status', names: ['--no-status'], type: 'boolean', negates: true, added: true },
+        own('parallel', '--parallel', 'number', connections),
+        own('progress', '--progress', 'boolean'),
+        own('stopOnError', '--stop-on-error', 'boolean'),
+        own('failed', '--failed', 'string', fileName),
+        own('unknown', '--unknown', 'string', fileName),
+        own('resumeFrom', '--resume-from', 'number', ordinal),
+        { ...own('status', '--no-status', 'boolean'), negates: true },
       ],
       positional: null, // none is needed
       most: Infinity,
@@ -264,32 +246,50 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     },
   ],
   ['shell-init', { options: [HELP], positional: 'shell', most: 1, choices: SHELLS }],
+  ...JOB_COMMANDS,
+  [
+    'download',
+    {
+      options: [HELP, OUTPUT, QUIET, own('buffered', '--buffered', 'boolean')],
+      positional: 'method',
+      most: Infinity,
+    },
+  ],
+  [
+    'upload',
+    {
+      options: [
+        HELP,
+        { key: 'file', names: ['--file'], type: 'string', repeats: true, added: true },
+        QUIET,
+        JOB_PRINT,
+      ],
+      positional: 'method',
+      most: Infinity,
+    },
+  ],
 ]);
 
-/**
- * The options that a word beginning with `-` can stand for (several: it is ambiguous), the value
- * that is part of the same word, and what stands before its `=`.
- */
-export function candidates(word: string, command: Command) {
-  const equals = word.indexOf('=');
-  const prefix = equals < 0 ? word : word.slice(0, equals);
-  const value = equals < 0 ? null : word.slice(equals + 1);
+/** What begins the names of several commands, and is none itself. */
+const GROUPS: ReadonlyMap<string, Command> = new Map([
+  [
+    'job',
+    {
+      options: [HELP],
+      positional: 'command',
+      most: 0,
+      commands: [...JOB_COMMANDS.keys()].map((name) => name.slice('job '.length)),
+    },
+  ],
+]);
 
-  const whole = exact(word, command);
-  if (whole) return { options: [whole], explicit: null, prefix };
-  const named = exact(prefix, command);
-  if (named) return { options: [named], explicit: value, prefix };
-  if (!word.startsWith('--')) {
-    const letter = exact(word.slice(0, 2), command);
-    return { options: letter ? [letter] : [], explicit: word.slice(2), prefix };
-  }
-  const longer = command.options.filter((each) => longName(each).startsWith(prefix));
-  const original = longer.filter((each) => !each.added);
-  return { options: original.length > 0 ? original : longer, explicit: value, prefix };
-}
+/** The words that may stand behind the global options. */
+const FIRST_WORDS = [...new Set([...COMMANDS.keys()].map((name) => name.split(' ', 1)[0] ?? ''))];
 
-export function exact(name: string, command: Command): Option | undefined {
-  return command.options.find((each) => each.names.includes(name));
+/** The command of this name, or the group; null is the program itself. */
+export function commandOf(name: string | null): Command {
+  if (name === null) return { ...GLOBAL, commands: FIRST_WORDS };
+  return COMMANDS.get(name as CommandName) ?? GROUPS.get(name) ?? GLOBAL;
 }
 
 export function longName(option: Option): string {

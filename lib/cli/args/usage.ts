@@ -3,8 +3,7 @@
  * show it, or skip it.
  */
 import tty from 'node:tty';
-import type { CommandName } from './arguments.js';
-import { COMMANDS, GLOBAL, longName, type Option } from './grammar.js';
+import { commandOf, longName, type Command, type Option } from './grammar.js';
 
 const PREFIX = 'usage: ';
 const STDOUT = 1;
@@ -12,10 +11,10 @@ const DEFAULT_COLUMNS = 80;
 
 /** With a newline at its end. `command`: null for the program itself. */
 export function usageText(command: string | null, columns = widthOf(process.env)): string {
-  const { options, positional } = COMMANDS.get(command as CommandName) ?? GLOBAL;
+  const found = commandOf(command);
   const program = command === null ? 'midclt' : `midclt ${command}`;
-  const optional = options.filter(({ hidden }) => !hidden).map(optionWord);
-  const words = command === null ? subcommands() : positionalWords(command, positional);
+  const optional = found.options.filter(({ hidden }) => !hidden).map(optionWord);
+  const words = positionalWords(found);
   const width = Math.max(columns - 2, 11);
   const line = [program, ...optional, ...words].join(' ');
   const isShort = PREFIX.length + line.length <= width;
@@ -37,15 +36,11 @@ function optionWord(option: Option): string {
   return `[${name} ${option.choices ? set(option.choices) : value}]`;
 }
 
-function positionalWords(command: string, positional: string | null): string[] {
-  if (command === 'shell-init') return [set(COMMANDS.get(command)?.choices ?? [])];
-  if (command === 'batch') return ['[file ...]'];
-  if (positional === null) return [];
-  return command === 'call' ? [positional, `[${positional} ...]`] : [positional];
-}
-
-function subcommands(): string[] {
-  return [set([...COMMANDS.keys()]), '...'];
+function positionalWords({ commands, choices, positional, most }: Command): string[] {
+  if (commands) return [set(commands), '...'];
+  if (choices) return [set(choices)];
+  if (positional === null) return most > 0 ? ['[file ...]'] : [];
+  return most === Infinity ? [positional, `[${positional} ...]`] : [positional];
 }
 
 function set(choices: readonly string[]): string {

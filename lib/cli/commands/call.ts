@@ -17,13 +17,17 @@ import type { ProgressView } from '../output/progress.js';
 
 /** What the command line asks for, before it is a line or a request. */
 export interface Outbound {
-  readonly command: typeof Command.CALL | typeof Command.PING;
+  readonly command: typeof Command.CALL | typeof Command.PING | typeof Command.FOLLOW;
   readonly method: string;
   /** The text of a JSON array. */
   readonly params: string;
   /** Seconds; null leaves it to the default. */
   readonly timeout: number | null;
   readonly job: boolean;
+  /** Of a job: answer with its id when the server has accepted it. */
+  readonly detach?: boolean;
+  /** The job to follow. */
+  readonly jobId?: number;
 }
 
 /** A call, and how to print it. */
@@ -136,9 +140,11 @@ function interruption({ jobId, abortable }: Known, options: OwnOptions): string 
   return `${text}; '${abort}' ends it${condition}`;
 }
 
-/** Calls `say` before SIGINT or SIGTERM ends this process as it does by default. Returns what undoes this. */
-function onSignal(say: () => void): () => void {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
+/** Calls `say` before a signal ends this process as it does by default. Returns what undoes this. */
+export function onSignal(
+  say: () => void,
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): () => void {
   const onOne = (signal: NodeJS.Signals) => {
     forget();
     say();
@@ -162,18 +168,22 @@ function forPerson(
 }
 
 /** Seconds, from `-t` or this process's `CALL_TIMEOUT`. */
-function timeoutOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
+export function timeoutOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
   if (timeout !== null && timeout > 0) return timeout;
   const seconds = Number(process.env.CALL_TIMEOUT ?? '');
   return seconds > 0 && seconds < Infinity ? seconds : null;
 }
 
-function progressOf({ percent, description }: ProgressFrame): [number | null, string | null] {
+/** A job's percentage, and what it says of itself; null where it says none. */
+export function progressOf({
+  percent,
+  description,
+}: ProgressFrame): [number | null, string | null] {
   const number = Number(percent.toString('latin1'));
   return [Number.isFinite(number) ? number : null, stringOf(description)];
 }
 
-function progressView(kind: Arguments['jobPrint']): ProgressView {
+export function progressView(kind: Arguments['jobPrint']): ProgressView {
   const { DescriptionLines, ProgressBar } =
     require('../output/progress.js') as typeof import('../output/progress.js');
   const isTTY = isTerminal();

@@ -1,11 +1,12 @@
 /** Without a daemon: `call`, `ping` and `subscribe` over a session in this process, for one command. */
 import type { CallMembers } from '../../commands/call.js';
+import type { FollowMembers } from '../../commands/follow.js';
 import type { PingMembers } from '../../commands/ping.js';
 import { callTimeoutOf, compose, type Core } from '../../compose.js';
 import { MidcltError } from '../../errors.js';
 import { noLog } from '../../logger.js';
 import { toLoginTarget } from '../../login/target.js';
-import { DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
+import { Command, DEFAULT_CONCURRENCY, MessageType, type Request } from '../../protocol/frames.js';
 import { ENVELOPE } from '../../stream/local.js';
 import { hostOf } from '../../text/for-person.js';
 import { after, steadyNow } from '../../timer.js';
@@ -59,10 +60,10 @@ export function pingDirectly(args: Arguments): Promise<number> {
 }
 
 /** A timeout covers the connection, the login and the call. */
-function withinTimeout(
+export function withinTimeout<T>(
   args: Arguments,
-  run: (args: Arguments, exchange: Exchange) => Promise<number>,
-): Promise<number> {
+  run: (args: Arguments, exchange: Exchange) => Promise<T>,
+): Promise<T> {
   const clock = new Stopwatch(args.timeout !== null && args.timeout > 0 ? args.timeout : null);
   return withCore(args, (core) => run(args, exchangeOver(core, clock)), clock);
 }
@@ -121,7 +122,10 @@ async function open({ connection }: Core, uri: string, clock: Stopwatch): Promis
 /** The call gets the time that connection and login have left. */
 function exchangeOver(core: Core, clock: Stopwatch): Exchange {
   return async (outbound, listener) => {
-    const request = requestOf({ ...outbound, timeout: clock.left ?? outbound.timeout });
+    // A job that exists already has what time it is given, whatever the connection took.
+    const isFollowed = outbound.command === Command.FOLLOW;
+    const timeout = isFollowed ? outbound.timeout : (clock.left ?? outbound.timeout);
+    const request = requestOf({ ...outbound, timeout });
     const frame = await core.local().ask(request, listener.progress);
     if (frame.type === MessageType.ERROR) return frame;
     listener.result(frame.result);
@@ -135,14 +139,17 @@ function requestOf({
   params,
   timeout,
   job,
-}: Outbound): Request & CallMembers & PingMembers {
+  detach = false,
+  jobId = 0,
+}: Outbound): Request & CallMembers & PingMembers & FollowMembers {
   const seconds = timeout ?? undefined;
   return {
     ...ENVELOPE,
     command,
     method,
     params: Buffer.from(params),
-    kwargs: { timeout: seconds, job },
+    kwargs: { timeout: seconds, job, detach },
     timeout: seconds,
+    job: jobId,
   };
 }

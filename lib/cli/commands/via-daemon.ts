@@ -82,17 +82,20 @@ export async function stopDaemon(options: Pick<Arguments, 'uri' | 'username'>): 
   return failed ? 1 : 0;
 }
 
-function requestLine({ command, method, params, timeout, job }: Outbound, more: string): string {
+function requestLine(outbound: Outbound, more: string): string {
+  const { command, method, params, timeout, job, detach, jobId } = outbound;
   const seconds = timeout === null ? [] : [`"timeout":${timeout}`];
-  const members =
-    command === Command.PING
-      ? seconds
-      : [
-          `"method":${quote(method)}`,
-          `"params":${params}`,
-          `"kwargs":{${[...seconds, ...(job ? ['"job":true'] : [])].join(',')}}`,
-          ...(job ? ['"job_id":true'] : []),
-        ];
+  if (command === Command.PING) return lineOf(command, seconds, more);
+  if (command === Command.FOLLOW) {
+    return lineOf(command, [`"job":${jobId ?? 0}`, ...seconds, '"job_id":true'], more);
+  }
+  const flags = [...(job ? ['"job":true'] : []), ...(detach ? ['"detach":true'] : [])];
+  const members = [
+    `"method":${quote(method)}`,
+    `"params":${params}`,
+    `"kwargs":{${[...seconds, ...flags].join(',')}}`,
+    ...(job ? ['"job_id":true'] : []),
+  ];
   return lineOf(command, members, more);
 }
 

@@ -9,6 +9,7 @@ import {
   SANDBOX,
   SHELL_INIT,
 } from './help-daemons.js';
+import { DOWNLOAD, JOB, JOB_HELP, UPLOAD } from './help-jobs.js';
 
 /** The help of a subcommand, or of the program; with a newline at its end. */
 export function helpText(command: string | null): string {
@@ -24,7 +25,11 @@ export function helpText(command: string | null): string {
     batch: BATCH,
     'daemon-log': DAEMON_LOG,
     'shell-init': SHELL_INIT,
+    ...JOB_HELP,
+    download: DOWNLOAD,
+    upload: UPLOAD,
   };
+  if (command === 'job') return JOB;
   const found = Object.entries(texts).find(([name]) => name === command);
   return found?.[1] ?? GLOBAL;
 }
@@ -39,6 +44,9 @@ Commands:
   call METHOD [ARG ...]     call a method and print its result
   ping                      ask whether the middleware answers
   subscribe EVENT           print events as they come
+  job COMMAND               list jobs, show, wait for, follow or abort one
+  download METHOD [ARG ...] save what a job writes, such as config.save
+  upload METHOD [ARG ...]   give files to a job, such as filesystem.put
   daemon                    run a daemon in the foreground
   daemon-stop               end the daemon when it has finished its calls
   daemon-status             what the daemon is doing, and has done
@@ -109,7 +117,7 @@ Environment:
   MIDCLT_PASSWORD           for --password, and MIDCLT_API_KEY for --api-key
                             (which wins): where none of -P, --password-file and
                             -K is given. An empty variable counts as none.
-  MIDCLT_USE_DAEMON=1       -d for every call, ping and batch
+  MIDCLT_USE_DAEMON=1       -d for every command that can go through a daemon
   MIDCLT_AUTOSTART=0        --no-autostart
   MIDCLT_LAUNCHER=0         make no call without Node
   CALL_TIMEOUT              the default of --timeout in seconds; without it the
@@ -126,7 +134,7 @@ Exit codes:
 `;
 
 const CALL = `\
-usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] METHOD [ARG ...]
+usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] [--detach] METHOD [ARG ...]
 
 Call a method of the middleware and print its result on stdout.
 
@@ -142,6 +150,9 @@ Options:
                             and show its progress on stderr
   -jp, --job-print HOW      how to show it: progressbar (default), or
                             description: a line for each new description
+  --detach                  with -j: print the job's id when the job has been
+                            accepted, and do not wait for it
+  --abort-on-interrupt      with -j: abort the job on Ctrl-C; else it goes on
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 

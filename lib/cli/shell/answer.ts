@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { MidcltError } from '../../errors.js';
 import { readAnswer } from '../../protocol/client.js';
 import { Lost } from '../../protocol/daemon-connection.js';
-import { DEFAULTS, withEnvironment } from '../args/arguments.js';
+import { NO_COMMAND, withEnvironment } from '../args/arguments.js';
 import { printCall } from '../commands/call.js';
 import { daemonAddress } from '../commands/via-daemon.js';
 import { writeOut } from '../output/output.js';
@@ -43,8 +43,3 @@ function printFrame(quiet: boolean): Promise<number> {
     readAnswer(daemonAddress(args), connection, listener),
   );
 }
-
-const NO_COMMAND = {
-  ...DEFAULTS,
-  ...{ name: null, method: [], event: null, files: [], shell: 'sh' as const },
-};

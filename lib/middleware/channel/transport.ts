@@ -2,8 +2,7 @@
 import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
-import { MidcltError, systemReason } from '../../errors.js';
-import type { Target } from '../uri.js';
+import { connectError, type Target } from '../uri.js';
 import { LargeTexts } from './large-texts.js';
 import { steadyNow } from '../../timer.js';
 
@@ -189,30 +188,4 @@ function gatherer(stream: net.Socket | null): Link['gather'] {
 function certificateOf(stream: net.Socket | null): Buffer | null {
   const isSecure = (socket: net.Socket): socket is TLSSocket => 'encrypted' in socket;
   return stream && isSecure(stream) ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
-}
-
-function connectError(target: Target, error: Error): MidcltError {
-  const { code } = error as NodeJS.ErrnoException;
-  if (target.scheme === 'wss' && isVerification(code)) {
-    return new MidcltError(
-      'CONNECT',
-      `SSL certificate verification failed for ${target.uri}: ${error.message} (${code ?? ''}). ` +
-        "Either trust the server's certificate (NODE_EXTRA_CA_CERTS=FILE, or the system's store with " +
-        'NODE_OPTIONS=--use-openssl-ca), or pass --insecure to skip verification (not for production)',
-      { cause: error },
-    );
-  }
-  const hint =
-    code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
-  // Several addresses tried: Node reports them as one error with an empty message.
-  const cause = error instanceof AggregateError ? (error.errors[0] as Error) : error;
-  const reason = systemReason(cause);
-  return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
-    cause: error,
-  });
-}
-
-/** The codes of a certificate that is not trusted, not valid now, or another host's. */
-function isVerification(code: string | undefined): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
 }

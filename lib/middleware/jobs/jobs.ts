@@ -26,6 +26,7 @@ import {
 } from './look-up.js';
 import { JOB_PATIENCE, JobEvents } from './events.js';
 import { lookUp, type Followed } from './unannounced.js';
+import { followKnown, type FollowOptions } from './known.js';
 import { JobWatches, type JobWatch } from './watches.js';
 import { steadyNow } from '../../timer.js';
 
@@ -41,6 +42,8 @@ export interface JobOptions {
   readonly cancellation: Cancellation;
   /** Keep the lease to the job's end, and follow it that far whoever still listens. */
   readonly isHeld: boolean;
+  /** Resolve with the job's id when the server has accepted it. */
+  readonly isDetached?: boolean;
 }
 
 const WHILE_JOB = 'The connection to the middleware was lost while job';
@@ -107,6 +110,12 @@ export class Jobs {
     throw new MidcltError('CALL', `${method.slice(0, 100)}: ${text}; call it again`);
   }
 
+  /** As {@link followKnown}. */
+  follow(jobId: number, options: FollowOptions): Promise<Json> {
+    const { connection, watches, events, checkup } = this;
+    return followKnown({ connection, watches, events, checkup }, jobId, options);
+  }
+
   private async attempt(
     method: string,
     params: Json,
@@ -135,6 +144,7 @@ export class Jobs {
       if (!followed) return answer;
       accept();
       this.log('info', 'job started', { method: method.slice(0, 100), job: followed.shownId });
+      if (options.isDetached) return idText(followed);
       this.checkup.begin(followed);
       return await followed.ended(following);
     } catch (error) {
@@ -143,6 +153,7 @@ export class Jobs {
       if (watch.mergedInto !== null && watch.jobId === null) return 'merged';
       if (watch.jobId === null) throw error;
       accept();
+      if (options.isDetached) return idText(watch);
       this.checkup.begin(watch);
       return await watch.ended(following);
     } finally {
@@ -226,6 +237,10 @@ function timeLeft({ timeout, deadline }: JobOptions): number | null {
 
 function idOf({ jobId }: JobWatch): number {
   return jobId ?? NaN;
+}
+
+function idText({ shownId }: JobWatch): Json {
+  return Buffer.from(String(shownId));
 }
 
 function forget(watch: JobWatch): void {

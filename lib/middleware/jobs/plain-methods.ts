@@ -12,6 +12,8 @@ const TIMEOUT = 60_000;
 const MOST = 10_000;
 /** No integer that is a job's id has more characters. */
 const LONGEST_ID = 20;
+/** What starts a job, and answers with a list. */
+const HIDDEN_JOBS = new Set(['core.download']);
 
 export class PlainMethods {
   private readonly known = new Set<string>();
@@ -74,6 +76,7 @@ export class PlainMethods {
 
   private add(methods: readonly string[]): void {
     for (const method of methods) {
+      if (HIDDEN_JOBS.has(method)) continue;
       if (this.known.size < MOST) this.known.add(method);
       for (const isNoJob of [...(this.uncertain.get(method) ?? [])]) isNoJob();
     }

@@ -138,7 +138,7 @@ function mayHaveEnded(method: string, jobId: number): string {
 }
 
 /** A `core.job_wait` of one job. */
-class Wait {
+export class Wait {
   /** Of the wait's own job. */
   id: number | null = null;
   private watch: JobWatch | null = null;

@@ -49,6 +49,15 @@ export class JobWatches {
     return watch;
   }
 
+  /** A job that exists, whoever has started it. */
+  addKnown(jobId: number, onProgress: (frame: ProgressFrame) => void): JobWatch {
+    const request = { id: '', method: ANY, params: NULL, isNamed: false };
+    const watch = new JobWatch(request, onProgress);
+    watch.attach(jobId, false);
+    this.watches.add(watch);
+    return watch;
+  }
+
   forget(watch: JobWatch): void {
     this.watches.delete(watch);
     if (this.watches.size === 0) this.recent.clear();
@@ -100,6 +109,9 @@ export class JobWatches {
 function isJoined([first, ...more]: readonly Told[]): boolean {
   return !first?.isAdded || more.some(({ fields }) => stringOf(fields.get('state')) === 'WAITING');
 }
+
+/** The method of a job that is known by its id alone: no method has such a name. */
+const ANY = '';
 
 type Outcome = { readonly result: Json } | { readonly error: MidcltError };
 
@@ -167,7 +179,7 @@ export class JobWatch {
       const ids = elementsOf(fields.get('message_ids')) ?? [];
       return ids.some((each) => stringOf(each) === id);
     }
-    return this.isSameAge(fields) && stringOf(fields.get('method')) === method;
+    return this.isSameAge(fields) && (method === ANY || stringOf(fields.get('method')) === method);
   }
 
   /** The same, of a record that may not say who started the job. */

@@ -69,6 +69,14 @@ export interface TokenOptions {
   readonly ttlSeconds?: number;
   /** auth.generate_token refuses. */
   readonly refuseGenerated?: boolean;
+  /** Tokens have expired as soon as they are issued. */
+  readonly expireAtOnce?: boolean;
+}
+
+/** What a download's token is for. */
+export interface Download {
+  readonly jobId: number;
+  readonly filename: string;
 }
 
 export interface Token {
@@ -81,7 +89,9 @@ interface IssuedToken extends Token {
   /** The only address that may log in with it; null allows any. */
   readonly origin: string | null;
   /** By `performance.now()`. */
-  readonly expires: number;
+  expires: number;
+  /** The token fetches this and logs nobody in. */
+  readonly download: Download | null;
 }
 
 /** The tokens issued by this sandbox. */
@@ -96,16 +106,32 @@ export class Tokens {
       ttlSeconds = this.options.ttlSeconds ?? 600,
       isSingleUse = true,
       origin = null,
-    }: Partial<Pick<IssuedToken, 'ttlSeconds' | 'isSingleUse' | 'origin'>> = {},
+      download = null,
+    }: Partial<Pick<IssuedToken, 'ttlSeconds' | 'isSingleUse' | 'origin' | 'download'>> = {},
   ): string {
     const text = randomBytes(48).toString('base64url');
-    const expires = performance.now() + ttlSeconds * 1000;
-    this.issued.set(text, { account, ttlSeconds, isSingleUse, origin, expires });
+    const lifeMs = this.options.expireAtOnce === true ? -1 : ttlSeconds * 1000;
+    const expires = performance.now() + lifeMs;
+    this.issued.set(text, { account, ttlSeconds, isSingleUse, origin, expires, download });
     return text;
   }
 
   /** The token, if it may log in from this address. A single-use token is gone afterwards. */
   redeem(text: string, address: string | null): Token | null {
+    return this.issued.get(text)?.download === null ? this.take(text, address) : null;
+  }
+
+  /** What a token fetches, if it is one of a download. */
+  redeemDownload(text: string, address: string | null): Download | null {
+    return this.take(text, address)?.download ?? null;
+  }
+
+  /** Every token that was issued has expired. */
+  expireAll(): void {
+    for (const token of this.issued.values()) token.expires = -1;
+  }
+
+  private take(text: string, address: string | null): IssuedToken | null {
     const token = this.issued.get(text);
     if (token === undefined || (token.origin !== null && token.origin !== address)) return null;
     const isOver = performance.now() > token.expires;

@@ -1,15 +1,18 @@
 /** `core.*`: liveness, options, subscriptions, jobs. */
+import { callWithPipes, type Invocation } from '../calls.js';
+import { openPipe } from '../files/pipe.js';
 import type { Job } from '../job.js';
-import type { Call, MethodTable } from '../middleware.js';
+import type { Call, Method, MethodTable } from '../middleware.js';
 import {
   CallError,
   EINVAL,
   EPERM,
   ValidationErrors,
   instanceNotFound,
+  notAuthenticated,
 } from '../python/exceptions.js';
 import { QUERY_PARAMETERS, complaint, optional, query, required } from '../python/parameters.js';
-import { dict, numberOf, stringOf, type PyValue } from '../python/values.js';
+import { dict, int, numberOf, stringOf, type PyDict, type PyValue } from '../python/values.js';
 
 export const coreMethods: MethodTable = {
   'core.ping': { access: 'anyone', params: [], run: () => 'pong' },
@@ -63,17 +66,93 @@ export const coreMethods: MethodTable = {
   },
 
   'core.get_methods': {
-    params: [optional('service', 'string', null)],
+    params: [optional('service', 'string', null), optional('target', 'string', 'WS')],
     run: ({ middleware, args }) =>
       new Map(
         middleware
           .methodNames()
           .filter((name) => middleware.method(name)?.isPrivate !== true)
           .filter((name) => args[0] === null || name.startsWith(`${stringOf(args[0])}.`))
-          .map((name) => [name, dict({ job: 'job' in (middleware.method(name) ?? {}) })]),
+          .map((name) => [name, description(middleware.method(name))]),
       ),
   },
+
+  'core.download': {
+    params: [
+      required('method', 'string'),
+      required('args', 'list'),
+      required('filename', 'string'),
+      optional('buffered', 'boolean', false),
+    ],
+    run: (call) => {
+      const [method, args = null, filename, buffered] = call.args;
+      const invocation = { name: stringOf(method), params: Array.isArray(args) ? args : [] };
+      return download(call, invocation, stringOf(filename), buffered === true);
+    },
+  },
+
+  'core.job_download_logs': {
+    params: [
+      required('id', 'integer'),
+      required('filename', 'string'),
+      optional('buffered', 'boolean', false),
+    ],
+    run: async (call) => {
+      const { logsPath } = findJob(call);
+      if (logsPath === null) throw new CallError('This job does not have logs');
+      const [, filename, buffered] = call.args;
+      const invocation = { name: 'filesystem.get', params: [logsPath] };
+      const name = stringOf(filename);
+      const [, url = null] = await download(call, invocation, name, buffered === true, true);
+      return url;
+    },
+  },
 };
+
+/** What core.get_methods says of a method. */
+function description(method: Method | undefined): PyDict {
+  const job = method !== undefined && 'job' in method ? method.job : null;
+  return dict({
+    job: job !== null,
+    downloadable: job?.downloadable === true,
+    uploadable: job?.uploadable === true,
+    check_pipes: job !== null && job.checkPipes !== false,
+  });
+}
+
+/** How long the token of a download lives, in seconds. */
+const DOWNLOAD_TTL = 300;
+
+/** Starts a job whose output can be fetched. Answers its id and the path to fetch it from. */
+async function download(
+  call: Call,
+  invocation: Invocation,
+  filename: string,
+  isBuffered: boolean,
+  isInternal = false,
+): Promise<PyValue[]> {
+  const { middleware, session } = call;
+  const output = openPipe(isBuffered);
+  let job: Job;
+  try {
+    job = await callWithPipes(call, invocation, { inputs: null, output }, isInternal);
+  } catch (error) {
+    output.close();
+    throw error;
+  }
+  if (session.credentials === null) throw notAuthenticated();
+  const token = middleware.tokens.issue(session.credentials.account, {
+    ttlSeconds: DOWNLOAD_TTL,
+    isSingleUse: true,
+    origin: session.origin.address,
+    download: { jobId: job.id, filename },
+  });
+  const theirs = job.pipes.output; // another's, when the call joined its job
+  if (theirs === null) output.end();
+  else if (theirs !== output) output.close();
+  middleware.transfers.offer(job.id, theirs ?? output, isBuffered);
+  return [int(job.id), `/_download/${job.id}?auth_token=${token}`];
+}
 
 /** Unknown options are ignored. The answer has the three that are known. */
 function setOptions({ session, args }: Call): PyValue {

@@ -6,7 +6,16 @@ import {
   matchNotFound,
   type Complaint,
 } from './exceptions.js';
-import { PyFloat, dump, int, isTruthy, numberOf, type PyDict, type PyValue } from './values.js';
+import {
+  PyDateTime,
+  PyFloat,
+  dump,
+  int,
+  isTruthy,
+  numberOf,
+  type PyDict,
+  type PyValue,
+} from './values.js';
 
 type Kind = 'any' | 'number' | 'integer' | 'string' | 'boolean' | 'list' | 'dict';
 
@@ -178,6 +187,7 @@ function isEqual(left: PyValue, right: PyValue): boolean {
 function compare(left: PyValue, right: PyValue): number {
   const [a, b] = [numberOf(left), numberOf(right)];
   if (a !== undefined && b !== undefined) return a - b;
+  if (left instanceof PyDateTime && right instanceof PyDateTime) return left.ms - right.ms;
   if (typeof left === 'string' && typeof right === 'string')
     return left < right ? -1 : Number(left > right);
   return NaN;

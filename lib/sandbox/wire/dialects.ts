@@ -2,6 +2,7 @@
  * The two wires, JSON-RPC (`/api/current` and its versions) and the legacy one (`/websocket`, a dialect of DDP): which
  * messages are requests, what they mean, and how answers are written.
  */
+import { accessError } from '../calls.js';
 import { Events } from '../events.js';
 import type { Middleware, Protocol } from '../middleware.js';
 import {
@@ -30,7 +31,7 @@ import {
   type PyValue,
 } from '../python/values.js';
 import type { Dialect, Session } from '../session.js';
-import { accessError, readMessage, serve, type Request } from './dispatch.js';
+import { readMessage, serve, type Request } from './dispatch.js';
 
 /** The error of a message that is no request. It has a code and a message only. */
 class Malformed extends PyException {

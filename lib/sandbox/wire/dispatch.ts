@@ -1,19 +1,17 @@
 /** What both wires do with a message: they read it, and call the method it names. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { accessError, bound, startJob } from '../calls.js';
 import { Job } from '../job.js';
-import type { Call, Method, Middleware } from '../middleware.js';
+import type { Method, Middleware } from '../middleware.js';
 import {
   CallError,
   EBUSY,
   NoMethod,
   TooManyCalls,
   asPyException,
-  notAuthenticated,
-  notAuthorized,
   type PyException,
 } from '../python/exceptions.js';
 import { PyJsonError, PyJsonNesting, parse } from '../python/json.js';
-import { bind } from '../python/parameters.js';
 import { int, type PyDict, type PyValue } from '../python/values.js';
 import type { RecordedCall } from '../recorder.js';
 import type { Session } from '../session.js';
@@ -130,13 +128,6 @@ export async function serve(
   }
 }
 
-/** The error for a session that may not call a method; null if it may. */
-export function accessError(session: Session, { access = 'login' }: Method): CallError | null {
-  if (access === 'anyone') return null;
-  if (session.credentials === null) return notAuthenticated();
-  return access === 'admin' && !session.isAdmin ? notAuthorized() : null;
-}
-
 /** The call's result, or the job it started, whose id is the answer. Such a job's call gives its slot back at once. */
 async function run(
   middleware: Middleware,
@@ -148,18 +139,14 @@ async function run(
   const { method: name, params, messageId } = request;
   await authorize(middleware, session, name, method);
   if (!Array.isArray(params)) throw params;
-  const args = method.params === null ? params : bind(method.params, params);
-  const record = (): void => {
-    middleware.journal?.record(name, params, session.number);
-  };
-  const call: Call = { middleware, session, args, signal: session.signal };
+  const invocation = { name, params };
+  const unbound = { middleware, session, args: params, signal: session.signal, messageId };
+  const call = bound(unbound, method, invocation);
   if ('run' in method) {
-    record();
+    middleware.journal?.record(name, params, session.number);
     return method.run(call);
   }
-  const spec = { method: name, body: method.body(call), options: method.job, args: params };
-  const job = middleware.jobs.start({ ...spec, owner: session, messageId });
-  if (job.spec.args === params) record(); // the call did not join another's job
+  const job = startJob(call, method, invocation);
   recorded.lasts(job.finished);
   if (!request.waitsForJob()) return job;
   await job.finished; // the slot stays taken, as on the real server

@@ -9,6 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Middleware, Peer, Protocol } from '../middleware.js';
 import type { Transport } from '../session.js';
 import type { Certificate } from './certificate.js';
+import { isFilePath, serveFile } from './files.js';
 import { legacy, rpc } from './dialects.js';
 
 /** API versions there is a path for, beside `current`. */
@@ -48,15 +49,29 @@ interface Surroundings {
 export async function listen(surroundings: Surroundings, address: Address): Promise<Listener> {
   const { gate, refusal } = surroundings;
   const certificate = 'path' in address ? undefined : address.certificate;
+  const isTls = certificate !== undefined;
+  const peerOf = ({ remoteAddress = '', remotePort = 0 }: net.Socket): Peer | null =>
+    'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
+  const unstalled = (): Promise<void> =>
+    new Promise((resolve) => {
+      gate.pass(resolve);
+    });
+  const { middleware } = surroundings;
   const answerLater: http.RequestListener = (request, response) => {
+    const path = pathOf(request);
     gate.pass(() => {
-      answer(request, response);
+      if (!isFilePath(path)) answer(path, response);
+      else {
+        const peer = peerOf(request.socket);
+        void serveFile({ middleware, request, response, peer, unstalled }, path);
+      }
     });
   };
   const server =
     certificate === undefined
       ? http.createServer(answerLater)
       : https.createServer({ cert: certificate.cert, key: certificate.key }, answerLater);
+  server.requestTimeout = 0; // an upload takes as long as it takes
   const sockets = new WebSocketServer<typeof SandboxSocket>({
     noServer: true,
     clientTracking: false,
@@ -74,10 +89,7 @@ export async function listen(surroundings: Surroundings, address: Address): Prom
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const { remoteAddress = '', remotePort = 0 } = request.socket;
-      const isTls = certificate !== undefined;
-      const peer = 'path' in address ? null : { host: remoteAddress, port: remotePort, isTls };
-      serve(surroundings, protocol, webSocket, socket, peer);
+      serve(surroundings, protocol, webSocket, socket, peerOf(request.socket));
     });
   };
   server.on('upgrade', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -172,8 +184,7 @@ class SandboxSocket extends WebSocket {
 }
 
 /** Plain HTTP: the list of versions; a WebSocket path without an upgrade is a bad request. */
-function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
-  const path = pathOf(request);
+function answer(path: string, response: http.ServerResponse): void {
   if (path === '/api/versions') {
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
     response.end(JSON.stringify(VERSIONS));

@@ -38,7 +38,9 @@ const NOTHING: Arguments = {
   quiet: false,
   job: false,
   jobPrint: 'progressbar',
+  abortOnInterrupt: false,
   method: [],
+  jobId: 0,
   event: null,
   number: null,
   lifetime: 600,
@@ -52,6 +54,11 @@ const NOTHING: Arguments = {
   handoverFd: null,
   all: false,
   json: false,
+  state: null,
+  mine: false,
+  output: null,
+  buffered: false,
+  file: [],
   unix: null,
   ws: null,
   wss: null,
@@ -70,7 +77,7 @@ const NOTHING: Arguments = {
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

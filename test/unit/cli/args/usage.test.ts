@@ -25,8 +25,16 @@ parser = argparse.ArgumentParser(prog='midclt')
 fill(parser, given['global'])
 subparsers = parser.add_subparsers(dest='name')
 each = {'': parser}
+groups = {}
 for name, command in given['commands'].items():
-    each[name] = subparsers.add_parser(name)
+    *group, last = name.split(' ')
+    parent = subparsers
+    if group:
+        if group[0] not in each:
+            each[group[0]] = subparsers.add_parser(group[0])
+            groups[group[0]] = each[group[0]].add_subparsers(dest='command')
+        parent = groups[group[0]]
+    each[name] = parent.add_parser(last)
     fill(each[name], command)
 found = {}
 for columns in given['columns']:
@@ -40,6 +48,13 @@ function described(name: string | null, { options, most }: Command) {
     call: ['method', '+', null],
     subscribe: ['event', null, null],
     batch: ['file', '*', null],
+    download: ['method', '+', null],
+    upload: ['method', '+', null],
+    'job show': ['id', null, null],
+    'job wait': ['id', null, null],
+    'job follow': ['id', null, null],
+    'job abort': ['id', null, null],
+    'job log': ['id', null, null],
     'shell-init': ['shell', null, ['bash', 'zsh', 'sh']],
   };
   const positional = name === null ? null : (positionals[name] ?? null);
@@ -74,13 +89,14 @@ t.test('it is what argparse writes, at any width', { skip: noPython }, async (t)
   const expected = JSON.parse(stdout) as Record<string, Record<string, string>>;
   for (const width of columns) {
     const own = Object.fromEntries(
-      ['', ...COMMANDS.keys()].map((name) => [name, usageText(name || null, width)]),
+      ['', 'job', ...COMMANDS.keys()].map((name) => [name, usageText(name || null, width)]),
     );
     t.strictSame(own, expected[width], `${width} columns`);
   }
 });
 
-const CALL = `usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}]
+const CALL = `usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach]
+                   [--abort-on-interrupt]
                    method [method ...]
 `;
 
@@ -95,7 +111,7 @@ t.test('it comes before the error on stderr, exit 2', async (t) => {
     code: 2,
     stdout: '',
     stderr:
-      'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] method [method ...]\n' +
+      'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach] [--abort-on-interrupt] method [method ...]\n' +
       "midclt call: error: argument -jp/--job-print: invalid choice: 'x' (choose from 'progressbar', 'description')\n",
   });
   const unknown = await midclt(['--nope'], { home });
@@ -115,7 +131,8 @@ t.test('it is as wide as the terminal', { skip: missing('script', 'stty') }, asy
   const wide = onTerminal(t, 'midclt call', { home, columns: 120 });
   t.equal(await wide.finished, 2);
   t.strictSame(wide.screen.lines, [
-    'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] method [method ...]',
+    'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach] [--abort-on-interrupt]',
+    '                   method [method ...]',
     'midclt call: error: the following arguments are required: method',
   ]);
 });

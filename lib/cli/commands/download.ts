@@ -1,0 +1,236 @@
+/**
+ * `download`: what a job writes, as a file; and `job log`.
+ *
+ *     core.download → [job's id, path] → GET → meter → file;  meanwhile the job is followed
+ *
+ * The transfer is good only if the body came to its proper end and the job has succeeded: a job that fails in the midst
+ * ends the body as well.
+ */
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { asMidcltError, isMidcltError, MidcltError } from '../../errors.js';
+import { elementsOf, integerOf, quote, stringOf } from '../../json/members.js';
+import { DEFAULT_URI, parseTarget, type Target } from '../../middleware/uri.js';
+import { steadyNow } from '../../timer.js';
+import { cut, fetchFile, type ServedFile } from '../../transfer/file-server.js';
+import { Meter } from '../../transfer/meter.js';
+import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
+import type { Arguments } from '../args/arguments.js';
+import { isTerminal, sayLine, writeOut } from '../output/output.js';
+import { TransferView } from '../output/transfer.js';
+import { onSignal, paramsText, progressOf, timeoutOf, type Exchange } from './call.js';
+import { callOf, followOf, lasting, reportingErrors, resultOf, withExchange } from './exchange.js';
+
+const STDOUT = 1;
+/** What ends a process, and would leave half a file. */
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** Milliseconds of silence of the file server once the job has ended: with success, or without. */
+const SILENCE = { succeeded: 60_000, failed: 5_000 };
+/** Milliseconds between two looks whether it is silent. */
+const LOOK = 250;
+
+/** Where the file goes. */
+interface Output {
+  readonly sink: Sink;
+  /** Null: a pipe or a device, which takes what comes. */
+  readonly file: WholeFile | null;
+  /** In messages. */
+  readonly shown: string;
+}
+
+export async function downloadCommand(args: Arguments): Promise<number> {
+  const [method = '', ...rest] = args.method;
+  const params = paramsText(rest, (slip) => {
+    if (isTerminal()) sayLine(slip);
+  });
+  const target = targetOf(args);
+  // Before a job is started for nothing.
+  const output = await openOutput(args.output ?? '.');
+  const view = new TransferView(method, null, args.quiet);
+  const [first = ''] = rest;
+  const name = output.file?.name ?? ((first.startsWith('/') && path.basename(first)) || method);
+  const source = { method, params, name };
+  return saving(output, view, () =>
+    withExchange(args, async (exchange) => {
+      const started = await start(exchange, source, args);
+      const job = new FollowedJob(exchange, started.jobId, view);
+      if (args.buffered) await job.outcome;
+      const name = await receive(target, started.path, { output, view, job });
+      await job.outcome;
+      view.finish();
+      keep(output, name ?? source.name);
+      return 0;
+    }),
+  );
+}
+
+/** `job log`: prints what a job has logged. */
+export async function jobLog(args: Arguments): Promise<number> {
+  const target = targetOf(args);
+  const output = await openOutput(args.output ?? '-');
+  const name = `job-${args.jobId}.log`;
+  const view = new TransferView(name, null, args.output === null);
+  return saving(output, view, () =>
+    withExchange(args, async (exchange) => {
+      const call = callOf(
+        'core.job_download_logs',
+        `[${args.jobId}, ${quote(name)}]`,
+        timeoutOf(args),
+      );
+      const path = stringOf(await resultOf(exchange, call));
+      if (path === null) throw noPath('core.job_download_logs');
+      await receive(target, path, { output, view, job: null });
+      view.finish();
+      keep(output, name);
+      return 0;
+    }),
+  );
+}
+
+/** The middleware's address, which is the file server's. */
+export function targetOf({ uri, insecure }: Arguments): Target {
+  return parseTarget(uri ?? DEFAULT_URI, { insecure });
+}
+
+/** Removes what is not whole, whatever ends the work: an error, or a signal. */
+async function saving(
+  { file, shown }: Output,
+  view: TransferView,
+  work: () => Promise<number>,
+): Promise<number> {
+  const forget = onSignal(() => {
+    view.finish();
+    file?.discard();
+    sayLine(file ? `Interrupted. ${shown} was not saved` : 'Interrupted');
+  }, SIGNALS);
+  try {
+    return await reportingErrors(
+      work().finally(() => {
+        view.finish();
+        file?.discard();
+      }),
+    );
+  } finally {
+    forget();
+  }
+}
+
+async function openOutput(target: string): Promise<Output> {
+  if (target === '-') {
+    return { sink: new Sink(STDOUT, 'the output'), file: null, shown: 'The output' };
+  }
+  if (isDevice(target)) return { sink: await Sink.open(target), file: null, shown: target };
+  const file = WholeFile.open(target);
+  return { sink: file.sink, file, shown: file.name === null ? 'The file' : target };
+}
+
+interface Source {
+  readonly method: string;
+  readonly params: string;
+  /** What the server is asked to call the file: as it will be called here, or as what it is made of. */
+  readonly name: string;
+}
+
+/** A job that waits for whoever fetches what it writes. */
+interface Started {
+  readonly jobId: number;
+  /** With the token in it: never to be shown. */
+  readonly path: string;
+}
+
+async function start(
+  exchange: Exchange,
+  { method, params, name }: Source,
+  args: Arguments,
+): Promise<Started> {
+  const all = `[${quote(method)}, ${params}, ${quote(name)}, ${args.buffered}]`;
+  const answer = await resultOf(exchange, callOf('core.download', all, timeoutOf(args)));
+  const [id, url] = elementsOf(answer) ?? [];
+  const [jobId, path] = [integerOf(id), stringOf(url)];
+  if (jobId === null || path === null) throw noPath('core.download');
+  return { jobId, path };
+}
+
+function noPath(method: string): MidcltError {
+  return new MidcltError('PROTOCOL', `The server's answer to ${method} names no file to fetch`);
+}
+
+/** The job that writes the file, while that is fetched. */
+class FollowedJob {
+  /** Rejects with the job's failure. */
+  readonly outcome: Promise<Buffer>;
+  state: 'running' | 'succeeded' | 'failed' = 'running';
+  /** By {@link steadyNow}. */
+  endedAt = 0;
+
+  constructor(exchange: Exchange, jobId: number, view: TransferView) {
+    this.outcome = lasting(() =>
+      resultOf(exchange, followOf(jobId, null), (frame) => {
+        view.onJob(...progressOf(frame));
+      }),
+    );
+    const end = (state: 'succeeded' | 'failed') => () => {
+      this.state = state;
+      this.endedAt = steadyNow();
+    };
+    this.outcome.then(end('succeeded'), end('failed'));
+  }
+}
+
+interface Reception {
+  readonly output: Output;
+  readonly view: TransferView;
+  /** Null: nobody writes any more. */
+  readonly job: FollowedJob | null;
+}
+
+/** Resolves with the file's name, as the server says, when its body has come to its end. */
+async function receive(
+  target: Target,
+  path: string,
+  { output, view, job }: Reception,
+): Promise<string | null> {
+  const stop = new AbortController();
+  let heard = steadyNow();
+  let bytes = 0;
+  const meter = new Meter((count) => {
+    heard = steadyNow();
+    bytes += count;
+    view.add(count);
+  });
+  const timer = setInterval(() => {
+    if (!job || job.state === 'running') return;
+    const silence = steadyNow() - Math.max(heard, job.endedAt);
+    if (silence >= SILENCE[job.state]) stop.abort();
+  }, LOOK);
+  let served: ServedFile | null = null;
+  try {
+    served = await fetchFile(target, path, stop.signal);
+    if (served.name !== null) output.file?.check(served.name);
+    await pipeline(served.body, meter, output.sink);
+    if (bytes === 0) sayLine('Nothing was written by the job: the file is empty');
+    return served.name;
+  } catch (error) {
+    // What the job itself says, says more than what followed from it.
+    if (job?.state === 'failed' && !isOurs(error)) await job.outcome;
+    if (stop.signal.aborted)
+      throw cut(`after ${bytes} bytes`, new Error('the job has ended, and no more came'));
+    if (isMidcltError(error)) throw error;
+    throw cut(`after ${bytes} bytes`, error);
+  } finally {
+    clearInterval(timer);
+    served?.body.destroy();
+  }
+}
+
+/** Is it an error of where the file goes? */
+function isOurs(error: unknown): boolean {
+  const { code } = asMidcltError(error);
+  return code === 'FILES' || code === 'BROKEN_PIPE';
+}
+
+/** Gives the file its name, and prints that where it was not given by who asked. */
+function keep({ file }: Output, name: string): void {
+  const final = file?.commit(name);
+  if (final !== undefined && file?.name === null) writeOut(Buffer.from(`${final}\n`));
+}

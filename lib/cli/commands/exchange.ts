@@ -1,0 +1,72 @@
+/** What commands of several requests share: the way to the middleware, through a daemon or not, and answers as values. */
+import { isLost } from '../../errors.js';
+import { Command, type ErrorFrame, type ProgressFrame } from '../../protocol/frames.js';
+import type { Arguments } from '../args/arguments.js';
+import { printErrorFrame } from '../output/output.js';
+import type { Exchange, Outbound } from './call.js';
+import { withinTimeout } from './direct.js';
+import { anyDaemonExchange } from './via-daemon.js';
+
+/** Does the work with an exchange over a daemon (`-d`), or else over one connection of this process. */
+export function withExchange<T>(
+  args: Arguments,
+  work: (exchange: Exchange) => Promise<T>,
+): Promise<T> {
+  if (args.useDaemon) return work(anyDaemonExchange(args));
+  return withinTimeout(args, (_args, exchange) => work(exchange));
+}
+
+/** The error frame that ended a request, thrown. */
+export class ErrorAnswer extends Error {
+  constructor(readonly frame: ErrorFrame) {
+    super(frame.error);
+  }
+}
+
+/** Resolves with the result's text. Rejects with an {@link ErrorAnswer}, or as the exchange does. */
+export async function resultOf(
+  exchange: Exchange,
+  outbound: Outbound,
+  onProgress: (frame: ProgressFrame) => void = () => undefined,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const result = (piece: Buffer) => pieces.push(piece);
+  const error = await exchange(outbound, { progress: onProgress, result });
+  if (error) throw new ErrorAnswer(error);
+  return Buffer.concat(pieces);
+}
+
+/** A call whose result comes at once. `params` is the text of a JSON array. */
+export function callOf(method: string, params: string, timeout: number | null): Outbound {
+  return { command: Command.CALL, method, params, timeout, job: false };
+}
+
+/** What waits for a job that exists, and tells of its progress. */
+export function followOf(jobId: number, timeout: number | null): Outbound {
+  return { command: Command.FOLLOW, method: '', params: '[]', timeout, job: true, jobId };
+}
+
+/** How often a job is looked for again when the daemon that followed it is gone. */
+const ATTEMPTS = 3;
+
+/** Does what asks about a job; once more when the daemon has gone meanwhile, for a job goes on without it. */
+export async function lasting<T>(ask: () => Promise<T>): Promise<T> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isLost(error) || left === 0) throw error;
+    }
+  }
+}
+
+/** Prints the error that the server has answered with, as `call` does. Returns the exit code. */
+export async function reportingErrors(work: Promise<number>): Promise<number> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof ErrorAnswer)) throw error;
+    printErrorFrame(error.frame);
+    return 1;
+  }
+}

@@ -1,0 +1,46 @@
+/** `follow`: a job that exists already, by its id, as `call` follows one that it has started. */
+import { integerOf } from '../json/members.js';
+import type { FinalFrame, Timeout } from '../protocol/frames.js';
+import { malformed, timeoutOf } from '../protocol/request-members.js';
+import { oneStep } from '../steps.js';
+import type { Context } from '../stream/verb.js';
+import { checkVerification, patienceOf, result, type CommandOptions, type Entry } from './entry.js';
+
+export interface FollowMembers {
+  /** The job's id. */
+  readonly job: number;
+  /** Seconds until the job must have ended; none unless given. */
+  readonly timeout: Timeout;
+}
+
+export const FOLLOW: Entry<FollowMembers> = {
+  format: {
+    names: ['job', 'timeout'],
+    read: (members) => {
+      const job = integerOf(members.get('job'));
+      if (job === null || job < 1) throw malformed("'job' must be the id of a job", 'TypeError');
+      return oneStep({ job, timeout: timeoutOf(members.get('timeout'), 'timeout') });
+    },
+  },
+  serve: (options) => ({
+    check: (request) => {
+      checkVerification(request, options);
+    },
+    // Only to look the job up: who waits for a job holds nothing.
+    slotClass: () => (options.concurrency === 1 ? 'call' : 'look-up'),
+    patience: ({ timeout }) => patienceOf(timeout, null),
+    run: (request, context) => follow(request, context, options),
+  }),
+};
+
+async function follow(
+  { job }: FollowMembers,
+  { lease, timeout, cancellation, progress }: Context,
+  { jobs }: CommandOptions,
+): Promise<FinalFrame> {
+  const release = () => {
+    lease.release();
+  };
+  const options = { timeout, onProgress: progress, cancellation, onFound: release };
+  return result(await jobs.follow(job, options));
+}

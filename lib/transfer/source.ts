@@ -1,0 +1,50 @@
+/** Files to send, opened before anything is asked of the server. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { MidcltError, systemReason } from '../errors.js';
+import type { FileToSend } from './file-server.js';
+
+const STDIN = 0;
+
+/** `-` is stdin. Rejects with a `FILES` error for what can't be read. */
+export async function openSource(file: string): Promise<FileToSend> {
+  const name = file === '-' ? 'stdin' : path.basename(file);
+  try {
+    const descriptor = file === '-' ? STDIN : await promisify(fs.open)(file, 'r');
+    const stat = fs.fstatSync(descriptor);
+    if (stat.isDirectory()) throw new MidcltError('FILES', `Cannot send ${file}: it is a folder`);
+    // Nobody knows how much of stdin was read before.
+    if (file === '-') return { name, stream: process.stdin, size: null };
+    if (!stat.isFile()) {
+      return { name, stream: fs.createReadStream('', { fd: descriptor }), size: null };
+    }
+    const { size } = stat;
+    const pieces = exactly(size, file, descriptor);
+    return { name, stream: Readable.from(pieces, { objectMode: false }), size };
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/** A file's bytes, as many as it was said to have. */
+async function* exactly(size: number, file: string, fd: number): AsyncGenerator<Buffer> {
+  let left = size;
+  const pieces = fs.createReadStream('', { fd, start: 0, end: Math.max(0, size - 1) });
+  try {
+    for await (const piece of pieces as AsyncIterable<Buffer>) {
+      yield piece.subarray(0, left);
+      left -= piece.length;
+    }
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  if (left > 0) throw new MidcltError('FILES', `${file} became shorter while it was sent`);
+}
+
+function unreadable(file: string, error: unknown): MidcltError {
+  if (error instanceof MidcltError) return error;
+  const name = file === '-' ? 'standard input' : file;
+  return new MidcltError('FILES', `Cannot read ${name}: ${systemReason(error)}`, { cause: error });
+}
