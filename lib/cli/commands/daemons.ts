@@ -14,6 +14,7 @@ import { hostOf, ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayError, sayLine, writeOut } from '../output/output.js';
+import { aligned, duration } from '../output/table.js';
 
 /** `daemon-status`. Returns the exit code: 0 if the daemon runs and answers, else 1. */
 export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {
@@ -98,23 +99,6 @@ function rowOf({ socket, pid, state, report }: Daemon): string[] {
 
 function entryOf({ socket, pid, state, report, problem }: Daemon): object {
   return { socket, pid, state, problem, status: report };
-}
-
-/** Columns two blanks apart. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-function duration(seconds: number): string {
-  const days = Math.floor(seconds / 86_400);
-  const clock = new Date((seconds % 86_400) * 1000).toISOString().slice(11, 19);
-  return days > 0 ? `${days}d ${clock}` : clock;
 }
 
 /** Without control characters: what a daemon says may come from a server. */
