@@ -239,6 +239,14 @@ export function conflictOf(args: Arguments): string | null {
   if (file.includes(STDIN) && args.method.slice(1).includes(STDIN)) {
     return "argument --file: stdin can't be read for a file ('-') and for an argument ('-')";
   }
+  if (args.name === 'call') {
+    const option = args.detach ? '--detach' : '--abort-on-interrupt';
+    const isOfJobs = args.detach || args.abortOnInterrupt;
+    if (isOfJobs && !args.job) return `argument ${option}: only allowed with argument -j/--job`;
+    if (args.detach && args.abortOnInterrupt) {
+      return 'argument --abort-on-interrupt: not allowed with argument --detach';
+    }
+  }
   // Through a daemon no password is read, nor beside a key.
   if (useDaemon || apiKey !== null) return null;
   const option = password === STDIN ? '-P/--password' : '--password-file';

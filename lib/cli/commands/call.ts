@@ -8,12 +8,13 @@ import { textOf } from '../../json/check.js';
 import { stringOf } from '../../json/members.js';
 import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
 import { Command, type ProgressFrame } from '../../protocol/frames.js';
-import { errorForPerson, ownCommand, slipText, type OwnOptions } from '../../text/for-person.js';
+import { errorForPerson, slipText, type OwnOptions } from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/print.js';
 import { pause, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
 import type { ProgressView } from '../output/progress.js';
+import { Interruption, type Waiting } from './interrupt.js';
 
 /** What the command line asks for, before it is a line or a request. */
 export interface Outbound {
@@ -30,10 +31,13 @@ export interface Outbound {
   readonly jobId?: number;
 }
 
-/** A call, and how to print it. */
-type PrintedCall = Pick<Arguments, 'timeout' | 'job' | 'jobPrint' | 'quiet'> &
-  Pick<Outbound, 'method' | 'params'> &
-  OwnOptions;
+/** How an answer is printed, and what is told to be typed. */
+type Printing = Pick<Arguments, 'timeout' | 'quiet'> &
+  OwnOptions & {
+    readonly abortOnInterrupt?: boolean;
+    /** How a job's progress is shown; null: not at all. */
+    readonly jobPrint: Arguments['jobPrint'] | null;
+  };
 
 export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise<Answer>;
 
@@ -46,50 +50,76 @@ export async function runCall(args: Arguments, exchange: Exchange): Promise<numb
   return printCall({ ...args, method, params }, exchange);
 }
 
-export async function printCall(call: PrintedCall, exchange: Exchange): Promise<number> {
-  const { method, params, job } = call;
-  const view = job ? progressView(call.jobPrint) : null;
+export function printCall(
+  call: Printing & Pick<Outbound, 'method' | 'params' | 'job' | 'detach'>,
+  exchange: Exchange,
+): Promise<number> {
+  const { method, params, job, detach = false } = call;
+  const timeout = timeoutOf(call);
+  const outbound = { command: Command.CALL, method, params, timeout, job, detach };
+  return printAnswer(outbound, detach ? { ...call, jobPrint: null } : call, exchange);
+}
+
+/** Prints the answer to a request, and of a job that is waited for its progress. Returns the exit code. */
+export async function printAnswer(
+  outbound: Outbound,
+  printing: Printing,
+  exchange: Exchange,
+): Promise<number> {
+  const { job, jobId = null } = outbound;
+  const { jobPrint, quiet } = printing;
+  const view = job && jobPrint ? progressView(jobPrint) : null;
   const printer = new ResultPrinter(writeOut);
   let viewing = true;
   const finish = (succeeded: boolean) => {
     if (viewing) view?.finish(succeeded);
     viewing = false;
   };
-  const known: Known = { jobId: null, abortable: null };
-  const forgetSignals = job
-    ? onSignal(() => {
-        finish(false);
-        sayLine(interruption(known, call));
-      })
-    : null;
+  const waiting: Waiting = {
+    options: printing,
+    endProgress: () => {
+      finish(false);
+    },
+    abort: (id) => exchange(abortOf(id), { progress: () => undefined, result: () => undefined }),
+  };
+  const interruption = job ? new Interruption(waiting, jobId) : null;
   const started = steadyNow();
   let answer: Answer;
   try {
-    answer = await exchange(
-      { command: Command.CALL, method, params, timeout: timeoutOf(call), job },
-      {
-        progress(frame) {
-          known.jobId = frame.jobId ?? known.jobId;
-          known.abortable = frame.abortable ?? known.abortable;
-          view?.update(...progressOf(frame));
-        },
-        result: (piece) => {
-          finish(true);
-          printer.push(piece);
-        },
+    answer = await exchange(outbound, {
+      progress(frame) {
+        interruption?.hear(frame);
+        if (viewing) view?.update(...progressOf(frame));
       },
-    );
+      result: (piece) => {
+        finish(true);
+        printer.push(piece);
+      },
+    });
   } finally {
     finish(false); // whatever is said next stands on a line of its own
-    forgetSignals?.();
+    interruption?.forget();
   }
-  if (answer) {
-    if (!call.quiet) printErrorFrame(answer, (error) => forPerson(error, call, started));
-    return 1;
+  if (!answer) printer.end();
+  else if (!quiet) {
+    const { method } = outbound;
+    printErrorFrame(answer, (error) => forPerson(error, { ...printing, method }, started));
   }
-  printer.end();
-  return 0;
+  interruption?.leave();
+  return answer ? 1 : 0;
 }
+
+/** Asks the server to abort a job. */
+function abortOf(jobId: number): Outbound {
+  const params = `[${jobId}]`;
+  return {
+    ...{ command: Command.CALL, method: 'core.job_abort', params },
+    ...{ timeout: ABORT_TIMEOUT, job: false },
+  };
+}
+
+/** Seconds for the server to take note. */
+const ABORT_TIMEOUT = 30;
 
 export async function runPing(
   args: Pick<Arguments, 'timeout'>,
@@ -121,25 +151,6 @@ export async function runPing(
   return 0;
 }
 
-/** What progress frames have told of a job. */
-interface Known {
-  jobId: number | null;
-  abortable: boolean | null;
-}
-
-/** Says that the job goes on although nobody waits for it, and how to end it. */
-function interruption({ jobId, abortable }: Known, options: OwnOptions): string {
-  if (jobId === null) return 'Interrupted. If the job was started, it is not ended by this';
-  const text = `Interrupted. Job ${jobId} goes on at the server`;
-  if (abortable === false) {
-    const wait = ownCommand(options, ['call', '-j', 'core.job_wait', `${jobId}`]);
-    return `${text}, and can't be aborted; '${wait}' waits for it again`;
-  }
-  const condition = abortable === null ? ', if it can be aborted' : '';
-  const abort = ownCommand(options, ['call', 'core.job_abort', `${jobId}`]);
-  return `${text}; '${abort}' ends it${condition}`;
-}
-
 /** Calls `say` before a signal ends this process as it does by default. Returns what undoes this. */
 export function onSignal(
   say: () => void,
@@ -160,7 +171,7 @@ export function onSignal(
 /** An error's text for a terminal. A call without `-t` had the daemon's timeout: the time it took stands for that. */
 function forPerson(
   error: string,
-  { method, timeout }: Pick<PrintedCall, 'method' | 'timeout'>,
+  { method, timeout }: Pick<Arguments, 'timeout'> & Pick<Outbound, 'method'>,
   started: number,
 ): string {
   const passed = Math.max(1, Math.round((steadyNow() - started) / 1000));
