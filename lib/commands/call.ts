@@ -44,6 +44,9 @@ const MAX_ARGS = Math.floor(MAX_MESSAGE / 3);
 /** The longest spelling of a character in a string, `\uXXXX`. */
 const LONGEST_SPELLING = 6;
 
+/** What is asked of a job must not wait until it has ended, as it would where one lock is around everything. */
+const ABOUT_JOBS = new Set(['core.get_jobs', 'core.job_abort']);
+
 export const CALL: Entry<CallMembers> = {
   format: {
     names: ['method', 'params', 'kwargs', 'args'],
@@ -60,8 +63,10 @@ export const CALL: Entry<CallMembers> = {
     check: (request) => {
       checkVerification(request, options);
     },
-    slotClass: ({ method, kwargs }) =>
-      kwargs.job || options.plainMethods.mayStartJob(method ?? '') ? 'job' : 'call',
+    slotClass: ({ method, kwargs }) => {
+      if (options.concurrency === 1 && ABOUT_JOBS.has(method ?? '')) return 'look-up';
+      return kwargs.job || options.plainMethods.mayStartJob(method ?? '') ? 'job' : 'call';
+    },
     onShortOfJobs: ({ method }) => {
       options.plainMethods.lookUp(method ?? '');
     },
@@ -91,7 +96,7 @@ async function call(
       ? jobs.call(method, params, {
           timeout,
           deadline,
-          onProgress: progress,
+          onProgress: kwargs.detach ? () => undefined : progress,
           lease,
           cancellation,
           // One lock around everything holds until the job ends, whoever still listens.

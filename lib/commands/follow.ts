@@ -1,4 +1,6 @@
 /** `follow`: a job that exists already, by its id, as `call` follows one that it has started. */
+import { Cancellation } from '../cancellation.js';
+import { asMidcltError, MidcltError } from '../errors.js';
 import { integerOf } from '../json/members.js';
 import type { FinalFrame, Timeout } from '../protocol/frames.js';
 import { malformed, timeoutOf } from '../protocol/request-members.js';
@@ -26,21 +28,35 @@ export const FOLLOW: Entry<FollowMembers> = {
     check: (request) => {
       checkVerification(request, options);
     },
-    // Only to look the job up: who waits for a job holds nothing.
-    slotClass: () => (options.concurrency === 1 ? 'call' : 'look-up'),
+    // Only to look the job up: who waits for a job holds nothing, not even where one lock is around all calls.
+    slotClass: () => 'look-up',
     patience: ({ timeout }) => patienceOf(timeout, null),
     run: (request, context) => follow(request, context, options),
   }),
 };
 
+/** A daemon that is to go does not wait for jobs that need nobody: the next one can be asked. */
 async function follow(
   { job }: FollowMembers,
   { lease, timeout, cancellation, progress }: Context,
-  { jobs }: CommandOptions,
+  { jobs, daemon }: CommandOptions,
 ): Promise<FinalFrame> {
-  const release = () => {
-    lease.release();
+  const over = new Cancellation();
+  const onOver = () => {
+    over.cancel();
   };
-  const options = { timeout, onProgress: progress, cancellation, onFound: release };
-  return result(await jobs.follow(job, options));
+  cancellation.on(onOver);
+  daemon?.ending.on(onOver);
+  try {
+    if (cancellation.isCancelled || daemon?.ending.isCancelled) onOver();
+    const options = { timeout, onProgress: progress, cancellation: over, lease };
+    return result(await jobs.follow(job, options));
+  } catch (error) {
+    if (!daemon?.ending.isCancelled || asMidcltError(error).code !== 'CLOSED') throw error;
+    const text = `The daemon is shutting down; job ${job} goes on at the server`;
+    throw new MidcltError('SHUTDOWN', text);
+  } finally {
+    cancellation.off(onOver);
+    daemon?.ending.off(onOver);
+  }
 }

@@ -1,12 +1,13 @@
 /** Follows a job that exists already, whoever has started it. */
 import type { Cancellation } from '../../cancellation.js';
-import { isLost, MidcltError } from '../../errors.js';
+import { asMidcltError, isLost, MidcltError } from '../../errors.js';
 import type { Members } from '../../json/members.js';
 import type { Json, ProgressFrame } from '../../protocol/frames.js';
 import { after, steadyNow } from '../../timer.js';
+import type { CallLease } from '../channel/pending.js';
 import type { Connection } from '../connection.js';
 import type { JobEvents } from './events.js';
-import { findJob, type JobCheckup } from './look-up.js';
+import { findJob, LOOK_UP_TIMEOUT, type JobCheckup } from './look-up.js';
 import { Wait } from './unannounced.js';
 import type { JobWatches } from './watches.js';
 
@@ -14,8 +15,8 @@ export interface FollowOptions {
   /** Milliseconds until the job must have ended; null is for ever. */
   readonly timeout: number | null;
   readonly onProgress: (frame: ProgressFrame) => void;
-  /** Called when the job has been looked up: from then on its events tell. */
-  readonly onFound: () => void;
+  /** Of the look-up. Released when the job is found: from then on its events tell. */
+  readonly lease: CallLease & { readonly release: () => void };
   /** Cancelled when nobody wants to know any more. The job itself goes on. */
   readonly cancellation: Cancellation;
 }
@@ -35,28 +36,43 @@ interface Followers {
 export async function followKnown(
   { connection, watches, events, checkup }: Followers,
   jobId: number,
-  { timeout, onProgress, onFound, cancellation }: FollowOptions,
+  { timeout, onProgress, lease, cancellation }: FollowOptions,
 ): Promise<Json> {
   const deadline = steadyNow() + (timeout ?? Infinity);
   const watch = watches.addKnown(jobId, onProgress);
+  const ended = watch.ended(cancellation);
   let followed = watch;
+  let isFound = false;
+  const late = () => {
+    const what = isFound
+      ? `job ${jobId} has not ended; it goes on at the server`
+      : `the server has not told of job ${jobId}`;
+    return new MidcltError('TIMEOUT', `Call timeout: ${what}`);
+  };
   const timer = after(timeout, () => {
-    const text = `Call timeout: job ${jobId} has not ended; it goes on at the server`;
-    followed.fail(new MidcltError('TIMEOUT', text));
+    followed.fail(late());
   });
   const waiting = new Wait(connection, watches, jobId, onProgress);
   try {
-    const fields = await find(connection, events, { jobId, deadline, cancellation });
+    // It is not waited for by who has left, nor longer than there is time.
+    const finding = find(connection, events, { jobId, deadline, lease, cancellation });
+    const fields = await Promise.race([finding, ended.then(() => NOTHING_MORE)]);
     if (!fields) throw new MidcltError('CALL', unknownJob(jobId));
+    isFound = true;
     watch.report(fields);
     watch.isSilent = fields.get('transient')?.toString() === 'true';
     // A transient job sends no events and is forgotten when it ends, but a wait for it is neither.
-    if (watch.isSilent && !watch.hasEnded) await waiting.start();
+    if (watch.isSilent && !watch.hasEnded) await Promise.race([waiting.start(), ended]);
     followed = waiting.followed() ?? watch;
-    if (followed !== watch) watches.forget(watch);
-    onFound();
-    checkup.begin(followed);
+    lease.release();
+    if (followed === watch) {
+      checkup.begin(watch);
+      return await ended;
+    }
+    watches.forget(watch);
     return await followed.ended(cancellation);
+  } catch (error) {
+    throw asMidcltError(error).code === 'TIMEOUT' ? late() : error;
   } finally {
     clearTimeout(timer);
     watches.forget(watch);
@@ -69,10 +85,14 @@ export function unknownJob(jobId: number): string {
   return `Job ${jobId} does not exist, or the server does not show it to this user`;
 }
 
+/** Of a job that has ended, all is told. */
+const NOTHING_MORE: Members = new Map();
+
 interface Sought {
   readonly jobId: number;
   /** By {@link steadyNow}. */
   readonly deadline: number;
+  readonly lease: CallLease;
   readonly cancellation: Cancellation;
 }
 
@@ -80,13 +100,14 @@ interface Sought {
 async function find(
   connection: Connection,
   events: JobEvents,
-  { jobId, deadline, cancellation }: Sought,
+  { jobId, deadline, lease, cancellation }: Sought,
 ): Promise<Members | null> {
+  const left = () => Math.max(1, deadline - steadyNow());
   for (;;) {
-    const left = deadline - steadyNow();
-    await events.subscribe(left === Infinity ? null : Math.max(1, left), cancellation);
+    await events.subscribe(left() === Infinity ? null : left(), cancellation);
     try {
-      return await findJob(connection, jobId);
+      const timeout = Math.min(LOOK_UP_TIMEOUT, left());
+      return await findJob(connection, jobId, { timeout, lease, cancellation });
     } catch (error) {
       if (!isLost(error)) throw error;
     }

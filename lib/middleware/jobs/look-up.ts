@@ -3,11 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asMidcltError, isLost } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, quote, type Members } from '../../json/members.js';
 import { Alarm, steadyNow } from '../../timer.js';
+import type { CallOptions } from '../calls.js';
 import type { Connection } from '../connection.js';
 import { isFinal, type JobWatch, type JobWatches } from './watches.js';
 
 /** Milliseconds for the calls made for their own sake. */
 export const LOOK_UP_TIMEOUT = 60_000;
+
+/** For calls that hold no slot. */
+const LOOKING_UP: CallOptions = { timeout: LOOK_UP_TIMEOUT };
 
 /** What can't be put into JSON spoils an answer as a whole: then fewer columns are asked for. */
 const BRIEF = [
@@ -31,8 +35,12 @@ export function findJobs(
 }
 
 /** A job as it is now, as much of it as the server can tell; null if it knows none. Rejects as {@link Connection.call}. */
-export function findJob(connection: Connection, id: number): Promise<Members | null> {
-  return firstToldOf(connection, id, [null, WITH_RESULT, BRIEF, LEAST]);
+export function findJob(
+  connection: Connection,
+  id: number,
+  calling = LOOKING_UP,
+): Promise<Members | null> {
+  return firstToldOf(connection, id, [null, WITH_RESULT, BRIEF, LEAST], calling);
 }
 
 /** The same at a small price: without progress, and with its result only if it has ended. */
@@ -61,11 +69,12 @@ async function firstToldOf(
   connection: Connection,
   id: number,
   selections: readonly Columns[],
+  calling = LOOKING_UP,
 ): Promise<Members | null> {
   let first: unknown;
   for (const columns of selections) {
     try {
-      const fields = (await query(connection, [id], columns)).get(id) ?? null;
+      const fields = (await query(connection, [id], columns, calling)).get(id) ?? null;
       const isPart = columns !== null && !columns.includes('result');
       if (!fields || !isPart || !first) return fields;
       return withoutResult(fields, asMidcltError(first).message);
@@ -86,6 +95,7 @@ async function query(
   connection: Connection,
   ids: readonly number[],
   columns: Columns,
+  calling = LOOKING_UP,
 ): Promise<Map<number, Members>> {
   const filter =
     ids.length === 1 ? `["id", "=", ${ids[0] ?? 0}]` : `["id", "in", [${ids.join(', ')}]]`;
@@ -95,7 +105,7 @@ async function query(
   const extra = raw ? '"extra": {"raw_result": true}' : '';
   const options = [select, extra].filter(Boolean).join(', ');
   const params = Buffer.from(`[[${filter}], {${options}}]`);
-  const answer = await connection.call('core.get_jobs', params, { timeout: LOOK_UP_TIMEOUT });
+  const answer = await connection.call('core.get_jobs', params, calling);
   const found = new Map<number, Members>();
   for (const entry of elementsOf(answer) ?? []) {
     const fields = membersOf(entry);

@@ -58,7 +58,9 @@ export async function lookUp(
     if (isLost(reason)) throw asMidcltError(reason);
     const proxy = waiting.followed();
 
-    const isClaimed = watches.all().some((each) => each !== watch && each.jobId === jobId);
+    const isClaimed = watches
+      .all()
+      .some((each) => each !== watch && each.jobId === jobId && !each.isOnlooker);
     const relation = fields && relationTo(watch, fields, isClaimed);
     if (relation === 'merged' && (isNamed || !isAgain)) return 'merged';
     const isForeign = relation === 'foreign' && !isAgain;

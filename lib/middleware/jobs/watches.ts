@@ -75,7 +75,7 @@ export class JobWatches {
       // After a restart of the server the number may be another job's.
       if (watch.jobId !== jobId || !watch.isOurs(fields)) continue;
       watch.report(fields);
-      isOurs = true;
+      isOurs ||= !watch.isOnlooker;
     }
     if (isOurs || this.connection.namesRequests) return;
     const events = this.recent.get(jobId) ?? [];
@@ -150,6 +150,11 @@ export class JobWatch {
 
   get hasEnded(): boolean {
     return this.outcome !== null;
+  }
+
+  /** It looks at a job that somebody has started, and claims none. */
+  get isOnlooker(): boolean {
+    return this.request.method === ANY;
   }
 
   /** The job that the caller knows of. */
