@@ -52,17 +52,22 @@ export async function followKnown(
   const timer = after(timeout, () => {
     followed.fail(late());
   });
-  const waiting = new Wait(connection, watches, jobId, onProgress);
+  let waiting = new Wait(connection, watches, jobId, onProgress);
   try {
-    // It is not waited for by who has left, nor longer than there is time.
-    const finding = find(connection, events, { jobId, deadline, lease, cancellation });
-    const fields = await Promise.race([finding, ended.then(() => NOTHING_MORE)]);
-    if (!fields) throw new MidcltError('CALL', unknownJob(jobId));
-    isFound = true;
-    watch.report(fields);
-    watch.isSilent = fields.get('transient')?.toString() === 'true';
-    // A transient job sends no events and is forgotten when it ends, but a wait for it is neither.
-    if (watch.isSilent && !watch.hasEnded) await Promise.race([waiting.start(), ended]);
+    for (;;) {
+      // It is not waited for by who has left, nor longer than there is time.
+      const finding = find(connection, events, { jobId, deadline, lease, cancellation });
+      const fields = await Promise.race([finding, ended.then(() => NOTHING_MORE)]);
+      if (!fields) throw new MidcltError('CALL', unknownJob(jobId));
+      isFound = true;
+      watch.report(fields);
+      watch.isSilent = fields.get('transient')?.toString() === 'true';
+      // A transient job sends no events and is forgotten when it ends, but a wait for it is neither.
+      if (watch.isSilent && !watch.hasEnded) await Promise.race([waiting.start(), ended]);
+      if (!waiting.isLost) break;
+      waiting.end();
+      waiting = new Wait(connection, watches, jobId, onProgress);
+    }
     followed = waiting.followed() ?? watch;
     lease.release();
     if (followed === watch) {

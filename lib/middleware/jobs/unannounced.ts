@@ -176,7 +176,12 @@ export class Wait {
     }
   }
 
-  /** The wait's job, if there is one. Rejects if the connection was lost. */
+  /** The connection was lost before it was accepted. */
+  get isLost(): boolean {
+    return this.lost !== null;
+  }
+
+  /** The wait's job, if there is one. Throws if the connection was lost. */
   followed(): JobWatch | null {
     if (this.lost) throw this.lost;
     const { id, watch } = this;
