@@ -117,11 +117,11 @@ function yesOrNo(value: boolean | null): string | null {
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** As `ls -l` has it: the time of day, or of another year the year. */
+/** `Nov 26 05:19`, or `Nov 26 2025` of another year. */
 function shortTime(time: Date, now: Date): string {
-  const day = `${MONTHS[time.getMonth()] ?? ''} ${`${time.getDate()}`.padStart(2)}`;
   const isThisYear = time.getFullYear() === now.getFullYear();
-  return `${day} ${isThisYear ? localTime(time).slice(11, 16) : ` ${time.getFullYear()}`}`;
+  const rest = isThisYear ? localTime(time).slice(11, 16) : `${time.getFullYear()}`;
+  return `${MONTHS[time.getMonth()] ?? ''} ${time.getDate()} ${rest}`;
 }
 
 /** `2026-11-26 05:19:49`, in this process's time zone. */
