@@ -26,8 +26,11 @@ List the jobs that the server knows and shows to this user, the newest first.
 Options:
   --state STATE             only those in this state: waiting, running, success,
                             failed or aborted
-  --mine                    only those of the user who is logged in
-  --json                    print them as one JSON document
+  --mine                    only those of the user who is logged in; the server
+                            forgets whose a job is when the connection closes
+                            that started it
+  --json                    print them as one JSON document, without arguments
+                            and results
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 
@@ -51,10 +54,12 @@ Exit codes:
   'job wait': `\
 usage: midclt [OPTION ...] [-d] job wait [--abort-on-interrupt] ID
 
-Wait for a job's end, and print its result as 'call -j' does.
+Wait for a job's end, and print its result as 'call -j' does. Ctrl-C ends the
+waiting alone, and says how to go on.
 
 Options:
-  --abort-on-interrupt      abort the job on Ctrl-C; else it goes on
+  --abort-on-interrupt      abort the job on Ctrl-C, and wait until it has
+                            ended; a second time leaves it alone
   -h, --help                show this help
   Those of 'midclt -h' may stand here too; -t is how long to wait.
 
@@ -65,12 +70,14 @@ Exit codes:
   'job follow': `\
 usage: midclt [OPTION ...] [-d] job follow [-jp HOW] [--abort-on-interrupt] ID
 
-Wait for a job's end with its progress on stderr, and print its result.
+Wait for a job's end with its progress on stderr, and print its result. Ctrl-C
+ends the waiting alone, and says how to go on.
 
 Options:
   -jp, --job-print HOW      how to show it: progressbar (default), or
                             description: a line for each new description
-  --abort-on-interrupt      abort the job on Ctrl-C; else it goes on
+  --abort-on-interrupt      abort the job on Ctrl-C, and wait until it has
+                            ended; a second time leaves it alone
   -h, --help                show this help
   Those of 'midclt -h' may stand here too; -t is how long to wait.
 
@@ -81,7 +88,7 @@ Exit codes:
   'job abort': `\
 usage: midclt [OPTION ...] [-d] job abort ID
 
-Abort a job, and wait until it has ended.
+Abort a job, and wait until it has ended. Nothing is printed then.
 
 Options:
   -h, --help                show this help

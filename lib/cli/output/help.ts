@@ -152,7 +152,9 @@ Options:
                             description: a line for each new description
   --detach                  with -j: print the job's id when the job has been
                             accepted, and do not wait for it
-  --abort-on-interrupt      with -j: abort the job on Ctrl-C; else it goes on
+  --abort-on-interrupt      with -j: abort the job on Ctrl-C, and wait until it
+                            has ended; without it the job goes on, and stderr
+                            says what waits for it or ends it
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 
