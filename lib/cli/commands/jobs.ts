@@ -9,6 +9,7 @@ import {
   stringOf,
   type Members,
 } from '../../json/members.js';
+import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Json } from '../../protocol/frames.js';
 import { ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
@@ -190,7 +191,7 @@ async function whoAmI(args: Arguments, exchange: Exchange): Promise<string> {
 }
 
 function unknown({ jobId }: Arguments): number {
-  sayLine(`Job ${jobId} does not exist, or the server does not show it to this user`);
+  sayLine(unknownJob(jobId));
   return 1;
 }
 

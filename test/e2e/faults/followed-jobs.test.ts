@@ -79,21 +79,22 @@ t.test('a daemon that is stopped ends it at once, and says that the job goes on'
   t.match(await cli, { code: 1, stdout: '', stderr: `Error: ${error}\n` });
 });
 
-t.test('the command asks the next daemon, and so has the job’s result', async (t) => {
-  const home = makeHome(t);
-  const sandbox = await startSandboxProcess(t, { unix: `${home}/mw.sock` });
-  const around = { home, uri: `ws+unix://${home}/mw.sock`, sandbox: sandbox as never };
-  const daemon = await startDaemon(t, { around });
-  const { id } = await followed(t, daemon, '[8, 0.4, null, "end"]');
-  const cli = daemon.d(['job', 'wait', `${id}`], { env: { MIDCLT_AUTOSTART: '1' } });
-  await until('both to be followed', async () => {
-    const [status] = await ask(daemon, '{"command":"status"}\n');
-    return (status?.result as { jobs: { followed: number } }).jobs.followed === 2;
+for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+  t.test(`the command asks the next daemon, and so has the job’s result (${signal})`, async (t) => {
+    const home = makeHome(t);
+    const sandbox = await startSandboxProcess(t, { unix: `${home}/mw.sock` });
+    const around = { home, uri: `ws+unix://${home}/mw.sock`, sandbox: sandbox as never };
+    const daemon = await startDaemon(t, { around });
+    const { id } = await followed(t, daemon, '[8, 0.4, null, "end"]');
+    const cli = daemon.d(['job', 'wait', `${id}`], { env: { MIDCLT_AUTOSTART: '1' } });
+    await until('both to be followed', async () => {
+      const [status] = await ask(daemon, '{"command":"status"}\n');
+      return (status?.result as { jobs: { followed: number } }).jobs.followed === 2;
+    });
+    daemon.child.kill(signal);
+    t.match(await cli, { code: 0, stdout: 'end\n' });
+    t.match(await daemon.d(['daemon-stop']), { code: 0 });
   });
-  daemon.child.kill('SIGTERM');
-  t.match(await cli, { code: 0, stdout: 'end\n' });
-  t.match(await daemon.d(['daemon-stop']), { code: 0 });
-});
 
 t.test('a daemon that is killed: the error says how to wait on', async (t) => {
   const daemon = await startBroken(t);
