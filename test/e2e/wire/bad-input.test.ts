@@ -186,7 +186,7 @@ t.test(
     const cases: [string, string][] = [
       ['"param":[1]', "Unknown member 'param' (did you mean 'params'?)"],
       ['"Params":[1]', "Unknown member 'Params' (did you mean 'params'?)"],
-      ['"jobid":true', "Unknown member 'jobid' (did you mean 'job_id'?)"],
+      ['"jobid":true', "Unknown member 'jobid' (did you mean 'job' or 'job_id'?)"],
       ['"jsonrpc":"2.0"', "Unknown member 'jsonrpc' (known: command, method, params, kwargs,"],
       ['"__proto__":1', "Unknown member '__proto__' (known: command"],
       [`"version":${JSON.stringify(VERSION)},"kwarg":{}`, "Unknown member 'kwarg' (did you mean"],
