@@ -38,9 +38,9 @@ export function jobCommand(args: Arguments): Promise<number> {
         case 'job show':
           return show(args, exchange);
         case 'job wait':
-          return follow({ ...args, jobPrint: null }, exchange);
+          return followJob({ ...args, jobPrint: null }, exchange);
         case 'job follow':
-          return follow(args, exchange);
+          return followJob(args, exchange);
         case 'job abort':
           return abort(args, exchange);
         default:
@@ -78,8 +78,11 @@ async function show(args: Arguments, exchange: Exchange): Promise<number> {
   return 0;
 }
 
-/** A job that exists, to its end. When the daemon is gone meanwhile, the next one is asked. */
-async function follow(
+/**
+ * A job that exists, to its end: prints its result, and returns the exit code. When the daemon is gone meanwhile, the
+ * next one is asked.
+ */
+export async function followJob(
   args: Omit<Arguments, 'jobPrint'> & { jobPrint: Arguments['jobPrint'] | null },
   exchange: Exchange,
 ): Promise<number> {

@@ -7,23 +7,15 @@ import { stringOf } from '../../json/members.js';
 import { MidcltError } from '../../errors.js';
 import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Target } from '../../middleware/uri.js';
-import { ResultPrinter } from '../../text/print.js';
 import { sendFiles, type FileToSend } from '../../transfer/file-server.js';
 import { openSource } from '../../transfer/source.js';
 import type { Arguments } from '../args/arguments.js';
-import { isTerminal, sayLine, writeOut } from '../output/output.js';
+import { isTerminal, sayLine } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { onSignal, paramsText, timeoutOf, type Exchange } from './call.js';
 import { targetOf } from './download.js';
-import {
-  callOf,
-  ErrorAnswer,
-  followOf,
-  lasting,
-  reportingErrors,
-  resultOf,
-  withExchange,
-} from './exchange.js';
+import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
+import { followJob } from './jobs.js';
 
 /** Seconds for which a token is good: it is used at once. */
 const TOKEN_LIFE = 300;
@@ -38,7 +30,10 @@ export async function uploadCommand(args: Arguments): Promise<number> {
   const files = await Promise.all(args.file.map(openSource));
   const work = withExchange(args, async (exchange) => {
     const jobId = await send(exchange, target, { method, params, files }, args);
-    return result(exchange, jobId);
+    // On a terminal alone, as the transfer before it: cron mails what a command says.
+    const jobPrint = args.quiet || !isTerminal() ? null : args.jobPrint;
+    const waiting = { ...args, jobId, jobPrint, quiet: false };
+    return followJob(waiting, tellingOfHidden(exchange, jobId));
   });
   return reportingErrors(work);
 }
@@ -96,20 +91,15 @@ async function generateToken(
   throw new MidcltError('PROTOCOL', "The server's answer to auth.generate_token is no token");
 }
 
-/** Waits for the job, and prints its result. */
-async function result(exchange: Exchange, jobId: number): Promise<number> {
-  const printer = new ResultPrinter(writeOut);
-  const asked = lasting(() => resultOf(exchange, followOf(jobId, null)));
-  const answer = await asked.catch((error: unknown) => {
-    if (!(error instanceof ErrorAnswer) || error.message !== unknownJob(jobId)) throw error;
-    throw new MidcltError('CALL', hiddenJob(jobId));
-  });
-  printer.push(answer);
-  printer.end();
-  return 0;
+/** An exchange that says what it means that the server knows no job of this id: it has just started it. */
+function tellingOfHidden(exchange: Exchange, jobId: number): Exchange {
+  return async (outbound, listener) => {
+    const answer = await exchange(outbound, listener);
+    return answer?.error === unknownJob(jobId) ? { ...answer, error: hiddenJob(jobId) } : answer;
+  };
 }
 
-/** The job's is started with a token, and the server shows it to administrators alone. */
+/** The job is started with a token, and the server shows it to administrators alone. */
 function hiddenJob(jobId: number): string {
   return (
     `The server has taken the files for job ${jobId}, and does not show that to this user: whether it succeeded ` +

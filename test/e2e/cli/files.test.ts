@@ -451,7 +451,7 @@ t.test('a user who may not see the job of an upload is told so', async (t) => {
   );
   t.match(run, {
     code: 1,
-    stderr: /^Error: The server has taken the files for job \d+, .*unknown.*\n$/,
+    stderr: /^The server has taken the files for job \d+, .*unknown.*\n$/,
   });
 });
 
