@@ -166,20 +166,46 @@ function taken(target: string): MidcltError {
 
 /** The folder, and the name in it; null where it is to get one. A link leads to where the file is to be. */
 function placeOf(target: string): readonly [string, string | null] {
-  let real = target;
   try {
-    real = fs.realpathSync(target);
-    if (fs.statSync(real).isDirectory()) return [real, null];
+    const real = withoutLinks(target);
+    const stat = fs.statSync(real, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) return [real, null];
+    if (target === '' || target.endsWith('/')) fs.readdirSync(target); // says why it is no folder
+    return [path.dirname(real), path.basename(real)];
   } catch (error) {
-    const isNew = (error as NodeJS.ErrnoException).code === 'ENOENT' && !target.endsWith('/');
-    if (!isNew) throw unwritable(target, error);
+    throw unwritable(target, error);
   }
-  return [path.dirname(real), path.basename(real)];
+}
+
+const MOST_LINKS = 40;
+/** Of a folder's mode: all may write there, and remove what is their own. */
+const SHARED = 0o1002;
+
+/**
+ * Where a path leads that may be a link, also one to nothing. In a folder that all users share it may not be somebody
+ * else's: they would choose what is overwritten. Systems refuse that where such a link is opened, and this is renamed over.
+ */
+function withoutLinks(target: string): string {
+  let at = target;
+  for (let left = MOST_LINKS; ; left--) {
+    const stat = fs.lstatSync(at, { throwIfNoEntry: false });
+    if (!stat?.isSymbolicLink()) return at;
+    const folder = path.dirname(at);
+    const { mode, uid } = fs.statSync(folder);
+    const isShared = (mode & SHARED) === SHARED;
+    if (isShared && stat.uid !== process.geteuid?.() && stat.uid !== uid) {
+      throw new Error(`${at} is a link of another user's`);
+    }
+    if (left === 0) throw new Error('too many links');
+    const next = fs.readlinkSync(at);
+    at = path.isAbsolute(next) ? next : `${folder}/${next}`;
+  }
 }
 
 /** Is it there, and neither a file nor a folder? */
 export function isDevice(target: string): boolean {
   try {
+    withoutLinks(target); // may it be followed?
     const stat = fs.statSync(target, { throwIfNoEntry: false });
     return stat !== undefined && !stat.isFile() && !stat.isDirectory();
   } catch (error) {
@@ -191,6 +217,6 @@ function unwritable(target: string, error: unknown): MidcltError {
   if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
     return new MidcltError('BROKEN_PIPE', 'Nobody reads the output', { cause: error });
   }
-  const text = `Cannot write ${target}: ${systemReason(error)}`;
+  const text = `Cannot write ${target || "''"}: ${systemReason(error)}`;
   return new MidcltError('FILES', text, { cause: error });
 }
