@@ -17,10 +17,8 @@ export async function openSource(file: string): Promise<FileToSend> {
     if (stat.isDirectory()) throw new MidcltError('FILES', `Cannot send ${file}: it is a folder`);
     // Nobody knows how much of stdin was read before.
     if (file === '-') return { name, stream: process.stdin, size: null };
-    if (!stat.isFile()) {
-      return { name, stream: fs.createReadStream('', { fd: descriptor }), size: null };
-    }
-    const { size } = stat;
+    // Files of /proc and /sys say that they are empty, and are not.
+    const size = stat.isFile() && stat.size > 0 ? stat.size : null;
     const pieces = exactly(size, file, descriptor);
     return { name, stream: Readable.from(pieces, { objectMode: false }), size };
   } catch (error) {
@@ -28,10 +26,11 @@ export async function openSource(file: string): Promise<FileToSend> {
   }
 }
 
-/** A file's bytes, as many as it was said to have. */
-async function* exactly(size: number, file: string, fd: number): AsyncGenerator<Buffer> {
-  let left = size;
-  const pieces = fs.createReadStream('', { fd, start: 0, end: Math.max(0, size - 1) });
+/** A file's bytes, as many as it was said to have; all where that is null. */
+async function* exactly(size: number | null, file: string, fd: number): AsyncGenerator<Buffer> {
+  let left = size ?? Infinity;
+  const range = size === null ? {} : { start: 0, end: size - 1 };
+  const pieces = fs.createReadStream('', { fd, ...range });
   try {
     for await (const piece of pieces as AsyncIterable<Buffer>) {
       yield piece.subarray(0, left);
@@ -40,7 +39,9 @@ async function* exactly(size: number, file: string, fd: number): AsyncGenerator<
   } catch (error) {
     throw unreadable(file, error);
   }
-  if (left > 0) throw new MidcltError('FILES', `${file} became shorter while it was sent`);
+  if (size !== null && left > 0) {
+    throw new MidcltError('FILES', `${file} became shorter while it was sent`);
+  }
 }
 
 function unreadable(file: string, error: unknown): MidcltError {
