@@ -8,32 +8,19 @@ import https from 'node:https';
 import { pipeline, type Readable } from 'node:stream';
 import { parse } from 'content-disposition';
 import FormData from 'form-data';
-import { asMidcltError, isLost, MidcltError, systemReason } from '../errors.js';
+import { asMidcltError, isLost, MidcltError } from '../errors.js';
 import { connectError, type Target } from '../middleware/uri.js';
 import { stripControls } from '../text/terminal.js';
+import { cut, jobIdOf, notWhole, refusal, textOf } from './answers.js';
 import { Meter } from './meter.js';
 
 /** Milliseconds for a connection, TLS included. */
 const CONNECT_TIMEOUT = 15_000;
 /** Milliseconds of silence until the system asks whether the other side is there. */
 const KEEP_ALIVE = 20_000;
-/** Bytes of an answer that is text. */
-const TEXT_BYTES = 64 * 1024;
 const OK = 200;
 
 const SHORT_FILE = 'the job may have taken what came of the file for all of it';
-
-/** What the server's statuses mean, and what to do. */
-const MEANINGS: Readonly<Record<number, string>> = {
-  401: 'the server did not take the token: it admits once, for five minutes, and from the address alone that the middleware saw; start it again',
-  403: 'the server does not allow this, or its token was too old; start it again',
-  404: 'the server does not know this job or does not serve files here',
-  410: 'the server has given the file up: it waits a minute for whoever fetches it; start it again',
-  413: 'the web server in front of the middleware takes no file of this size',
-  502: 'the middleware does not answer the web server in front of it; try again when it is up',
-  503: 'the server is not ready; try again later',
-  504: 'the middleware does not answer the web server in front of it; try again when it is up',
-};
 
 /** A file as the server sends it. */
 export interface ServedFile {
@@ -55,19 +42,34 @@ export async function fetchFile(
   if (!/^\/(?!\/)[\x21-\x7e]*$/.test(path)) {
     throw new MidcltError('PROTOCOL', "The server's answer names no file to fetch");
   }
-  const request = open(target, { method: 'GET', path, signal });
+  // Unasked, a web server in between may compress.
+  const headers = { 'Accept-Encoding': 'identity' };
+  const request = open(target, { method: 'GET', path, headers, signal });
   const answered = answerTo(request, target);
   request.end();
   const response = await answered;
-  if (response.statusCode !== OK) throw await refusal(response);
+  if (response.statusCode !== OK) throw await refusal(response, secretsOf(path));
+  const why = notWhole(response);
+  if (why !== null) {
+    response.destroy();
+    throw new MidcltError('PROTOCOL', `The server's file can't be taken: ${why}`);
+  }
   return { body: response, name: fileNameOf(response.headers['content-disposition']) };
+}
+
+/** The parts of a path that are not to be shown. */
+function secretsOf(path: string): string[] {
+  const { searchParams } = new URL(path, 'http://localhost');
+  return [...path.split(/[?&=]/).slice(1), ...searchParams.values()].filter(
+    (word) => word.length > 7,
+  );
 }
 
 /** A file to send. */
 export interface FileToSend {
   readonly name: string;
   readonly stream: Readable;
-  /** Bytes; null where that is not known. */
+  /** Bytes, at least one; null where that is not known. */
   readonly size: number | null;
 }
 
@@ -94,10 +96,7 @@ export async function sendFiles(
   const form = new FormData();
   form.append('data', `{"method": ${JSON.stringify(method)}, "params": ${params}}`);
   for (const { name, stream, size } of files) {
-    // It can't tell a length of zero from none.
-    if (size === 0) form.append('file', Buffer.alloc(0), { filename: name });
-    else
-      form.append('file', stream, { filename: name, ...(size !== null && { knownLength: size }) });
+    form.append('file', stream, { filename: name, ...(size !== null && { knownLength: size }) });
   }
   const isSized = files.every(({ size }) => size !== null);
   const headers = {
@@ -125,7 +124,7 @@ export async function sendFiles(
       if (!isLost(error)) throw error;
       throw new MidcltError('LOST', `${asMidcltError(error).message}; ${SHORT_FILE}`);
     });
-    if (response.statusCode !== OK) throw await refusal(response);
+    if (response.statusCode !== OK) throw await refusal(response, [token]);
     return jobIdOf(await textOf(response));
   } finally {
     // The server may have answered before it had read all.
@@ -182,68 +181,12 @@ function answerTo(request: http.ClientRequest, target: Target): Promise<http.Inc
       clearTimeout(timer);
       resolve(response);
     });
+    // It has none where the server talks another protocol from here on.
+    request.on('close', () => {
+      clearTimeout(timer);
+      reject(cut('before the server answered', new Error('it gave no answer')));
+    });
   });
-}
-
-/** What ended a transfer before it was over. */
-export function cut(when: string, error: unknown): MidcltError {
-  const { code } = error as NodeJS.ErrnoException;
-  const reason = code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'connection closed' : systemReason(error);
-  const text = `The connection for the transfer ended ${when} (${reason})`;
-  return new MidcltError('LOST', text, { cause: error });
-}
-
-async function refusal(response: http.IncomingMessage): Promise<MidcltError> {
-  const { statusCode: status = 0, headers } = response;
-  const text = await textOf(response).catch(() => '');
-  const meaning = MEANINGS[status];
-  if (headers.location !== undefined && status >= 300 && status < 400) {
-    const where = shown(headers.location);
-    return refused(`the server redirects to ${where}; give the URI of that host`, status);
-  }
-  // A web server's own page says less than its status. The texts are one line of the server's own.
-  const own = /^\s*</.test(text) ? '' : shown(text);
-  const words = [meaning, own].filter(Boolean);
-  return refused(words.join(': ') || http.STATUS_CODES[status], status);
-}
-
-function refused(why: string | undefined, status: number): MidcltError {
-  return new MidcltError(
-    'CALL',
-    `The transfer was refused: ${why ?? 'unknown status'} (HTTP ${status})`,
-  );
-}
-
-/** A line of the server's, to be printed. */
-function shown(text: string): string {
-  return stripControls(text.trim().replace(/\s+/g, ' ')).slice(0, 1000);
-}
-
-/** All of the text, or its beginning. */
-async function textOf(response: http.IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let left = TEXT_BYTES;
-  try {
-    for await (const piece of response as AsyncIterable<Buffer>) {
-      pieces.push(piece.subarray(0, left));
-      left -= piece.length;
-      if (left <= 0) break;
-    }
-  } catch (error) {
-    throw cut('in the answer of the server', error);
-  }
-  return Buffer.concat(pieces).toString();
-}
-
-function jobIdOf(text: string): number {
-  let id: unknown;
-  try {
-    ({ job_id: id } = JSON.parse(text) as { job_id?: unknown });
-  } catch {
-    // it is no answer of the middleware's
-  }
-  if (typeof id === 'number' && Number.isSafeInteger(id)) return id;
-  throw new MidcltError('PROTOCOL', 'The server has taken the files, and its answer names no job');
 }
 
 /** The longest name that file systems take, in bytes. */
@@ -258,9 +201,10 @@ export function fileNameOf(header: string | undefined): string | null {
   } catch {
     return null;
   }
-  // Without dots at its beginning: shells read files whose names are so, and `..` is none.
+  // Without dots at its beginning: shells read files whose names are so, and `..` is none. Without dashes: a name in
+  // the place of an option is one.
   const name = stripControls(asUtf8(given).replace(/^.*[/\\]/s, ''))
-    .replace(/^[\s.]+/, '')
+    .replace(/^[\s.-]+/, '')
     .trim();
   return name !== '' && Buffer.byteLength(name) <= LONGEST_NAME ? name : null;
 }
