@@ -11,7 +11,6 @@ import { pipeline } from 'node:stream/promises';
 import { asMidcltError, isMidcltError, MidcltError } from '../../errors.js';
 import { elementsOf, integerOf, quote, stringOf } from '../../json/members.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../../middleware/uri.js';
-import { steadyNow } from '../../timer.js';
 import { cut } from '../../transfer/answers.js';
 import { fetchFile, type ServedFile } from '../../transfer/file-server.js';
 import { Meter } from '../../transfer/meter.js';
@@ -26,7 +25,7 @@ const STDOUT = 1;
 /** What ends a process, and would leave half a file. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** Milliseconds of silence of the file server once the job has ended: with success, or without. */
-const SILENCE = { succeeded: 60_000, failed: 5_000 };
+const SILENCE = { running: Infinity, succeeded: 60_000, failed: 5_000 };
 /** Milliseconds between two looks whether it is silent. */
 const LOOK = 250;
 
@@ -57,7 +56,6 @@ export async function downloadCommand(args: Arguments): Promise<number> {
       const job = new FollowedJob(exchange, started.jobId, view);
       if (args.buffered) await job.outcome;
       const name = await receive(target, started.path, { output, view, job });
-      await job.outcome;
       view.finish();
       keep(output, name ?? source.name);
       return 0;
@@ -161,8 +159,6 @@ class FollowedJob {
   /** Rejects with the job's failure. */
   readonly outcome: Promise<Buffer>;
   state: 'running' | 'succeeded' | 'failed' = 'running';
-  /** By {@link steadyNow}. */
-  endedAt = 0;
 
   constructor(exchange: Exchange, jobId: number, view: TransferView) {
     this.outcome = lasting(() =>
@@ -172,7 +168,6 @@ class FollowedJob {
     );
     const end = (state: 'succeeded' | 'failed') => () => {
       this.state = state;
-      this.endedAt = steadyNow();
     };
     this.outcome.then(end('succeeded'), end('failed'));
   }
@@ -185,37 +180,41 @@ interface Reception {
   readonly job: FollowedJob | null;
 }
 
-/** Resolves with the file's name, as the server says, when its body has come to its end. */
+/** Resolves with the file's name, as the server says, when its body has come to its end and the job has succeeded. */
 async function receive(
   target: Target,
   path: string,
   { output, view, job }: Reception,
 ): Promise<string | null> {
   const stop = new AbortController();
-  let heard = steadyNow();
+  let silence = 0;
   let bytes = 0;
   const meter = new Meter((count) => {
-    heard = steadyNow();
+    silence = 0;
     bytes += count;
     view.add(count);
   });
   const timer = setInterval(() => {
-    if (!job || job.state === 'running') return;
-    const silence = steadyNow() - Math.max(heard, job.endedAt);
-    if (silence >= SILENCE[job.state]) stop.abort();
+    // By looks and not by a clock: this process may have been stopped. A slow reader of the output is no silent server.
+    const isAwaited = output.sink.writableLength === 0 && job?.state !== 'running';
+    silence = isAwaited ? silence + LOOK : 0;
+    if (silence >= SILENCE[job?.state ?? 'succeeded']) stop.abort();
   }, LOOK);
   let served: ServedFile | null = null;
   try {
     served = await fetchFile(target, path, stop.signal);
     if (served.name !== null) output.file?.check(served.name);
     await pipeline(served.body, meter, output.sink);
+    await job?.outcome;
     if (bytes === 0) sayLine('Nothing was written by the job: the file is empty');
     return served.name;
   } catch (error) {
     // What the job itself says, says more than what followed from it.
     if (job?.state === 'failed' && !isOurs(error)) await job.outcome;
-    if (stop.signal.aborted)
-      throw cut(`after ${bytes} bytes`, new Error('the job has ended, and no more came'));
+    if (stop.signal.aborted) {
+      const why = job ? 'the job has ended, and no more came' : 'no more came';
+      throw cut(`after ${bytes} bytes`, new Error(why));
+    }
     if (isMidcltError(error)) throw error;
     throw cut(`after ${bytes} bytes`, error);
   } finally {
