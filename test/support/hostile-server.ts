@@ -1,5 +1,5 @@
 /** A server that may send anything: whole messages, or bytes that are no frame at all. */
-import type net from 'node:net';
+import net from 'node:net';
 import type { Test } from 'tap';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { until } from './midclt.js';
@@ -37,6 +37,8 @@ export interface Behaviour {
   readonly onRequest?: (victim: Victim, heard: Heard) => void;
   /** In place of the proper answer to a subscription; false gives that. */
   readonly onSubscribe?: (victim: Victim, id: string) => boolean;
+  /** In place of HTTP for files: a connection, the head of whose request has come. */
+  readonly onFile?: (stream: net.Socket, head: string) => void;
   /** The connection was just made. */
   readonly onOpen?: (victim: Victim) => void;
 }
@@ -73,9 +75,46 @@ export async function startHostileServer(t: Test, behaviour: Behaviour): Promise
     });
   });
   await until('the server to listen', () => server.address() !== null);
-  const { port } = server.address() as net.AddressInfo;
+  const own = server.address() as net.AddressInfo;
+  const port = behaviour.onFile ? await before(t, own.port, behaviour.onFile) : own.port;
   const at = (path: string) => `ws://127.0.0.1:${port}${path}`;
   return { port, connections, uris: { jsonrpc: at('/api/current'), legacy: at('/websocket') } };
+}
+
+/** Listens in front of the server, and keeps what asks for files from it. Resolves with the port. */
+async function before(
+  t: Test,
+  port: number,
+  onFile: NonNullable<Behaviour['onFile']>,
+): Promise<number> {
+  const streams = new Set<net.Socket>();
+  const front = net.createServer((stream) => {
+    streams.add(stream);
+    stream.on('error', () => undefined);
+    let text = '';
+    const onData = (data: Buffer) => {
+      text += data.toString('latin1');
+      if (!text.includes('\r\n\r\n')) return;
+      stream.off('data', onData);
+      if (/^GET \/_download|^POST/.test(text)) {
+        onFile(stream, text);
+        return;
+      }
+      const behind = net.connect(port, '127.0.0.1');
+      streams.add(behind);
+      behind.on('error', () => stream.destroy());
+      behind.write(text, 'latin1');
+      stream.pipe(behind).pipe(stream);
+    };
+    stream.on('data', onData);
+  });
+  t.teardown(() => {
+    for (const stream of streams) stream.destroy();
+    front.close();
+  });
+  front.listen(0, '127.0.0.1');
+  await until('the front to listen', () => front.listening);
+  return (front.address() as net.AddressInfo).port;
 }
 
 function victimOf(socket: WebSocket, isLegacy: boolean, stream: net.Socket): Victim {
