@@ -8,8 +8,10 @@
  */
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { asMidcltError, isMidcltError, MidcltError } from '../../errors.js';
-import { elementsOf, integerOf, quote, stringOf } from '../../json/members.js';
+import { elementsOf, integerOf, membersOf, quote, stringOf } from '../../json/members.js';
+import { hasOtherArguments } from '../../middleware/jobs/events.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../../middleware/uri.js';
 import { cut } from '../../transfer/answers.js';
 import { fetchFile, type ServedFile } from '../../transfer/file-server.js';
@@ -19,7 +21,15 @@ import type { Arguments } from '../args/arguments.js';
 import { isTerminal, sayLine, writeOut } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { onSignal, paramsText, progressOf, timeoutOf, type Exchange } from './call.js';
-import { callOf, followOf, lasting, reportingErrors, resultOf, withExchange } from './exchange.js';
+import {
+  callOf,
+  ErrorAnswer,
+  followOf,
+  lasting,
+  reportingErrors,
+  resultOf,
+  withExchange,
+} from './exchange.js';
 
 const STDOUT = 1;
 /** What ends a process, and would leave half a file. */
@@ -28,6 +38,10 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const SILENCE = { running: Infinity, succeeded: 60_000, failed: 5_000 };
 /** Milliseconds between two looks whether it is silent. */
 const LOOK = 250;
+
+/** How often a download is started anew that the server has merged with another's, with pauses of so many milliseconds at most. */
+const STARTS = 20;
+const PAUSE = 500;
 
 /** Where the file goes. */
 interface Output {
@@ -137,7 +151,46 @@ interface Started {
   readonly path: string;
 }
 
-async function start(
+async function start(exchange: Exchange, source: Source, args: Arguments): Promise<Started> {
+  for (let left = STARTS; ; left--) {
+    const started = await startOnce(exchange, source, args);
+    if (!(await isMerged(exchange, started.jobId, source))) return started;
+    if (left === 0) throw merged(started.jobId, 'nothing was fetched');
+    await delay(PAUSE * Math.random());
+  }
+}
+
+/**
+ * Is it another's job? The server merges what comes at once into one job, whatever the methods: one of many then would
+ * get another's file, or share its bytes. False where it can't be told.
+ */
+export async function isMerged(
+  exchange: Exchange,
+  jobId: number,
+  { method, params }: Pick<Source, 'method' | 'params'>,
+): Promise<boolean> {
+  const filter = `[[["id", "=", ${jobId}]], {"select": ["method", "arguments", "message_ids"]}]`;
+  const asked = lasting(() => resultOf(exchange, callOf('core.get_jobs', filter, null)));
+  const answer = await asked.catch((error: unknown) => {
+    if (!(error instanceof ErrorAnswer)) throw error;
+    return null; // it is not shown to this user
+  });
+  const fields = membersOf(elementsOf(answer)?.[0]);
+  if (!fields?.has('method')) return false;
+  if (stringOf(fields.get('method')) !== method) return true;
+  const callers = elementsOf(fields.get('message_ids'))?.length ?? 0;
+  // Over the legacy wire, and of uploads, no caller is named.
+  return (
+    callers > 1 || (callers === 0 && hasOtherArguments({ params: Buffer.from(params) }, fields))
+  );
+}
+
+export function merged(jobId: number, outcome: string): MidcltError {
+  const text = `The server has merged this with job ${jobId} of another, because many came at once: ${outcome}; start it again`;
+  return new MidcltError('CALL', text);
+}
+
+async function startOnce(
   exchange: Exchange,
   { method, params, name }: Source,
   args: Arguments,

@@ -13,7 +13,7 @@ import type { Arguments } from '../args/arguments.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { onSignal, paramsText, timeoutOf, type Exchange } from './call.js';
-import { targetOf } from './download.js';
+import { isMerged, merged, targetOf } from './download.js';
 import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
 import { followJob } from './jobs.js';
 
@@ -30,6 +30,9 @@ export async function uploadCommand(args: Arguments): Promise<number> {
   const files = await Promise.all(args.file.map(openSource));
   const work = withExchange(args, async (exchange) => {
     const jobId = await send(exchange, target, { method, params, files }, args);
+    if (await isMerged(exchange, jobId, { method, params })) {
+      throw merged(jobId, 'the files were not taken');
+    }
     // On a terminal alone, as the transfer before it: cron mails what a command says.
     const jobPrint = args.quiet || !isTerminal() ? null : args.jobPrint;
     const waiting = { ...args, jobId, jobPrint, quiet: false };

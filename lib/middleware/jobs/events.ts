@@ -136,7 +136,10 @@ export function relationOf(
 }
 
 /** False where it can't be told. */
-export function hasOtherArguments({ params }: JobRequest, fields: Members): boolean {
+export function hasOtherArguments(
+  { params }: Pick<JobRequest, 'params'>,
+  fields: Members,
+): boolean {
   const shown = fields.get('arguments');
   if (!shown || shown.equals(params)) return false;
   if (shown.length > COMPARED || params.length > COMPARED) return false;
