@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import type net from 'node:net';
 import t, { type Test } from 'tap';
-import { surroundings } from '../../support/daemon.js';
+import { startDaemon, surroundings } from '../../support/daemon.js';
 import { startHostileServer, type Behaviour } from '../../support/hostile-server.js';
 import { BINARY, makeHome, midclt, shell, until } from '../../support/midclt.js';
 import { noOtherUser, OTHER } from '../../support/other-user.js';
@@ -21,9 +21,10 @@ async function start(t: Test, onFile: (stream: net.Socket, method: string) => vo
     } else if (method === 'core.job_download_logs') answer(id, '"/_download/log"');
     else if (method === 'core.get_jobs') {
       const [[[, , job]]] = params as [[[string, string, number]]];
-      const record = { id: job, method: 'm', arguments: [], state: 'SUCCESS', result: true };
+      const record = { id: job, arguments: [], state: 'SUCCESS', result: true };
       const rest = { progress: { percent: 100 }, message_ids: [], error: null, transient: false };
-      answer(id, JSON.stringify([{ ...record, ...rest }]));
+      const name = methods[job] ?? 'm';
+      answer(id, JSON.stringify([{ ...record, ...rest, method: name }]));
     } else answer(id, 'null');
   };
   const hostile = await startHostileServer(t, {
@@ -158,4 +159,22 @@ t.test('a link of another user in a folder of all', { skip: noOtherUser }, async
   fs.lchownSync(`${home}/all/backup`, 0, 0);
   t.match(await midclt(args, { home }), { code: 0, stderr: '' });
   await until('the file', () => fs.statSync(`${home}/mine`).size === 2048);
+});
+
+t.test('many at once, whose jobs the server merges: nobody gets the file of another', async (t) => {
+  const { home, d } = await startDaemon(t);
+  const sizes = Array.from({ length: 14 }, (_none, i) => 1000 * (i + 1));
+  const downloads = sizes.map((size) =>
+    d(['download', 'test.download', `${size}`, '-o', `${size}`]),
+  );
+  for (const run of await Promise.all(downloads)) t.match(run, { code: 0, stderr: '' });
+  for (const size of sizes) t.equal(fs.statSync(`${home}/${size}`).size, size);
+  const uploads = sizes.map((size) =>
+    d(['upload', 'test.upload', `{"delay": ${size / 1e6}}`, '--file', `${size}`]),
+  );
+  const ended = await Promise.all(uploads);
+  ended.forEach(({ code, stdout, stderr }, i) => {
+    if (code === 0) t.match(stdout, `"bytes": ${sizes[i]},`);
+    else t.match(stderr, /^Error: The server has merged this with job \d+ .*; start it again\n$/);
+  });
 });
