@@ -16,6 +16,9 @@ import {
 } from '../../support/midclt.js';
 import { onTerminal } from '../../support/terminal.js';
 
+// Most of a test is waiting for a process; each has a sandbox of its own.
+t.jobs = 4;
+
 type Run = (args: readonly string[], input?: string | Buffer) => Promise<Finished>;
 
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
@@ -42,7 +45,7 @@ async function ways(t: Test, options: Partial<SandboxOptions> = {}) {
 
 t.test('a file is saved whole, and a job is given files', async (t) => {
   const { home, runs } = await ways(t);
-  for (const [way, run] of runs) {
+  const all = runs.map(async ([way, run], place) => {
     const file = `${home}/config of ${way}`;
     fs.writeFileSync(file, 'old', { mode: 0o644 });
     t.match(await run(['download', 'config.save', '-o', file]), {
@@ -61,12 +64,19 @@ t.test('a file is saved whole, and a job is given files', async (t) => {
     t.match(two, { bytes: 0 });
 
     const big = fs.readFileSync(process.execPath).subarray(0, 3_000_001);
-    const piped = await run(['upload', 'filesystem.put', '/mnt/x', '--file', '-'], big);
+    const piped = await run(['upload', 'filesystem.put', `/mnt/${place}`, '--file', '-'], big);
     t.match(piped, { code: 0, stdout: 'True\n', stderr: '' });
-    const back = await run(['download', 'filesystem.get', '/mnt/x', '-o', `${home}/back`]);
+    const back = await run([
+      'download',
+      'filesystem.get',
+      `/mnt/${place}`,
+      '-o',
+      `${home}/back${place}`,
+    ]);
     t.match(back, { code: 0, stdout: '', stderr: '' });
-    t.ok(fs.readFileSync(`${home}/back`).equals(big), 'what was sent comes back');
-  }
+    t.ok(fs.readFileSync(`${home}/back${place}`).equals(big), 'what was sent comes back');
+  });
+  await Promise.all(all);
   t.same(parts(home), []);
 });
 
@@ -198,20 +208,25 @@ t.test('what the server refuses is told in one line', async (t) => {
     ],
     [['upload', 'test.upload', '--file', home], /^Error: Cannot send .*: it is a folder\n$/],
   ] as const;
-  for (const [args, stderr] of refusals) t.match(await d(args), { code: 1, stdout: '', stderr });
+  const runs = refusals.map(async ([args, stderr]) => {
+    t.match(await d(args), { code: 1, stdout: '', stderr });
+  });
+  await Promise.all(runs);
   for (const status of [401, 403, 404, 410, 413, 500, 502, 503, 418]) {
     sandbox.setFileFault({ refuse: status });
-    for (const args of [
+    const commands = [
       ['download', 'config.save', '-o', `${home}/x`],
       ['upload', 'test.upload', '--file', file],
-    ]) {
+    ];
+    const ended = commands.map(async (args) => {
       const run = await d(args);
       const expected = new RegExp(
         `^Error: The transfer was refused: [^\\n]+ \\(HTTP ${status}\\)\\n$`,
       );
       t.match(run, { code: 1, stdout: '', stderr: expected }, `${args[0]} ${status}`);
       t.notMatch(run.stderr, /_token|Token /);
-    }
+    });
+    await Promise.all(ended);
   }
   t.same(parts(home), []);
   t.equal(fs.existsSync(`${home}/x`), false);
@@ -246,7 +261,7 @@ t.test('F37: a transfer that is cut leaves the old file', async (t) => {
   fs.writeFileSync(file, 'old');
   fs.writeFileSync(`${home}/up`, Buffer.alloc(3_000_000));
   sandbox.setFileFault({ cutAfter: 50_000 });
-  for (const [way, run] of runs) {
+  const all = runs.map(async ([way, run]) => {
     const down = await run(['download', 'test.download', '200000', '-o', file]);
     t.match(
       down,
@@ -268,7 +283,8 @@ t.test('F37: a transfer that is cut leaves the old file', async (t) => {
       },
       way,
     );
-  }
+  });
+  await Promise.all(all);
   t.equal(fs.readFileSync(file, 'utf8'), 'old');
   t.same(parts(home), []);
 });
@@ -472,11 +488,12 @@ t.test('wrong usage', async (t) => {
     ],
     [['download'], 'the following arguments are required: method'],
   ] as const;
-  for (const [args, message] of wrong) {
+  const all = wrong.map(async ([args, message]) => {
     const run = await midclt(args, { home });
     t.equal(run.code, 2);
     t.ok(run.stderr.endsWith(`error: ${message}\n`), run.stderr);
-  }
+  });
+  await Promise.all(all);
   t.ok(environment(home));
 });
 
