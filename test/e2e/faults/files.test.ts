@@ -4,15 +4,28 @@ import type net from 'node:net';
 import t, { type Test } from 'tap';
 import { startDaemon, surroundings } from '../../support/daemon.js';
 import { startHostileServer, type Behaviour } from '../../support/hostile-server.js';
-import { BINARY, makeHome, midclt, shell, until } from '../../support/midclt.js';
+import {
+  BINARY,
+  finished,
+  makeHome,
+  midclt,
+  shell,
+  spawnMidclt,
+  until,
+} from '../../support/midclt.js';
 import { noOtherUser, OTHER } from '../../support/other-user.js';
 
 /** The token of everything. */
 const TOKEN = 'TheSecretToken';
 
+/** The id of the one job that runs on and on. */
+const ENDLESS = 555;
+
 /** A server whose jobs have succeeded; `onFile` is told the method that was asked for. */
 async function start(t: Test, onFile: (stream: net.Socket, method: string) => void) {
   const methods: string[] = [];
+  /** The jobs that were looked up. */
+  const asked: number[] = [];
   const onRequest: NonNullable<Behaviour['onRequest']> = ({ answer }, { id, method, params }) => {
     if (method === 'auth.generate_token') answer(id, `"${TOKEN}"`);
     else if (method === 'core.download') {
@@ -21,8 +34,14 @@ async function start(t: Test, onFile: (stream: net.Socket, method: string) => vo
     } else if (method === 'core.job_download_logs') answer(id, '"/_download/log"');
     else if (method === 'core.get_jobs') {
       const [[[, , job]]] = params as [[[string, string, number]]];
-      const record = { id: job, arguments: [], state: 'SUCCESS', result: true };
+      const record = {
+        id: job,
+        arguments: [],
+        result: true,
+        state: job === ENDLESS ? 'RUNNING' : 'SUCCESS',
+      };
       const rest = { progress: { percent: 100 }, message_ids: [], error: null, transient: false };
+      asked.push(job);
       const name = methods[job] ?? 'm';
       answer(id, JSON.stringify([{ ...record, ...rest, method: name }]));
     } else answer(id, 'null');
@@ -38,7 +57,7 @@ async function start(t: Test, onFile: (stream: net.Socket, method: string) => vo
   fs.writeFileSync(`${home}/up`, Buffer.alloc(100_000));
   const run = (...args: string[]) =>
     midclt(['-u', hostile.uris.jsonrpc, ...args], { home, env: { MIDCLT_DEBUG: '1' } });
-  return { home, run };
+  return { home, run, asked, uri: hostile.uris.jsonrpc };
 }
 
 const NAMED = 'Content-Disposition: attachment; filename="f"\r\n';
@@ -79,6 +98,19 @@ t.test('an upload that another protocol answers', async (t) => {
   });
   const ended = await run('upload', 'm', '--file', 'up');
   t.match(ended, { code: 1, stdout: '', stderr: /gave no answer.*may have taken/ });
+});
+
+t.test('Ctrl-C while the job of an upload goes on', async (t) => {
+  const { home, uri, asked } = await start(t, (stream) => {
+    stream.end(`${head('200 OK', 'Content-Length: 14')}{"job_id":555}`);
+  });
+  const child = spawnMidclt(['-u', uri, 'upload', 'm', '--file', 'up'], { home });
+  const ended = finished(child);
+  await until('the job to be followed', () => asked.filter((id) => id === ENDLESS).length > 1);
+  child.kill('SIGINT');
+  const stderr =
+    /^Interrupted\. Job 555 goes on at the server; 'midclt -u .* job wait 555' waits .*\n$/;
+  t.match(await ended, { signal: 'SIGINT', stderr });
 });
 
 t.test('names that a server gives: no option, no path, not without end', async (t) => {
