@@ -130,3 +130,23 @@ t.test('a server that is killed in the midst, and one that is started again', as
   }
   t.match(await midclt(['-u', uri, '-d', 'ping'], { home }), { code: 0 });
 });
+
+t.test(
+  'silence: of the server it ends a transfer, of who reads the output it does not',
+  async (t) => {
+    const [silent, slow] = await Promise.all([surroundings(t), surroundings(t)]);
+    const id = await midclt(['-u', silent.uri, 'call', 'test.job_logged', '3'], {
+      home: silent.home,
+    });
+    silent.sandbox.setFileFault({ stallAfter: 3 });
+    const log = midclt(['-u', silent.uri, 'job', 'log', id.stdout.trim()], { home: silent.home });
+    const args = ['-u', slow.uri, 'download', 'test.download', '400000', '-o', '-'];
+    const child = spawnMidclt(args, { home: slow.home });
+    await new Promise((resolve) => setTimeout(resolve, 65_000)); // nobody reads
+    t.equal(child.exitCode, null, 'it waits for its reader');
+    const { code, stdout, stderr } = await finished(child);
+    t.match({ code, stderr }, { code: 0, stderr: '' });
+    t.ok(stdout.length > 300_000);
+    t.match(await log, { code: 1, stderr: /ended after 3 bytes \(no more came\)\n$/ });
+  },
+);
