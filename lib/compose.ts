@@ -32,6 +32,10 @@ export interface CoreOptions {
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;
   readonly log: Log;
+  /** The connection keeps no process alive. */
+  readonly isUnref?: boolean | undefined;
+  /** Of a process that makes its calls itself: does what subscribes end with the connection? Default: true. */
+  readonly endsSubscriptions?: boolean | undefined;
 }
 
 export interface SocketOptions {
@@ -60,8 +64,8 @@ export interface Core {
 }
 
 export function compose(options: CoreOptions): Core {
-  const { target, credential, askOtp, concurrency, callTimeout, log } = options;
-  const connection = new Connection({ target, credential, askOtp, log });
+  const { target, credential, askOtp, concurrency, callTimeout, log, isUnref } = options;
+  const connection = new Connection({ target, credential, askOtp, log, isUnref });
   const jobs = new Jobs(connection, log);
   const metrics = new Metrics();
   const isInsecure = target.scheme === 'wss' ? !target.verify : null;
@@ -93,7 +97,7 @@ export function compose(options: CoreOptions): Core {
     isReady: () => connection.isReady(),
     ready: (client, patience, waited) => connection.ready(client, patience, waited),
   };
-  const local = createVerbs(common);
+  const local = createVerbs({ ...common, endsSubscriptions: options.endsSubscriptions ?? true });
   return {
     connection,
     jobs,

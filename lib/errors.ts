@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'NO_DAEMON' // nothing listens on the socket
   | 'HUNG' // a daemon is there, and shows no sign of life
   | 'RUNNING' // another daemon does
+  | 'TOO_LONG' // a result that no string can hold
   | 'BROKEN_PIPE' // nobody reads the output any more
   | 'FILES'; // a path that can't be made, read, written or trusted
 

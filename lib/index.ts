@@ -2,6 +2,22 @@
  * The public API: the names of the Python daemon package in camelCase. Importing it does nothing and
  * loads little; ws and the streams are loaded when a client or a daemon is made.
  */
+export { connect, type ConnectOptions } from './api/connect.js';
+export { Connection, type RequestOptions, type SubscribeOptions } from './api/connection.js';
+export { Job } from './api/job.js';
+export type {
+  AnyServer,
+  CallResult,
+  EventMessage,
+  EventName,
+  JobName,
+  JobResult,
+  MethodName,
+  MethodType,
+  ParamsOf,
+  Rest,
+  ServerTypes,
+} from './api/types.js';
 export { Client, type CallOptions, type ClientOptions } from './api/client.js';
 export {
   callViaDaemon,

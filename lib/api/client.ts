@@ -2,8 +2,8 @@
 import { MidcltError } from '../errors.js';
 import type { JsonText } from '../json/text.js';
 import type { Log } from '../logger.js';
-import type { AskOtp } from '../middleware/login/login.js';
 import { DEFAULT_CONCURRENCY, MessageType } from '../protocol/frames.js';
+import { askOnce, atLeast, loginOf } from './login.js';
 import { keepState, stateOf } from './client-state.js';
 import {
   encodeRequest,
@@ -67,28 +67,15 @@ export class Client {
    * or `LOGIN`; `LOST` or `TIMEOUT` if the login had no answer.
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
-    const { uri = null, username = null, password = null, apiKey = null } = options;
-    const { otp = null } = options;
-    const { insecure = false, plain = false, channelBinding = true, force = false } = options;
+    const { uri = null, username = null, otp = null } = options;
     const { concurrency = DEFAULT_CONCURRENCY, callTimeout } = options;
-    const isAnonymous = username === null || username === '';
-    if (!isAnonymous && apiKey === null && (password === null || password === '')) {
-      throw new MidcltError('REQUEST', `No password is given for the user ${username}`);
-    }
     atLeast('concurrency', concurrency, 1);
     if (callTimeout !== undefined) atLeast('callTimeout', callTimeout, Number.MIN_VALUE);
+    const login = await loginOf(options);
     const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
-    const { toLoginTarget } = require('../login/target.js') as typeof import('../login/target.js');
     const logs = new Set<Log>();
-    const login = { uri, username, password, apiKey, plain, force };
-    const target = await toLoginTarget(
-      { ...login, passwordFile: null, otp: null, insecure, noChannelBinding: !channelBinding },
-      (line) => {
-        process.emitWarning(line.replace(/^Warning: /, ''));
-      },
-    );
     const core = compose({
-      ...target,
+      ...login,
       askOtp: askOnce(otp),
       concurrency,
       callTimeout: callTimeout ?? callTimeoutOf(process.env),
@@ -148,18 +135,4 @@ export class Client {
       session.close();
     }
   }
-}
-
-/** A library asks nobody by itself. */
-function askOnce(otp: string | (() => Promise<string>) | null): AskOtp | null {
-  if (otp === null || otp === '') return null;
-  return async (attempt) => {
-    if (attempt !== null && attempt > 0) return null;
-    return typeof otp === 'string' ? otp : otp();
-  };
-}
-
-function atLeast(name: string, value: number, least: number): void {
-  if (value >= least) return;
-  throw new MidcltError('REQUEST', `'${name}' must be a positive number, not ${value}`);
 }

@@ -23,10 +23,22 @@ export interface DaemonRequest {
   readonly params?: Params | undefined;
   /** For `call`. `timeout` is in seconds; null waits for ever, none is the daemon's default. */
   readonly kwargs?:
-    | { readonly timeout?: number | null | undefined; readonly job?: boolean | undefined }
+    | {
+        readonly timeout?: number | null | undefined;
+        readonly job?: boolean | undefined;
+        readonly detach?: boolean | undefined;
+      }
     | undefined;
-  /** For `ping`: seconds; null waits for ever. */
+  /** For `ping`, `follow` and `subscribe`: seconds; null waits for ever. */
   readonly timeout?: number | null | undefined;
+  /** For `follow`: the job's id. */
+  readonly job?: number | undefined;
+  /** For `subscribe`. */
+  readonly event?: string | undefined;
+  /** For `subscribe`: end after so many events. */
+  readonly number?: number | undefined;
+  /** Have the error frame name the error's code. */
+  readonly error_code?: boolean | undefined;
 }
 
 /** How a job gets on. */
@@ -63,12 +75,14 @@ export function encodeRequest(request: DaemonRequest): { line: string; request: 
   if (typeof untyped?.command !== 'string') {
     throw new MidcltError('REQUEST', "A request is an object with a 'command'");
   }
-  const { command, method, params, kwargs, timeout } = request;
+  const { command, method, params, kwargs, timeout, job, event, number, error_code } = request;
   const members = [`"command":${quote(command)}`];
   if (method !== undefined) members.push(`"method":${valueText(method, 'method')}`);
   if (params !== undefined) members.push(`"params":${paramsText(params)}`);
   if (kwargs !== undefined) members.push(`"kwargs":${valueText(given(kwargs), 'kwargs')}`);
-  if (timeout !== undefined) members.push(`"timeout":${valueText(timeout, 'timeout')}`);
+  for (const [name, value] of Object.entries({ timeout, job, event, number, error_code })) {
+    if (value !== undefined) members.push(`"${name}":${valueText(value, name)}`);
+  }
   const line = `{${members.join(',')},"close":true,"job_id":true}`;
   const parsed = REQUESTS.parse(Buffer.from(line));
   if (!parsed.request) throw parsed.error;

@@ -41,6 +41,8 @@ export interface CommandOptions {
   readonly metrics: Metrics;
   /** Is the server's certificate left unverified? Null: there is none. */
   readonly isInsecure: boolean | null;
+  /** Does what subscribes end with the connection? A daemon goes on over the next one. */
+  readonly endsSubscriptions?: boolean;
   /** The daemon that serves; undefined where there is none. */
   readonly daemon?: DaemonControl;
 }

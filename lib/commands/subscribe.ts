@@ -72,7 +72,7 @@ export const SUBSCRIBE: Entry<SubscribeMembers> = {
 async function subscribe(
   { event, number, timeout }: Request & SubscribeMembers,
   context: Context,
-  { connection, subscriptions, daemon, callTimeout, log }: CommandOptions,
+  { connection, subscriptions, daemon, callTimeout, log, endsSubscriptions }: CommandOptions,
   budget: Budget,
 ): Promise<FinalFrame> {
   if (event === null) {
@@ -98,9 +98,8 @@ async function subscribe(
       onEvent: (params: Json) => {
         subscriber.take(params);
       },
-      // A daemon goes on over the next connection. Who has one of his own has nothing else to do with it.
       onLoss: (error: MidcltError) => {
-        if (!daemon) subscriber.end(error);
+        if (endsSubscriptions) subscriber.end(error);
       },
       onGap: () => {
         subscriber.miss();

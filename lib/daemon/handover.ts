@@ -101,13 +101,19 @@ export async function startDetached(
 const SHELL = '/bin/sh';
 const WITHOUT_CORE = 'ulimit -c 0; exec "$@"';
 
+/** This program: beside the bundle that this is part of, or where the package has it. */
+function programFile(): string {
+  const beside = path.join(__dirname, 'midclt.js');
+  return fs.existsSync(beside) ? beside : path.join(__dirname, '../../bin/midclt.js');
+}
+
 function spawnDaemon(): ChildProcess {
   const { execPath, allowedNodeEnvironmentFlags } = process;
   const noDebugger = '--disable-sigusr1'; // not every Node has it
   const command = [
     execPath,
     ...(allowedNodeEnvironmentFlags.has(noDebugger) ? [noDebugger] : []),
-    path.join(__dirname, 'midclt.js'),
+    programFile(),
     ...['daemon', '--handover-fd', String(HANDOVER_FD)],
   ];
   const shell = fs.existsSync(SHELL) ? [SHELL, '-c', WITHOUT_CORE, 'sh'] : [];

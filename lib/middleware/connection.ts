@@ -200,14 +200,14 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   /** One attempt at a WebSocket that is logged in. */
   private async establish(): Promise<void> {
-    const { target, log } = this.options;
+    const { target, log, isUnref } = this.options;
     const { signal } = this.closing;
     const onNotification = (method: string, params: Json) => {
       this.emit('notification', method, params);
     };
     this.status.enter('connecting');
     const { liveness } = this.policy;
-    const channel = await Channel.open({ target, liveness, log, onNotification }, signal);
+    const channel = await Channel.open({ target, liveness, log, isUnref, onNotification }, signal);
     channel.onClosed = (why) => {
       this.lose(channel, why);
     };
@@ -252,7 +252,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     for (;;) {
       const pause = Math.ceil(Math.max(this.backoff.next(), this.authenticator?.wait ?? 0));
       this.status.enter('waiting', { ms: pause, why: this.status.lastError });
-      await delay(pause, undefined, { signal: this.closing.signal }).catch(() => undefined);
+      const ref = this.options.isUnref !== true;
+      await delay(pause, undefined, { signal: this.closing.signal, ref }).catch(() => undefined);
       if (this.isOver()) return;
       try {
         await this.establish();

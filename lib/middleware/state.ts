@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   readonly askOtp?: AskOtp | null | undefined;
   readonly log: Log;
   readonly policy?: ReconnectPolicy;
+  /** It keeps no process alive. */
+  readonly isUnref?: boolean | undefined;
 }
 
 /** What `status` tells. */

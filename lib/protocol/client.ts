@@ -20,7 +20,8 @@ const STOP_PATIENCE = {
 };
 
 /**
- * Sends one request line to the daemon at `address` and resolves when its final frame has come.
+ * Sends one request line to the daemon at `address` and resolves when its final frame has come. `signal` gives it up:
+ * the connection ends, and the promise rejects with `CLOSED`.
  *
  * Rejects with `NO_DAEMON` if none listens there, or if it ended before it took the request; `FILES` if the socket may not be used, `LOST`
  * if the daemon closes the connection before the final frame, `HUNG` if it shows no sign of life,
@@ -30,13 +31,25 @@ export function sendRequest(
   address: Address,
   line: string,
   listener: AnswerListener,
+  signal?: AbortSignal,
 ): Promise<Answer> {
-  return insistently(address.socket, () => sendOnce(address, line, listener));
+  return insistently(address.socket, () => sendOnce(address, line, listener, signal));
 }
 
-async function sendOnce(address: Address, line: string, listener: AnswerListener): Promise<Answer> {
+async function sendOnce(
+  address: Address,
+  line: string,
+  listener: AnswerListener,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const connection = await DaemonConnection.open(address);
-  const answer = await answerTo(connection, line, listener);
+  const giveUp = () => {
+    connection.giveUp(new MidcltError('CLOSED', 'The request was given up'));
+  };
+  if (signal?.aborted) giveUp();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  const asked = answerTo(connection, line, listener);
+  const answer = await asked.finally(() => signal?.removeEventListener('abort', giveUp));
   // Later: a process that prints the answer and ends need not take the socket apart.
   setImmediate(() => {
     connection.close();
@@ -131,10 +144,7 @@ async function answerTo(
   options: Pick<AskOptions, 'silence' | 'consequence'> = {},
 ): Promise<Answer> {
   const reader = new FrameReader(listener);
-  const onPiece: AskOptions['onPiece'] = (piece) => {
-    reader.take(piece);
-    return null;
-  };
+  const onPiece: AskOptions['onPiece'] = (piece) => reader.take(piece);
   await connection.ask(line, { ...options, onPiece, whole: HEAD_BYTES });
   return reader.answer;
 }

@@ -20,10 +20,10 @@ import {
 /** Who hears an answer as it comes. Called before the promise of the exchange settles. */
 export interface AnswerListener {
   readonly progress: (frame: ProgressFrame) => void;
-  /** What a subscriber is told. */
-  readonly event?: (frame: EventFrame) => void;
-  /** The result's text, in one piece or many. What it throws ends the exchange with that error. */
-  readonly result: (piece: Buffer) => void;
+  /** What a subscriber is told. While a promise that it returns is pending, nothing more is read. */
+  readonly event?: (frame: EventFrame) => unknown;
+  /** The result's text, in one piece or many; the same. What it throws ends the exchange with that error. */
+  readonly result: (piece: Buffer) => unknown;
   /** The daemon is of another version than this program. */
   readonly otherVersion?: (version: string) => void;
 }
@@ -56,7 +56,8 @@ export class FrameReader {
 
   constructor(private readonly listener: AnswerListener) {}
 
-  take({ type, bytes, last }: Piece): void {
+  /** Returns what is to be waited for before the next piece, if there is anything. */
+  take({ type, bytes, last }: Piece): Promise<void> | null {
     let text = bytes;
     if (this.inResult === null) {
       const head = type === MessageType.RESULT ? this.headLength(bytes) : 0;
@@ -64,10 +65,12 @@ export class FrameReader {
       text = bytes.subarray(head);
     }
     this.hold(text);
-    if (this.inResult && last) this.endResult();
-    else if (this.inResult) this.passOn();
-    else if (last) this.readFrame(this.takeHeld());
+    let room: unknown = null;
+    if (this.inResult && last) room = this.endResult();
+    else if (this.inResult) room = this.passOn();
+    else if (last) room = this.readFrame(this.takeHeld());
     if (last) this.inResult = null;
+    return room instanceof Promise ? (room as Promise<void>) : null;
   }
 
   /** Of the part before the result's text; 0 where that is not at the beginning. */
@@ -80,24 +83,24 @@ export class FrameReader {
   }
 
   /** Gives the listener all but what may be the frame's own. */
-  private passOn(): void {
+  private passOn(): unknown {
     const excess = this.heldBytes - TAIL_BYTES;
-    if (excess <= 0) return;
+    if (excess <= 0) return null;
     const text = this.takeHeld();
     this.hold(text.subarray(excess));
-    this.listener.result(text.subarray(0, excess));
+    return this.listener.result(text.subarray(0, excess));
   }
 
-  private endResult(): void {
+  private endResult(): unknown {
     const text = this.takeHeld();
     const end = text.toString('latin1', Math.max(0, text.length - TAIL_BYTES));
     const [tail] = /\s*\}\s*$/.exec(end) ?? [];
     if (tail === undefined) throw noFrame();
-    if (text.length > tail.length) this.listener.result(text.subarray(0, -tail.length));
     this.answer = null;
+    return text.length > tail.length ? this.listener.result(text.subarray(0, -tail.length)) : null;
   }
 
-  private readFrame(text: Buffer): void {
+  private readFrame(text: Buffer): unknown {
     const members = membersOf(text);
     if (!members) throw noFrame();
     const version = stringOf(members.get('daemon'));
@@ -105,17 +108,18 @@ export class FrameReader {
     switch (stringOf(members.get('type'))) {
       case MessageType.PROGRESS:
         this.listener.progress(progressFrame(members));
-        return;
+        return null;
       case MessageType.EVENT:
-        this.listener.event?.({ type: MessageType.EVENT, event: members.get('event') ?? null });
-        return;
+        return this.listener.event?.({
+          type: MessageType.EVENT,
+          event: members.get('event') ?? null,
+        });
       case MessageType.ERROR:
         this.answer = errorFrame(members);
-        return;
+        return null;
       case MessageType.RESULT:
-        this.listener.result(members.get('result') ?? NULL);
         this.answer = null;
-        return;
+        return this.listener.result(members.get('result') ?? NULL);
       default:
         throw noFrame();
     }
@@ -164,5 +168,6 @@ function errorFrame(members: Members): ErrorFrame {
     trace: orNull(members.get('trace')),
     extra: orNull(members.get('extra')),
     isNotSent: isNotSent(members),
+    code: stringOf(members.get('code')),
   };
 }

@@ -71,6 +71,8 @@ export interface Request {
   readonly jobId: boolean;
   /** The error frame of a daemon that has not sent the request on, because it is going, says so. */
   readonly notSent: boolean;
+  /** The error frame names what went wrong by this program's code. */
+  readonly errorCode: boolean;
   /** The client's version; the final frame of a daemon of another carries the daemon's. */
   readonly version: string | null;
   /** The client does without a verified certificate, or does not; null: it does not say. */
@@ -91,6 +93,8 @@ export interface ErrorFrame {
   readonly extra: Json | null;
   /** The daemon is going, and has not sent the request on. */
   readonly isNotSent?: boolean;
+  /** As a daemon has told it, to who asked. */
+  readonly code?: string | null;
   /** What the frame was made of, where that happened in this process; not on the wire. */
   readonly cause?: Error;
 }

@@ -49,6 +49,7 @@ const MAX_ID = 64 * 1024;
 
 const ENVELOPE: readonly string[] = [
   ...['command', 'id', 'close', 'keep', 'version', 'protocol', 'job_id', 'not_sent', 'insecure'],
+  'error_code',
 ];
 
 /** The verbs that there are, by the commands that ask for them, and what reads a request of any. */
@@ -121,6 +122,7 @@ export class VerbTable<V extends { readonly format: VerbFormat }> {
         ? null
         : flagOf(members.get('insecure'), 'insecure'),
       notSent: flagOf(members.get('not_sent'), 'not_sent'),
+      errorCode: flagOf(members.get('error_code'), 'error_code'),
       version,
     };
     Object.assign(request, own);

@@ -31,7 +31,7 @@ export interface Outgoing {
   readonly id: Json | null;
   /** How the client wants its answer; nothing where it is not given. */
   readonly options?:
-    (Pick<Request, 'jobId' | 'version'> & Partial<Pick<Request, 'notSent'>>) | null;
+    (Pick<Request, 'jobId' | 'version'> & Partial<Pick<Request, 'notSent' | 'errorCode'>>) | null;
   /** It is to be written as the command line prints it; else as a frame. */
   readonly text?: TextForm | null;
   /** Called when the client's socket has taken the frame. */
@@ -182,6 +182,9 @@ export function encodeFrame(out: Outgoing): Buffer[] {
           frame.isNotSent && (options?.version || options?.notSent) ? NOT_SENT : EMPTY,
           options?.notSent && frame.cause && asMidcltError(frame.cause).outcomeUnknown
             ? UNKNOWN_OUTCOME
+            : EMPTY,
+          options?.errorCode && frame.cause
+            ? Buffer.from(`,"code":"${asMidcltError(frame.cause).code}"`)
             : EMPTY,
           END,
         ]),

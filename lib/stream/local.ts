@@ -25,6 +25,7 @@ export const ENVELOPE: Omit<Request, 'command'> = {
   keep: false,
   jobId: true,
   notSent: false,
+  errorCode: false,
   version: null,
   insecure: null,
 };
@@ -51,21 +52,26 @@ export class LocalSession {
     this.serialize.pipe(this.frames, { end: false });
     this.frames.on('data', (out: Outgoing) => {
       this.onFrame(out);
-      out.onTaken?.();
     });
   }
 
-  /** Resolves with the final frame. One request at a time: wait for it before the next. */
+  /**
+   * Resolves with the final frame. One request at a time: wait for it before the next. An event has been taken when
+   * the promise resolves that `onEvent` returns, or at once.
+   */
   ask(
     request: Request,
     onProgress: (frame: ProgressFrame) => void,
-    onEvent: (frame: EventFrame) => void = () => undefined,
+    onEvent: (frame: EventFrame) => unknown = () => undefined,
   ): Promise<FinalFrame> {
     return new Promise((resolve) => {
-      this.onFrame = ({ frame }) => {
+      this.onFrame = ({ frame, onTaken }) => {
+        let taken: unknown;
         if (frame.type === MessageType.PROGRESS) onProgress(frame);
-        else if (frame.type === MessageType.EVENT) onEvent(frame);
+        else if (frame.type === MessageType.EVENT) taken = onEvent(frame);
         else resolve(frame);
+        if (taken instanceof Promise) void taken.then(() => onTaken?.());
+        else onTaken?.();
       };
       const verb = this.verbs.get(request.command);
       this.serialize.write({ request, verb, id: request.id } satisfies Incoming);

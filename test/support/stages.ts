@@ -136,7 +136,7 @@ export function progressOf(percent: number): ProgressFrame {
 export function incomingOf(verb: Verb | null, id: number, more: Partial<Request> = {}): Incoming {
   const request: Request = {
     ...{ command: 'call', id: Buffer.from(String(id)), close: false, keep: false, jobId: false },
-    ...{ insecure: null, notSent: false, version: null },
+    ...{ insecure: null, notSent: false, errorCode: false, version: null },
     ...more,
   };
   return { request, verb, id: request.id };

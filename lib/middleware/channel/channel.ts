@@ -15,6 +15,8 @@ export interface ChannelOptions {
   readonly target: Target;
   readonly liveness: Liveness;
   readonly log: Log;
+  /** It keeps no process alive. */
+  readonly isUnref?: boolean | undefined;
   readonly onNotification: (method: string, params: Json) => void;
 }
 
@@ -99,7 +101,7 @@ export class Channel {
   /** Rejects with a `CONNECT` error, also when `signal` aborts. */
   static async open(options: ChannelOptions, signal: AbortSignal): Promise<Channel> {
     const { target, liveness } = options;
-    const link = await openWebSocket(target, liveness, signal);
+    const link = await openWebSocket(target, liveness, options, signal);
     const wire = target.wire === 'legacy' ? legacy : jsonrpc;
     const channel = new Channel(link, wire, options);
     if (wire.greeting !== null) await channel.greet(wire.greeting, signal);

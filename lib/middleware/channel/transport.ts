@@ -52,11 +52,12 @@ export interface Link {
 
 /**
  * Resolves with an open WebSocket, to be resumed once it is listened to; rejects with a `CONNECT`
- * error that names the URI and the reason, also when `signal` aborts.
+ * error that names the URI and the reason, also when `signal` aborts. With `isUnref` it keeps no process alive.
  */
 export function openWebSocket(
   target: Target,
   liveness: Liveness,
+  { isUnref = false }: { readonly isUnref?: boolean | undefined },
   signal: AbortSignal,
 ): Promise<Link> {
   return new Promise((resolve, reject) => {
@@ -70,6 +71,7 @@ export function openWebSocket(
       rejectUnauthorized: target.verify,
       finishRequest: (request) => {
         largeTexts.follow(request);
+        if (isUnref) request.on('socket', (stream) => stream.unref());
         request.end();
       },
       ...(socketPath === null ? { onread } : { createConnection: connect }),
@@ -92,6 +94,7 @@ export function openWebSocket(
       fail(new Error(`the WebSocket handshake was not answered within ${seconds} s`));
       socket.terminate();
     }, HANDSHAKE_TIMEOUT);
+    if (isUnref) timer.unref();
     socket.once('error', fail);
     socket.once('unexpected-response', (_request, response) => {
       fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));

@@ -1,0 +1,110 @@
+/** `connect`: a connection of one's own, or the daemon's. */
+import { MidcltError } from '../errors.js';
+import { daemonPaths } from '../files/paths.js';
+import { noLog } from '../logger.js';
+import { DEFAULT_URI, parseTarget } from '../middleware/uri.js';
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_LIFETIME,
+  DEFAULT_LINGER,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MEMORY,
+} from '../protocol/frames.js';
+import { isListening } from '../protocol/client.js';
+import { Connection } from './connection.js';
+import { askOnce, atLeast, loginOf } from './login.js';
+import type { ClientOptions } from './client.js';
+import type { AnyServer, ServerTypes } from './types.js';
+import { DaemonWay, DirectWay, type Way } from './way.js';
+
+export interface ConnectOptions extends ClientOptions {
+  /**
+   * Go through the daemon of this `uri` and `username`, which is started if there is none and this needs no login or one is
+   * given. It serves everyone of this user and outlives the process. Default: false, a connection of this process's own.
+   */
+  readonly daemon?: boolean | undefined;
+  /** With `daemon`: start one where there is none. Default: true. */
+  readonly autostart?: boolean | undefined;
+  /** Keep the process alive until `close()`, not only while something is under way. Default: false. */
+  readonly keepAlive?: boolean | undefined;
+  /** Integers beyond ±(2^53 − 1) come as BigInt. Default: rounded, as JavaScript's numbers are. */
+  readonly bigint?: boolean | undefined;
+}
+
+/**
+ * Resolves with a connection that can make calls. Rejects with `REQUEST` for options that make no sense, `FILES` for a key
+ * file that can't be read or a daemon that can't be used, `CONNECT`, `LOGIN`, or with `daemon` `NO_DAEMON`.
+ *
+ * `S` are the types of the server's methods and events: `connect<TrueNAS>(…)`.
+ */
+export async function connect<S extends ServerTypes = AnyServer>(
+  options: ConnectOptions = {},
+): Promise<Connection<S>> {
+  const way = options.daemon === true ? await daemonWay(options) : await directWay(options);
+  return new Connection<S>(way, { bigint: options.bigint ?? false, isRaw: false });
+}
+
+async function directWay(options: ConnectOptions): Promise<Way> {
+  const { concurrency = DEFAULT_CONCURRENCY, callTimeout, otp = null } = options;
+  const login = await loginOf(options);
+  const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
+  const core = compose({
+    ...login,
+    askOtp: askOnce(otp),
+    concurrency: atLeast('concurrency', concurrency, 1),
+    callTimeout: timeoutOf(callTimeout) ?? callTimeoutOf(process.env),
+    log: noLog,
+    isUnref: true,
+    endsSubscriptions: false,
+  });
+  const way = new DirectWay(login.target, core, options.keepAlive ?? false);
+  await way.open();
+  return way;
+}
+
+async function daemonWay(options: ConnectOptions): Promise<Way> {
+  const { uri = null, username = null, insecure = false, autostart = true } = options;
+  const target = parseTarget(uri ?? DEFAULT_URI, { insecure });
+  const address = daemonPaths(uri, username);
+  const start = async (missing: MidcltError) => {
+    if (!autostart || !canLogIn(options)) throw missing;
+    await startDaemon(options);
+  };
+  const way = new DaemonWay(target, address, start);
+  if (!(await isListening(address))) await way.ask({ command: 'ping' }, {});
+  return way;
+}
+
+/** Can a daemon be started without asking anybody? */
+function canLogIn({ uri, username, password, apiKey }: ConnectOptions): boolean {
+  const isLocal = parseTarget(uri ?? DEFAULT_URI).scheme === 'ws+unix';
+  return Boolean(apiKey) || (username ? Boolean(password) : isLocal);
+}
+
+async function startDaemon(options: ConnectOptions): Promise<void> {
+  const { uri = null, username = null, insecure = false, otp = null } = options;
+  const { concurrency = DEFAULT_CONCURRENCY } = options;
+  const { credential } = await loginOf(options);
+  const { startDetached } =
+    require('../daemon/handover.js') as typeof import('../daemon/handover.js');
+  const { callTimeoutOf } = require('../compose.js') as typeof import('../compose.js');
+  const daemon = {
+    lifetime: DEFAULT_LIFETIME,
+    logFile: null,
+    logLevel: 'info' as const,
+    concurrency,
+    linger: DEFAULT_LINGER,
+    maxConnections: DEFAULT_MAX_CONNECTIONS,
+    memory: DEFAULT_MEMORY,
+  };
+  const callTimeout = timeoutOf(options.callTimeout) ?? callTimeoutOf(process.env);
+  const handover = { uri, username, insecure, credential, callTimeout, ...daemon };
+  await startDetached(handover, askOnce(otp)).catch((error: unknown) => {
+    const isThere = error instanceof MidcltError && error.code === 'RUNNING';
+    if (!isThere) throw error; // somebody else was faster
+  });
+}
+
+function timeoutOf(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : atLeast('callTimeout', seconds, Number.MIN_VALUE);
+}

@@ -1,0 +1,194 @@
+/** A connection to the middleware, for programs: values in, values out, promises, signals and iterators. */
+import { constants } from 'node:buffer';
+import type { Readable } from 'node:stream';
+import { MidcltError } from '../errors.js';
+import { NULL, quote, stringOf, membersOf } from '../json/members.js';
+import { JsonText } from '../json/text.js';
+import type { EventFrame, Json, ProgressFrame } from '../protocol/frames.js';
+import { iterate } from './events.js';
+import { Job } from './job.js';
+import { jsonText, type DaemonRequest, type Params } from './request.js';
+import { streamOf } from './stream.js';
+import type {
+  AnyServer,
+  CallResult,
+  EventMessage,
+  EventName,
+  JobName,
+  JobResult,
+  MethodName,
+  Rest,
+  ServerTypes,
+} from './types.js';
+import { Either, type Hearing, type Way } from './way.js';
+
+/** What every request may be given. */
+export interface RequestOptions {
+  /** Gives it up: the promise rejects with the signal's reason. What was sent may be run all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /** Seconds from sending to the answer, of a job to its start; null is for ever. Default: `callTimeout`. */
+  readonly timeout?: number | null | undefined;
+}
+
+export interface SubscribeOptions {
+  /** Ends the iteration: it throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How results become values. */
+export interface Conversion {
+  /** Integers beyond ±(2^53 − 1) as BigInt. */
+  readonly bigint: boolean;
+  readonly isRaw: boolean;
+}
+
+export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean = false> {
+  /** The same connection, whose results are {@link JsonText}: the server's own text. */
+  readonly raw: Connection<S, true>;
+
+  readonly #way: Way;
+  readonly #conversion: Conversion;
+
+  /** Made by `connect`. */
+  constructor(way: Way, conversion: Conversion) {
+    this.#way = way;
+    this.#conversion = conversion;
+    this.raw = conversion.isRaw
+      ? (this as unknown as Connection<S, true>)
+      : new Connection<S, true>(way, { ...conversion, isRaw: true });
+  }
+
+  /**
+   * Calls a method. Rejects with a {@link MidcltError}: `CALL` is the server's own answer, with `trace` and `extra`;
+   * `TIMEOUT`, `LOST` (sent, the outcome is unknown), `CLOSED` or `REQUEST` (not sent); `TOO_LONG` for a result that
+   * no string can hold (see {@link stream}).
+   */
+  async call<M extends MethodName<S>>(
+    method: M,
+    ...[params, options]: Rest<S, M, RequestOptions>
+  ): Promise<CallResult<S, M, Raw>> {
+    const request = callOf(method, params, options);
+    return (await this.#resultOf(request, options)) as CallResult<S, M, Raw>;
+  }
+
+  /** Calls a method that starts a job, and follows that. A method that starts none gives its own result. */
+  job<M extends JobName<S>>(
+    method: M,
+    ...[params, options]: Rest<S, M, RequestOptions>
+  ): Job<JobResult<S, M, Raw>> {
+    const request = callOf(method, params, options, { job: true });
+    return this.#follow(request, options) as Job<JobResult<S, M, Raw>>;
+  }
+
+  /** Follows a job that exists, whoever has started it. `timeout` is for its end. */
+  follow(id: number, options: RequestOptions = {}): Job<Raw extends true ? JsonText : unknown> {
+    const { timeout } = options;
+    const request: DaemonRequest = { command: 'follow', job: id, timeout };
+    return this.#follow(request, options, id) as Job<Raw extends true ? JsonText : unknown>;
+  }
+
+  /**
+   * Iterates over the notifications of an event (`pool.query`), or an event source with its arguments
+   * (`reporting.realtime:{"interval": 5}`), until the loop is left or the server ends it. Subscribes when the loop begins. A connection that is lost
+   * is a gap, not an end.
+   */
+  subscribe<E extends EventName<S>>(
+    event: E,
+    { signal }: SubscribeOptions = {},
+  ): AsyncGenerator<EventMessage<S['events'][E]>, void, undefined> {
+    const run = async (onEvent: (frame: EventFrame) => Promise<void>, left: AbortSignal) => {
+      const ending = new Either(left, signal);
+      try {
+        await this.#way.ask({ command: 'subscribe', event }, { event: onEvent }, ending.signal);
+      } finally {
+        ending.forget();
+      }
+    };
+    const messageOf = (frame: EventFrame) => this.#messageOf(frame);
+    return iterate(run, messageOf) as AsyncGenerator<EventMessage<S['events'][E]>, void, undefined>;
+  }
+
+  /** The text of a call's result as it comes, of any length: UTF-8, the server's own JSON. Errors are the stream's. */
+  stream<M extends MethodName<S>>(
+    method: M,
+    ...[params, options]: Rest<S, M, RequestOptions>
+  ): Readable {
+    return streamOf(this.#way, callOf(method, params, options), options?.signal);
+  }
+
+  /** Resolves when the middleware answers. */
+  async ping(options: RequestOptions = {}): Promise<void> {
+    const { signal, timeout } = options;
+    await this.#way.ask({ command: 'ping', timeout }, {}, signal);
+  }
+
+  /** Ends the connection, at once: what is under way rejects with `LOST` or `CLOSED`. A daemon goes on. */
+  close(): Promise<void> {
+    return this.#way.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #follow(request: DaemonRequest, { signal }: RequestOptions = {}, id?: number): Job<unknown> {
+    return new Job<unknown>({
+      run: (onProgress) => this.#resultOf(request, { signal }, onProgress),
+      abort: async (job) => {
+        await this.#way.ask(callOf('core.job_abort', [job]), {});
+      },
+      ...(id !== undefined && { id }),
+    });
+  }
+
+  async #resultOf(
+    request: DaemonRequest,
+    { signal }: RequestOptions = {},
+    progress?: (frame: ProgressFrame) => void,
+  ): Promise<unknown> {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const result = (piece: Buffer) => {
+      length += piece.length;
+      // What can't be a string is not kept, either.
+      if (length <= constants.MAX_STRING_LENGTH) pieces.push(piece);
+      else pieces.length = 0;
+    };
+    const hearing: Hearing = { result, ...(progress && { progress }) };
+    await this.#way.ask(request, hearing, signal);
+    if (length > constants.MAX_STRING_LENGTH) throw tooLong(request.method ?? '', length);
+    return this.#valueOf(Buffer.concat(pieces));
+  }
+
+  #valueOf(json: Json): unknown {
+    const { isRaw, bigint } = this.#conversion;
+    const text = jsonText(json);
+    return isRaw ? text : text.value({ bigint });
+  }
+
+  #messageOf({ event }: EventFrame): EventMessage {
+    if (!event) return { gap: true };
+    const members = membersOf(event);
+    const value = (name: string) => this.#valueOf(members?.get(name) ?? NULL);
+    const word = (name: string) => stringOf(members?.get(name)) ?? '';
+    const [msg, collection] = [word('msg'), word('collection')];
+    return { gap: false, msg, collection, id: value('id'), fields: value('fields') };
+  }
+}
+
+function callOf(
+  method: string,
+  params: Params | undefined,
+  options: RequestOptions = {},
+  more: { readonly job?: boolean } = {},
+): DaemonRequest {
+  const { timeout } = options;
+  return { command: 'call', method, params: params ?? [], kwargs: { timeout, ...more } };
+}
+
+function tooLong(method: string, bytes: number): MidcltError {
+  return new MidcltError(
+    'TOO_LONG',
+    `The result of ${quote(method.slice(0, 100))} has ${bytes} bytes, which is more than a string can hold; stream() gives it piece by piece`,
+  );
+}

@@ -1,0 +1,41 @@
+/** A result's text as a stream of Node's. */
+import { Readable } from 'node:stream';
+import type { DaemonRequest } from './request.js';
+import type { Way } from './way.js';
+
+/** Asks when it is read, and reads no faster than it is read. */
+export function streamOf(
+  way: Way,
+  request: DaemonRequest,
+  signal: AbortSignal | undefined,
+): Readable {
+  const leaving = new AbortController();
+  let goOn: () => void = () => undefined;
+  let hasBegun = false;
+  const stream = new Readable({
+    read() {
+      goOn();
+      if (!hasBegun) begin();
+    },
+    destroy(error, done) {
+      leaving.abort();
+      done(error);
+    },
+  });
+  const abort = () => {
+    stream.destroy(signal?.reason as Error);
+  };
+  const result = (piece: Buffer): Promise<void> | null =>
+    stream.push(piece) ? null : new Promise<void>((resolve) => (goOn = resolve));
+  const begin = () => {
+    hasBegun = true;
+    way.ask(request, { result }, leaving.signal).then(
+      () => stream.push(null),
+      (error: unknown) => stream.destroy(error as Error),
+    );
+  };
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  stream.once('close', () => signal?.removeEventListener('abort', abort));
+  return stream;
+}
