@@ -43,6 +43,12 @@ export class Subscriptions {
         for (const { onLoss } of [...subscription.listeners]) onLoss(error);
       }
     });
+    void connection.ended.then((error) => {
+      const why = error ?? new MidcltError('CLOSED', 'The connection was closed');
+      for (const { listeners } of this.subscriptions.values()) {
+        for (const { onEnd } of [...listeners]) onEnd(why);
+      }
+    });
     connection.on('renewal', () => {
       for (const [event, subscription] of this.subscriptions) void this.renew(event, subscription);
     });
