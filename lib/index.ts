@@ -18,7 +18,8 @@ export type {
   Rest,
   ServerTypes,
 } from './api/types.js';
-export { Client, type CallOptions, type ClientOptions } from './api/client.js';
+export { Client, type CallOptions } from './api/client.js';
+export type { ClientOptions } from './api/login.js';
 export {
   callViaDaemon,
   isDaemonRunning,

@@ -3,7 +3,7 @@ import { MidcltError } from '../errors.js';
 import type { JsonText } from '../json/text.js';
 import type { Log } from '../logger.js';
 import { DEFAULT_CONCURRENCY, MessageType } from '../protocol/frames.js';
-import { askOnce, atLeast, loginOf } from './login.js';
+import { askOnce, atLeast, loginOf, type ClientOptions } from './login.js';
 import { keepState, stateOf } from './client-state.js';
 import {
   encodeRequest,
@@ -13,33 +13,6 @@ import {
   type Params,
   type ProgressCallback,
 } from './request.js';
-
-export interface ClientOptions {
-  /** `ws://HOST/api/current`, `wss://…` or `ws+unix:///PATH`; none is the middleware of this machine. */
-  readonly uri?: string | null | undefined;
-  /** None logs in as nobody: over the local socket that is the owner of this process. */
-  readonly username?: string | null | undefined;
-  readonly password?: string | null | undefined;
-  /** For an account that wants a one-time code: the code, or what gives it when it is wanted. One try. */
-  readonly otp?: string | (() => Promise<string>) | null | undefined;
-  /**
-   * In place of the password: `ID-KEY`, or the path of a file with the key (a name in it stands in
-   * for `username`). Logs in by SCRAM-SHA-512: the key itself is not sent.
-   */
-  readonly apiKey?: string | null | undefined;
-  /** False: do without the channel binding that SCRAM has over `wss://`. Default: true. */
-  readonly channelBinding?: boolean | undefined;
-  /** Send the API key itself, for a middleware that does not know SCRAM. */
-  readonly plain?: boolean | undefined;
-  /** `plain` over `ws://` to another host, too: the middleware revokes the key. */
-  readonly force?: boolean | undefined;
-  /** `wss://`: take the server's certificate as it is. */
-  readonly insecure?: boolean | undefined;
-  /** Seconds for calls that name no timeout. Default: `CALL_TIMEOUT` of the environment, or 60. */
-  readonly callTimeout?: number | undefined;
-  /** Calls at the middleware at once, this client's own and those of daemons that serve it. Default: 8. */
-  readonly concurrency?: number | undefined;
-}
 
 export interface CallOptions {
   /** Seconds from sending to the answer, for a job to its start; null waits for ever. */

@@ -2,7 +2,7 @@
 import { MidcltError } from '../errors.js';
 import { daemonPaths } from '../files/paths.js';
 import { noLog } from '../logger.js';
-import { DEFAULT_URI, parseTarget } from '../middleware/uri.js';
+import type { Target } from '../middleware/uri.js';
 import {
   DEFAULT_CONCURRENCY,
   DEFAULT_LIFETIME,
@@ -12,10 +12,10 @@ import {
 } from '../protocol/frames.js';
 import { isListening } from '../protocol/client.js';
 import { Connection } from './connection.js';
-import { askOnce, atLeast, loginOf } from './login.js';
-import type { ClientOptions } from './client.js';
+import { askOnce, atLeast, loginOf, type ClientOptions } from './login.js';
 import type { AnyServer, ServerTypes } from './types.js';
-import { DaemonWay, DirectWay, type Way } from './way.js';
+import type { Way } from './way.js';
+import { DaemonWay, DirectWay } from './ways.js';
 
 export interface ConnectOptions extends ClientOptions {
   /**
@@ -64,7 +64,7 @@ async function directWay(options: ConnectOptions): Promise<Way> {
 
 async function daemonWay(options: ConnectOptions): Promise<Way> {
   const { uri = null, username = null, insecure = false, autostart = true } = options;
-  const target = parseTarget(uri ?? DEFAULT_URI, { insecure });
+  const target = targetOf(uri, insecure);
   const address = daemonPaths(uri, username);
   const start = async (missing: MidcltError) => {
     if (!autostart || !canLogIn(options)) throw missing;
@@ -77,8 +77,14 @@ async function daemonWay(options: ConnectOptions): Promise<Way> {
 
 /** Can a daemon be started without asking anybody? */
 function canLogIn({ uri, username, password, apiKey }: ConnectOptions): boolean {
-  const isLocal = parseTarget(uri ?? DEFAULT_URI).scheme === 'ws+unix';
+  const isLocal = targetOf(uri ?? null).scheme === 'ws+unix';
   return Boolean(apiKey) || (username ? Boolean(password) : isLocal);
+}
+
+function targetOf(uri: string | null, insecure = false): Target {
+  const { DEFAULT_URI, parseTarget } =
+    require('../middleware/uri.js') as typeof import('../middleware/uri.js');
+  return parseTarget(uri ?? DEFAULT_URI, { insecure });
 }
 
 async function startDaemon(options: ConnectOptions): Promise<void> {

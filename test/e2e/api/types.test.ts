@@ -45,6 +45,15 @@ async function use(): Promise<void> {
   new ProgressBar(process.stderr).update(1, getDaemonDir() + getDaemonPidPath() + getDaemonIdentifier());
   const limits: null[] = [DAEMON_REQUEST_TIMEOUT, DAEMON_ACCEPT_TIMEOUT];
   const sizes: number[] = [DAEMON_CONNECT_TIMEOUT, SOCKET_RECV_BUFFER_SIZE, SOCKET_PERMISSIONS, ...limits.map(Number)];
+  const nas: Connection = await connect({ daemon: true, autostart: false, bigint: true });
+  const found: unknown = await nas.call('x', [1, { a: true }], { signal: AbortSignal.timeout(1), timeout: null });
+  const text: JsonText = await nas.raw.call('x');
+  const job: Job<unknown> = nas.job('x', { json: '[1]' });
+  for await (const { percent, state } of job) void [percent, state.length];
+  for await (const event of nas.subscribe('x')) if (!event.gap) void [event.msg.length, event.fields];
+  void [found, text, await job, await job.id, nas.stream('x')];
+  // @ts-expect-error params are an array or a text
+  await nas.call('x', 'y');
   try {
     await client.close();
   } catch (error) {
