@@ -5,6 +5,7 @@
 export { connect, type ConnectOptions } from './api/connect.js';
 export { Connection, type RequestOptions, type SubscribeOptions } from './api/connection.js';
 export { Job } from './api/job.js';
+export type { Download, DownloadOptions, FileToUpload, TransferOptions } from './api/transfer.js';
 export type {
   AnyServer,
   CallResult,

@@ -9,6 +9,14 @@ import { iterate } from './events.js';
 import { Job } from './job.js';
 import { jsonText, type DaemonRequest, type Params } from './request.js';
 import { streamOf } from './stream.js';
+import {
+  download,
+  upload,
+  type Download,
+  type DownloadOptions,
+  type FileToUpload,
+  type TransferOptions,
+} from './transfer.js';
 import type {
   AnyServer,
   CallResult,
@@ -17,6 +25,7 @@ import type {
   JobName,
   JobResult,
   MethodName,
+  ParamsOf,
   Rest,
   ServerTypes,
 } from './types.js';
@@ -116,6 +125,38 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
     return streamOf(this.#way, callOf(method, params, options), options?.signal);
   }
 
+  /**
+   * Starts a job that writes a file, and resolves when the file begins. Its `body` is to be read to the end: it fails if
+   * the transfer breaks off, or with the job's failure.
+   */
+  download<M extends MethodName<S>>(
+    method: M,
+    ...[params, options]: Rest<S, M, DownloadOptions>
+  ): Promise<Download> {
+    const follow = (id: number) => this.follow(id) as Job<unknown>;
+    return download(this.#way, { method, params: params ?? [] }, options ?? {}, follow);
+  }
+
+  /** Starts a job that reads files, sends them (paths, bytes or streams, five at most), and follows it. */
+  upload<M extends MethodName<S>>(
+    method: M,
+    params: ParamsOf<S, M>,
+    files: FileToUpload | readonly FileToUpload[],
+    options: TransferOptions = {},
+  ): Job<JobResult<S, M, Raw>> {
+    const list = Array.isArray(files) ? (files as FileToUpload[]) : [files as FileToUpload];
+    const { signal } = options;
+    return new Job({
+      run: async (onProgress, onId) => {
+        const id = await upload(this.#way, { method, params, files: list }, options);
+        onId(id);
+        const request: DaemonRequest = { command: 'follow', job: id };
+        return (await this.#resultOf(request, { signal }, onProgress)) as JobResult<S, M, Raw>;
+      },
+      abort: (id) => this.#abort(id),
+    });
+  }
+
   /** Resolves when the middleware answers. */
   async ping(options: RequestOptions = {}): Promise<void> {
     const { signal, timeout } = options;
@@ -134,11 +175,13 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   #follow(request: DaemonRequest, { signal }: RequestOptions = {}, id?: number): Job<unknown> {
     return new Job<unknown>({
       run: (onProgress) => this.#resultOf(request, { signal }, onProgress),
-      abort: async (job) => {
-        await this.#way.ask(callOf('core.job_abort', [job]), {});
-      },
+      abort: (job) => this.#abort(job),
       ...(id !== undefined && { id }),
     });
+  }
+
+  async #abort(id: number): Promise<void> {
+    await this.#way.ask(callOf('core.job_abort', [id]), {});
   }
 
   async #resultOf(

@@ -1,6 +1,7 @@
 /** What commands of several requests share: the way to the middleware, through a daemon or not, and answers as values. */
 import { isLost } from '../../errors.js';
 import { Command, type ErrorFrame, type ProgressFrame } from '../../protocol/frames.js';
+import type { Caller } from '../../transfer/pipe-jobs.js';
 import type { Arguments } from '../args/arguments.js';
 import { printErrorFrame } from '../output/output.js';
 import type { Exchange, Outbound } from './call.js';
@@ -39,6 +40,17 @@ export async function resultOf(
 /** A call whose result comes at once. `params` is the text of a JSON array. */
 export function callOf(method: string, params: string, timeout: number | null): Outbound {
   return { command: Command.CALL, method, params, timeout, job: false };
+}
+
+/** What makes the calls of a transfer. What they ask about a job is asked of the next daemon where one has gone. */
+export function callerOver(exchange: Exchange, timeout: number | null): Caller {
+  return {
+    call(method, params) {
+      const ask = () => resultOf(exchange, callOf(method, params, timeout));
+      return method === 'core.get_jobs' ? lasting(ask) : ask();
+    },
+    answerOf: (error) => (error instanceof ErrorAnswer ? error.message : null),
+  };
 }
 
 /** What waits for a job that exists, and tells of its progress. */

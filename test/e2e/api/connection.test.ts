@@ -1,4 +1,7 @@
 /** `connect`, over a WebSocket of its own and through a daemon: values, jobs, events, signals, and when the process ends. */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import {
@@ -237,6 +240,58 @@ t.test('a result as a stream: as it comes, and no faster than it is read', async
       break;
     }
     t.equal(await nas.call('system.ready'), true);
+  }
+});
+
+t.test('files come and go as streams', async (t) => {
+  for (const { name, nas, around } of await ways(t)) {
+    const content = randomBytes(300_000);
+    const up = nas.upload('filesystem.put', ['/mnt/x'], content);
+    t.equal(await up, true, name);
+    t.type(await up.id, 'number');
+    const {
+      body,
+      job,
+      name: file,
+    } = await nas.download('filesystem.get', ['/mnt/x'], { name: 'y' });
+    t.ok((await buffer(body)).equals(content));
+    t.equal(file, 'y');
+    await job;
+    const files = [
+      `${around.home}/f`,
+      Readable.from([Buffer.from('ab'), Buffer.from('c')]),
+      { name: 'z', data: Buffer.alloc(0) },
+    ];
+    fs.writeFileSync(`${around.home}/f`, 'from a file');
+    const counted = (await nas.upload('test.upload', [], files)) as { bytes: number }[];
+    t.same(
+      counted.map(({ bytes }) => bytes),
+      [11, 3, 0],
+    );
+
+    const failing = await nas.download('test.download', [100_000, { fail: 5000 }]);
+    await t.rejects(buffer(failing.body), { code: 'CALL', message: /failed on purpose/ });
+    const failed = nas.upload('test.upload', [{ fail: 1 }], content);
+    await t.rejects(failed.then(), { code: 'CALL', message: /failed on purpose/ });
+    await t.rejects(nas.upload('test.upload', [], []).then(), { code: 'REQUEST' });
+    await t.rejects(nas.upload('test.upload', [], '/nowhere').then(), { code: 'FILES' });
+    await t.rejects(nas.download('core.ping'), { code: 'CALL' });
+    const whole = await nas.download('test.download', [50_000], { buffered: true });
+    t.equal((await buffer(whole.body)).length, 50_000);
+
+    const slow = [3_000_000, { chunk: 10_000, delay: 0.05 }] as const;
+    const given = await nas.download('test.download', slow, { signal: AbortSignal.timeout(300) });
+    await t.rejects(buffer(given.body), { name: 'TimeoutError' });
+    const left = await nas.download('test.download', slow);
+    for await (const piece of left.body) {
+      t.ok(piece);
+      break;
+    }
+    await t.rejects(left.job.then(), { code: 'CALL' }, 'the job finds nobody reading');
+    around.sandbox.setFileFault({ cutAfter: 20_000 });
+    const cut = await nas.download('test.download', [50_000]);
+    await t.rejects(buffer(cut.body), MidcltError);
+    around.sandbox.setFileFault(null);
   }
 });
 

@@ -51,6 +51,8 @@ async function use(): Promise<void> {
   const job: Job<unknown> = nas.job('x', { json: '[1]' });
   for await (const { percent, state } of job) void [percent, state.length];
   for await (const event of nas.subscribe('x')) if (!event.gap) void [event.msg.length, event.fields];
+  const { body, name } = await nas.download('x', [], { buffered: true });
+  void [body.readable, name, await nas.upload('x', [], ['/path', { name: 'y', data: body }])];
   void [found, text, await job, await job.id, nas.stream('x')];
   // @ts-expect-error params are an array or a text
   await nas.call('x', 'y');
