@@ -3,8 +3,8 @@
  * loads little; ws and the streams are loaded when a client or a daemon is made.
  */
 export { connect, type ConnectOptions } from './api/connect.js';
-export { Connection, type RequestOptions, type SubscribeOptions } from './api/connection.js';
-export { Job } from './api/job.js';
+export type { Connection, RequestOptions, SubscribeOptions } from './api/connection.js';
+export type { Job } from './api/job.js';
 export type { Download, DownloadOptions, FileToUpload, TransferOptions } from './api/transfer.js';
 export type {
   AnyServer,

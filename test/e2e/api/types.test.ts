@@ -98,7 +98,7 @@ async function consumer(t: Test, names: readonly string[]): Promise<string> {
 
 t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t) => {
   const exported = Object.keys(require(ROOT) as object);
-  const types = ['DaemonRequest', 'DaemonLogger'];
+  const types = ['DaemonRequest', 'DaemonLogger', 'Connection', 'Job'];
   const names = [...exported, ...types].filter((name) => USE.includes(name));
   t.same(
     exported.filter((name) => !names.includes(name)),
