@@ -97,7 +97,12 @@ async function before(
       if (!text.includes('\r\n\r\n')) return;
       stream.off('data', onData);
       if (/^GET \/_download|^POST/.test(text)) {
-        onFile(stream, text);
+        const [head = ''] = text.split('\r\n\r\n', 1);
+        // What came of the body with it comes again.
+        stream.pause();
+        stream.unshift(Buffer.from(text.slice(head.length + 4), 'latin1'));
+        onFile(stream, head);
+        stream.resume();
         return;
       }
       const behind = net.connect(port, '127.0.0.1');

@@ -128,7 +128,8 @@ class Batch {
   private async dispatch(workers: readonly Worker[]): Promise<void> {
     const { order, ledger } = this;
     const timeout = this.args.timeout || null; // 0 means the default
-    const free = [...workers];
+    // The first of all, whose connection is open already, comes first: a Python daemon reads it before any other.
+    const free = workers.toReversed();
     let onFree: () => void = () => undefined;
     for await (const source of this.input.lines()) {
       const request = requestOf(source, timeout);
