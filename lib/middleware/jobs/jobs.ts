@@ -79,6 +79,7 @@ export class Jobs {
       void this.resume();
     });
     void connection.ended.then((error) => {
+      this.checkup.stop();
       const why = error?.message ?? 'The connection was closed';
       for (const watch of this.watches.all()) {
         if (watch.jobId !== null) watch.fail(lost(watch, `${why}; job`, 'goes on at the server'));

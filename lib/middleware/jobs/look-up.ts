@@ -157,6 +157,11 @@ export class JobCheckup {
     this.alarm.by(this.dueOf(watch));
   }
 
+  /** Nobody can be asked any more. */
+  stop(): void {
+    this.alarm.stop();
+  }
+
   private ring(now: number): number {
     const followed = this.followed();
     if (followed.some((watch) => this.dueOf(watch) <= now)) void this.rounds();
