@@ -3,6 +3,7 @@ import type { FileFault, FileOptions } from './files/transfers.js';
 import type { ApiKey, TokenOptions } from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
+import { catalogMethods } from './methods/catalog.js';
 import { coreMethods } from './methods/core.js';
 import { fileMethods } from './methods/files.js';
 import { systemMethods } from './methods/system.js';
@@ -47,7 +48,10 @@ export interface SandboxOptions {
   readonly failedLoginDelayMs?: number | undefined;
   /** The limit on calls before a login, over TCP; false lifts it. */
   readonly rateLimit?: RateLimit | false | undefined;
-  /** What system.version says, after `TrueNAS-`. */
+  /**
+   * What system.version says, after `TrueNAS-`. Before 25 core.get_methods tells less, as those servers did; up to
+   * 26 there is core.get_events.
+   */
   readonly version?: string | undefined;
   /** The API keys, in place of the sandbox's own ({@link API_KEYS}). */
   readonly apiKeys?: readonly ApiKey[] | undefined;
@@ -116,6 +120,7 @@ export interface Sandbox {
 
 const METHODS = [
   coreMethods,
+  catalogMethods,
   authMethods,
   systemMethods,
   fileMethods,

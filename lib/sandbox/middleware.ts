@@ -43,6 +43,8 @@ interface MethodBase {
   readonly access?: 'anyone' | 'login' | 'admin';
   /** core.get_methods does not list it. */
   readonly isPrivate?: boolean;
+  /** Servers from this major version on don't have it. */
+  readonly before?: number;
   /** Positional parameters; null takes any number of any values. */
   readonly params: readonly Parameter[] | null;
 }
@@ -114,6 +116,7 @@ export class Middleware {
   });
   readonly sessions = new Set<Session>();
   readonly journal: Journal | null;
+  readonly majorVersion: number;
   private readonly methods: ReadonlyMap<string, Method>;
 
   constructor(
@@ -126,7 +129,9 @@ export class Middleware {
     this.transfers = new Transfers(options.files);
     this.fileSystem = new FileSystem(this.jobs, options.files?.capacity);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);
-    this.methods = new Map(tables.flatMap((table) => Object.entries(table)));
+    this.majorVersion = Number.parseInt(options.version, 10);
+    const isThere = ([, { before = Infinity }]: [string, Method]) => !(this.majorVersion >= before);
+    this.methods = new Map(tables.flatMap((table) => Object.entries(table)).filter(isThere));
   }
 
   get knowsScram(): boolean {

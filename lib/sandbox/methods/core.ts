@@ -2,7 +2,7 @@
 import { callWithPipes, type Invocation } from '../calls.js';
 import { openPipe } from '../files/pipe.js';
 import type { Job } from '../job.js';
-import type { Call, Method, MethodTable } from '../middleware.js';
+import type { Call, MethodTable } from '../middleware.js';
 import {
   CallError,
   EINVAL,
@@ -12,7 +12,7 @@ import {
   notAuthenticated,
 } from '../python/exceptions.js';
 import { QUERY_PARAMETERS, complaint, optional, query, required } from '../python/parameters.js';
-import { dict, int, numberOf, stringOf, type PyDict, type PyValue } from '../python/values.js';
+import { int, numberOf, stringOf, type PyValue } from '../python/values.js';
 
 export const coreMethods: MethodTable = {
   'core.ping': { access: 'anyone', params: [], run: () => 'pong' },
@@ -65,18 +65,6 @@ export const coreMethods: MethodTable = {
     },
   },
 
-  'core.get_methods': {
-    params: [optional('service', 'string', null), optional('target', 'string', 'WS')],
-    run: ({ middleware, args }) =>
-      new Map(
-        middleware
-          .methodNames()
-          .filter((name) => middleware.method(name)?.isPrivate !== true)
-          .filter((name) => args[0] === null || name.startsWith(`${stringOf(args[0])}.`))
-          .map((name) => [name, description(middleware.method(name))]),
-      ),
-  },
-
   'core.download': {
     params: [
       required('method', 'string'),
@@ -108,17 +96,6 @@ export const coreMethods: MethodTable = {
     },
   },
 };
-
-/** What core.get_methods says of a method. */
-function description(method: Method | undefined): PyDict {
-  const job = method !== undefined && 'job' in method ? method.job : null;
-  return dict({
-    job: job !== null,
-    downloadable: job?.downloadable === true,
-    uploadable: job?.uploadable === true,
-    check_pipes: job !== null && job.checkPipes !== false,
-  });
-}
 
 /** How long the token of a download lives, in seconds. */
 const DOWNLOAD_TTL = 300;
