@@ -13,6 +13,7 @@ export {
   stopAll,
 } from './commands/daemons.js';
 export { downloadCommand } from './commands/download.js';
+export { findCommand, sayNearNames } from './commands/find.js';
 export { jobCommand } from './commands/jobs.js';
 export { subscribeCommand } from './commands/subscribe.js';
 export { uploadCommand } from './commands/upload.js';

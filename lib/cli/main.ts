@@ -84,6 +84,10 @@ async function run(given: Arguments): Promise<number> {
       return leave(await full().downloadCommand(args));
     case 'upload':
       return leave(await full().uploadCommand(args));
+    case 'methods':
+    case 'describe':
+    case 'events':
+      return leave(await full().findCommand(args));
   }
 }
 

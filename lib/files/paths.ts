@@ -42,6 +42,8 @@ export interface DaemonPaths {
   /** Held by who starts the daemon. As long as the socket's, which is limited. */
   readonly lock: string;
   readonly log: string;
+  /** What the server has said of its methods; made by commands that ask for it, whether there is a daemon or not. */
+  readonly methods: string;
 }
 
 export function daemonPaths(uri: string | null, username: string | null): DaemonPaths {
@@ -55,6 +57,7 @@ export function daemonPaths(uri: string | null, username: string | null): Daemon
     pid: `${stem}.pid`,
     lock: `${stem}.lock`,
     log: `${directory}/logs/daemon-${identifier}.log`,
+    methods: `${stem}.methods`,
   };
 }
 

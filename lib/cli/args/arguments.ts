@@ -23,7 +23,10 @@ export type CommandName =
   | 'shell-init'
   | JobCommand
   | 'download'
-  | 'upload';
+  | 'upload'
+  | 'methods'
+  | 'describe'
+  | 'events';
 
 /** The commands of the group `job`. */
 export type JobCommand =
@@ -74,7 +77,7 @@ export interface Options {
   handoverFd: number | null;
   /** daemon-stop: those of every URI and user. */
   all: boolean;
-  /** daemon-status, daemon-list, daemon-log, job */
+  /** daemon-status, daemon-list, daemon-log, job, methods, describe, events */
   json: boolean;
   /** job list: null is any; a job's state, in capitals. */
   state: string | null;
@@ -105,12 +108,14 @@ export interface Options {
   /** daemon-log */
   follow: boolean;
   lines: number;
+  /** methods, describe: ask the server anew. */
+  refresh: boolean;
 }
 
 export interface Arguments extends Options {
   /** null: no subcommand was given. */
   name: CommandName | null;
-  /** call, download, upload: the method's name, then its arguments as typed. */
+  /** call, download, upload, describe: the method's name, then its arguments as typed. */
   method: string[];
   /** job show, wait, follow, abort, log */
   jobId: number;
@@ -120,6 +125,8 @@ export interface Arguments extends Options {
   files: string[];
   /** shell-init */
   shell: (typeof SHELLS)[number];
+  /** methods, events */
+  pattern: string | null;
 }
 
 /** What holds for an option that is not given. */
@@ -171,18 +178,20 @@ export const DEFAULTS: Options = {
   status: true,
   follow: false,
   lines: 10,
+  refresh: false,
 };
 
 /** What holds where there are no words at all. */
 export const NO_COMMAND: Arguments = {
   ...DEFAULTS,
-  ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh' },
+  ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh', pattern: null },
 };
 
 /** The commands that can go through a daemon or do without one. */
 const EITHER_WAY = new Set<Arguments['name']>([
   ...(['call', 'ping', 'subscribe', 'batch', 'download', 'upload'] as const),
   ...(['job list', 'job show', 'job wait', 'job follow', 'job abort', 'job log'] as const),
+  ...(['methods', 'describe', 'events'] as const),
 ]);
 
 /**

@@ -113,7 +113,7 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
   const words = [...[...options.values()].flat(), '--', ...positionals];
   const { _: rest, ...given } = minimist<Partial<Options>>(words, { string: STRINGS });
   const [first = ''] = rest;
-  const hasMethod = name === 'call' || name === 'download' || name === 'upload';
+  const hasMethod = name !== null && COMMANDS.get(name)?.positional === 'method';
   const isOfJob = name !== null && COMMANDS.get(name)?.positional === 'id';
   return {
     ...DEFAULTS,
@@ -125,6 +125,7 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     event: name === 'subscribe' ? first : null,
     files: name === 'batch' ? rest : [],
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
+    pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
   };
 }
 

@@ -36,6 +36,8 @@ export interface Command {
   readonly options: readonly Option[];
   /** The name of its positional in messages, null when it takes none. */
   readonly positional: string | null;
+  /** The name of one that may be left out. */
+  readonly optional?: string;
   /** How many positionals it takes at most. */
   readonly most: number;
   /** All that its positional accepts, where these are words. */
@@ -112,6 +114,16 @@ const JOB_COMMANDS = new Map<JobCommand, Command>([
   ['job log', jobCommand(OUTPUT)],
 ]);
 
+const REFRESH: Option = own('refresh', '--refresh', 'boolean');
+
+const PATTERN = { positional: null, optional: 'pattern', most: 1 };
+
+const FIND_COMMANDS: readonly (readonly [CommandName, Command])[] = [
+  ['methods', { options: [HELP, JSON_OUTPUT, REFRESH], ...PATTERN }],
+  ['describe', { options: [HELP, JSON_OUTPUT, REFRESH], positional: 'method', most: 1 }],
+  ['events', { options: [HELP, JSON_OUTPUT], ...PATTERN }],
+];
+
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
 export const GLOBAL: Command = {
   options: [
@@ -172,13 +184,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         HELP,
         { key: 'lifetime', names: ['--lifetime'], type: 'number', read: int },
         { key: 'logFile', names: ['--log-file'], type: 'string' },
-        {
-          key: 'logLevel',
-          names: ['--log-level'],
-          type: 'string',
-          choices: LEVELS,
-          added: true,
-        },
+        { ...own('logLevel', '--log-level', 'string'), choices: LEVELS },
         own('concurrency', '--concurrency', 'number', slots),
         own('linger', '--linger', 'number', fraction),
         own('maxConnections', '--max-connections', 'number', clients),
@@ -191,14 +197,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       most: 0,
     },
   ],
-  [
-    'daemon-stop',
-    {
-      options: [HELP, own('all', '--all', 'boolean')],
-      positional: null,
-      most: 0,
-    },
-  ],
+  ['daemon-stop', { options: [HELP, own('all', '--all', 'boolean')], positional: null, most: 0 }],
   ['daemon-status', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   ['daemon-list', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   [
@@ -229,6 +228,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         { ...own('status', '--no-status', 'boolean'), negates: true },
       ],
       positional: null, // none is needed
+      optional: 'file ...',
       most: Infinity,
     },
   ],
@@ -268,6 +268,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
       most: Infinity,
     },
   ],
+  ...FIND_COMMANDS,
 ]);
 
 /** What begins the names of several commands, and is none itself. */

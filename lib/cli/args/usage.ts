@@ -36,10 +36,10 @@ function optionWord(option: Option): string {
   return `[${name} ${option.choices ? set(option.choices) : value}]`;
 }
 
-function positionalWords({ commands, choices, positional, most }: Command): string[] {
+function positionalWords({ commands, choices, positional, optional, most }: Command): string[] {
   if (commands) return [set(commands), '...'];
   if (choices) return [set(choices)];
-  if (positional === null) return most > 0 ? ['[file ...]'] : [];
+  if (positional === null) return optional === undefined ? [] : [`[${optional}]`];
   return most === Infinity ? [positional, `[${positional} ...]`] : [positional];
 }
 

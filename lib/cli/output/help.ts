@@ -9,10 +9,19 @@ import {
   SANDBOX,
   SHELL_INIT,
 } from './help-daemons.js';
+import { DESCRIBE, describeLine, EVENTS, METHODS } from './help-find.js';
 import { DOWNLOAD, JOB, JOB_HELP, UPLOAD } from './help-jobs.js';
 
-/** The help of a subcommand, or of the program; with a newline at its end. */
-export function helpText(command: string | null): string {
+/**
+ * The help of a subcommand, or of the program; with a newline at its end. `method` is one that help may have been
+ * wanted about.
+ */
+export function helpText(command: string | null, method?: string): string {
+  const text = textOf(command);
+  return method === undefined ? text : `${text}\n${describeLine(method)}\n`;
+}
+
+function textOf(command: string | null): string {
   const texts: Readonly<Record<CommandName, string>> = {
     call: CALL,
     ping: PING,
@@ -28,6 +37,9 @@ export function helpText(command: string | null): string {
     ...JOB_HELP,
     download: DOWNLOAD,
     upload: UPLOAD,
+    methods: METHODS,
+    describe: DESCRIBE,
+    events: EVENTS,
   };
   if (command === 'job') return JOB;
   const found = Object.entries(texts).find(([name]) => name === command);
@@ -43,7 +55,10 @@ connection open; with -d a call goes through it, and costs no login of its own.
 Commands:
   call METHOD [ARG ...]     call a method and print its result
   ping                      ask whether the middleware answers
+  methods [PATTERN]         the methods of the server, or those of a name
+  describe METHOD           what a method takes and returns, with examples
   subscribe EVENT           print events as they come
+  events [PATTERN]          the events of the server, up to TrueNAS 26
   job COMMAND               list jobs, show, wait for, follow or abort one
   download METHOD [ARG ...] save what a job writes, such as config.save
   upload METHOD [ARG ...]   give files to a job, such as filesystem.put

@@ -42,6 +42,8 @@ const NOTHING: Arguments = {
   method: [],
   jobId: 0,
   event: null,
+  pattern: null,
+  refresh: false,
   number: null,
   lifetime: 600,
   logFile: null,
@@ -77,7 +79,7 @@ const NOTHING: Arguments = {
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

@@ -55,6 +55,9 @@ function described(name: string | null, { options, most }: Command) {
     'job follow': ['id', null, null],
     'job abort': ['id', null, null],
     'job log': ['id', null, null],
+    methods: ['pattern', '?', null],
+    describe: ['method', null, null],
+    events: ['pattern', '?', null],
     'shell-init': ['shell', null, ['bash', 'zsh', 'sh']],
   };
   const positional = name === null ? null : (positionals[name] ?? null);
