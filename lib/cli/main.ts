@@ -16,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       case 'usage':
         return wrongUsage(parsed.message, parsed.command);
       case 'help':
-        return print(full().helpText(parsed.command));
+        return print(full().helpText(parsed.command, parsed.method));
       case 'version':
         return print(`midclt ${VERSION}\n`);
       case 'run':
@@ -46,8 +46,8 @@ async function run(given: Arguments): Promise<number> {
     case 'call':
       return leave(
         await (args.useDaemon
-          ? runCall(args, anyDaemonExchange(args))
-          : direct().callDirectly(args)),
+          ? runCall(args, anyDaemonExchange(args), sayNearNames)
+          : direct().callDirectly(args, sayNearNames)),
       );
     case 'ping':
       return leave(
@@ -89,6 +89,11 @@ async function run(given: Arguments): Promise<number> {
     case 'events':
       return leave(await full().findCommand(args));
   }
+}
+
+/** Opened only where a method does not exist. */
+function sayNearNames(args: Arguments): void {
+  full().sayNearNames(args);
 }
 
 function wrongUsage(message: string, command: string | null): number {

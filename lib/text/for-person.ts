@@ -3,7 +3,7 @@ import { shellWord } from '../errors.js';
 import type { JsonError } from '../json/scan.js';
 
 /** Scripts compare the whole text with these, so they name no method. */
-const NO_METHOD = 'Method does not exist';
+export const NO_METHOD = 'Method does not exist';
 const TIMEOUT = 'Call timeout';
 
 /** An error's text with the method it is about, and with the time after which it was given up. */

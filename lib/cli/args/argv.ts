@@ -27,7 +27,8 @@ import { repr } from '../../json/repr.js';
 
 export type Parsed =
   | { kind: 'run'; args: Arguments }
-  | { kind: 'help'; command: string | null }
+  /** `method`: what stood before the plea for help of a command that takes one. */
+  | { kind: 'help'; command: string | null; method?: string }
   | { kind: 'version' }
   /** The complete line to print below the usage of the command, or the program's; the exit code is 2. */
   | { kind: 'usage'; message: string; command: string | null };
@@ -240,7 +241,7 @@ function take(first: Match, long: boolean, rest: string[], here: Scope, found: F
     rest.pop();
   }
   for (const flag of flags) {
-    if (flag.key === 'help') throw new Stop({ kind: 'help', command: here.name });
+    if (flag.key === 'help') throw help(here, found);
     if (flag.key === 'version') throw new Stop({ kind: 'version' });
     found.options.set(flag.key, [`--${flag.negates ? 'no-' : ''}${flag.key}`]);
   }
@@ -251,6 +252,11 @@ function take(first: Match, long: boolean, rest: string[], here: Scope, found: F
   } catch (error) {
     throw refusal(scope, option, error);
   }
+}
+
+function help({ name, command }: Scope, { positionals: [method] }: Found): Stop {
+  const isAbout = method !== undefined && command.positional === 'method';
+  return new Stop({ kind: 'help', command: name, ...(isAbout && { method }) });
 }
 
 function clustered(name: string, here: Scope): { option: Option; scope: Scope } | null {

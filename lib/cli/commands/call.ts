@@ -8,7 +8,7 @@ import { textOf } from '../../json/check.js';
 import { stringOf } from '../../json/members.js';
 import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
 import { Command, type ProgressFrame } from '../../protocol/frames.js';
-import { errorForPerson, slipText, type OwnOptions } from '../../text/for-person.js';
+import { errorForPerson, NO_METHOD, slipText, type OwnOptions } from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/print.js';
 import { pause, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
@@ -41,13 +41,26 @@ type Printing = Pick<Arguments, 'timeout' | 'quiet'> &
 
 export type Exchange = (outbound: Outbound, listener: AnswerListener) => Promise<Answer>;
 
-/** Returns the exit code. Throws what the exchange rejects with. */
-export async function runCall(args: Arguments, exchange: Exchange): Promise<number> {
+/**
+ * Returns the exit code. Throws what the exchange rejects with. `sayNearNames` is called if the method does not
+ * exist, and a person is to be told.
+ */
+export async function runCall(
+  args: Arguments,
+  exchange: Exchange,
+  sayNearNames: (args: Arguments) => void = () => undefined,
+): Promise<number> {
   const [method = '', ...rest] = args.method;
   const params = paramsText(rest, (slip) => {
     if (!args.quiet && isTerminal()) sayLine(slip);
   });
-  return printCall({ ...args, method, params }, exchange);
+  let answer: Answer = null;
+  const code = await printCall({ ...args, method, params }, async (outbound, listener) => {
+    return (answer = await exchange(outbound, listener));
+  });
+  const error = (answer as Answer)?.error;
+  if (error === NO_METHOD && !args.quiet && isTerminal()) sayNearNames(args);
+  return code;
 }
 
 export function printCall(

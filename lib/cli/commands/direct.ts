@@ -51,8 +51,11 @@ export class Stopwatch {
   }
 }
 
-export function callDirectly(args: Arguments): Promise<number> {
-  return withinTimeout(args, runCall);
+export function callDirectly(
+  args: Arguments,
+  sayNearNames?: (args: Arguments) => void,
+): Promise<number> {
+  return withinTimeout(args, (given, exchange) => runCall(given, exchange, sayNearNames));
 }
 
 export function pingDirectly(args: Arguments): Promise<number> {
