@@ -1,6 +1,6 @@
 'use strict';
 // A middleware that answers at once: test.echo with its parameters, bench.large with that many
-// bytes of JSON, everything else with "pong".
+// bytes of JSON, core.get_methods with 10 MB about a thousand methods, everything else with "pong".
 const http = require('node:http');
 const { WebSocketServer } = require('ws');
 const { answerParent } = require('../lib/answering.js');
@@ -42,9 +42,29 @@ function serve(socket, request) {
       stream.cork();
       process.nextTick(uncork);
     }
-    const result = method === 'test.echo' ? JSON.stringify(params) : '"pong"';
-    socket.send(`${HEAD}${result}, "id": ${JSON.stringify(id)}}`);
+    socket.send(`${HEAD}${resultOf(method, params)}, "id": ${JSON.stringify(id)}}`);
   });
+}
+
+function resultOf(method, params) {
+  if (method === 'test.echo') return JSON.stringify(params);
+  if (method === 'auth.me') return '{"pw_name": "root"}';
+  return method === 'core.get_methods' && params.length === 0 ? (methods ??= thousand()) : '"pong"';
+}
+
+let methods;
+
+/** As the largest servers tell of their methods: 10 kB each. */
+function thousand() {
+  const property = {
+    type: 'string',
+    maxLength: 50,
+    description: 'What this is about. '.repeat(10),
+  };
+  const properties = Object.fromEntries(Array.from({ length: 35 }, (_, i) => [`p${i}`, property]));
+  const accepts = [{ _name_: 'data', _required_: true, type: 'object', properties }];
+  const entry = JSON.stringify({ description: 'Does it.\n\nAnd more.', job: false, accepts });
+  return `{${Array.from({ length: 1000 }, (_, i) => `"service${i % 50}.method${i}": ${entry}`).join(', ')}}`;
 }
 
 /** A message with a result of about this many bytes; valid until the next one of that size. */

@@ -2,8 +2,8 @@
  * The documentation that a server gives of its methods, which is reStructuredText of a simple kind, as text to read:
  * paragraphs filled to a width, lists and literal blocks as they are, without markup.
  */
-import stringWidth from 'string-width';
 import { stripControls } from '../../text/terminal.js';
+import { widthOf } from '../output/table.js';
 
 /** Characters of the longest text that is looked at. */
 const MOST = 50_000;
@@ -137,8 +137,4 @@ export function wrapped(text: string, width: number, first: number, next: number
   }
   lines.push(line);
   return lines;
-}
-
-function widthOf(word: string): number {
-  return /^[ -~]*$/.test(word) ? word.length : stringWidth(word);
 }
