@@ -1,4 +1,5 @@
 /** The methods of a server, from the cache where that still holds, else from the server. */
+import fs from 'node:fs';
 import { MidcltError } from '../../errors.js';
 import { booleanOf, membersOf, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
@@ -72,8 +73,17 @@ async function stampOf(args: Arguments, exchange: Exchange): Promise<Stamp | nul
 
 /** What tells one login without a daemon from another; never a secret. */
 function loginOf({ username, apiKey }: Arguments): string {
-  const number = apiKey === null ? '' : (/^(\d+)-/.exec(apiKey)?.[1] ?? `file ${apiKey}`);
-  return `${username ?? ''} ${number}`;
+  const key = apiKey === null ? '' : (/^\d+(?=-)/.exec(apiKey)?.[0] ?? fileOf(apiKey));
+  return `${username ?? ''} ${key}`;
+}
+
+/** The key file of this name. What is no file may be a key with a slip in it. */
+function fileOf(apiKey: string): string {
+  try {
+    return fs.realpathSync(apiKey);
+  } catch {
+    return '';
+  }
 }
 
 /** A name that is printed, kept on a line and typed. Real ones are letters, digits, `_` and `.`. */
