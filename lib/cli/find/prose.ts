@@ -85,7 +85,7 @@ export function proseLines(text: string, width: number): string[] {
     }
     const isItem = /^(?:[-*•+]|\d{1,3}[.)]|\(?[a-z]\))\s/.test(content);
     // A definition, or what a note says, stands further right; it is a paragraph of its own.
-    if (isItem || paragraph.length === 0 || (at < indent && !isListed(paragraph))) flush();
+    if (isItem || paragraph.length === 0 || (at !== indent && !hangs(paragraph))) flush();
     if (paragraph.length === 0) indent = at;
     if (content.endsWith('::')) {
       literal = at;
@@ -101,12 +101,14 @@ export function proseLines(text: string, width: number): string[] {
   return lines;
 }
 
-function isListed([first = '']: readonly string[]): boolean {
-  return /^(?:[-*•+]|\d{1,3}[.)])\s/.test(first);
+/** Whether the lines behind its first stand further right: an item's, and those of a note. */
+function hangs([first = '']: readonly string[]): boolean {
+  return /^(?:[-*•+]|\d{1,3}[.)]|\(?[a-z]\))\s|^[A-Z][a-z ]*:$/.test(first);
 }
 
 function titled(name: string): string {
-  return name.slice(0, 1).toUpperCase() + name.slice(1).replaceAll('-', ' ');
+  const words = name.replace('seealso', 'see also').replaceAll('-', ' ');
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 /** A paragraph's lines; of an item those behind the first stand under its text. */

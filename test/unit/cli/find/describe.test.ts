@@ -209,7 +209,8 @@ t.test('servers before 25 tell less', async (t) => {
     `  midclt -d call pool.query '[["id", "=", 1]]' '{"limit": 10}'`,
     '  # Get all pools',
     `  midclt -d call pool.query '[["id", "=", 1]]'`,
-    '  # A slip {"method": "pool.query, "params": [1]}',
+    '  # A slip',
+    '  #     {"method": "pool.query, "params": [1]}',
   ]);
   t.strictSame(described('a.b', { description: null, accepts: null, job: false }), [
     ...[

@@ -54,5 +54,8 @@ t.test('text is filled to a width as a terminal measures it', async (t) => {
   t.same(proseLines('See `the docs <https://example.org/a>`_ and **this**.\n', 80), [
     'See the docs (https://example.org/a) and this.',
   ]);
+  t.same(proseLines('Term\n    What it\n    means.\n.. seealso:: :doc:`a`,\n    b', 80), [
+    ...['Term', '    What it means.', '', 'See also: a, b'],
+  ]);
   t.same(proseLines('\n\n\n', 80), []);
 });
