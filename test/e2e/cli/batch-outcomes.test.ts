@@ -439,3 +439,13 @@ t.test('Ctrl-C at the keyboard ends it and leaves the terminal as it was', { ski
   t.equal(read('one', own.home), read('two', own.home));
   t.equal(framesOf(read('out', own.home)).length, 2);
 });
+
+t.test('over the legacy wire alike', async (t) => {
+  const way = ['-u', `${daemon.uri}:/websocket`];
+  const short = '["test.echo", 18446744073709551615, 2.0]';
+  const run = await batch(way, ['--failed', 'l'], [PING.trim(), FAIL, LATE, short].join('\n'));
+  t.match(run, { code: 1, stderr: /^1 request is of unknown outcome in l\.unknown: / });
+  t.match(run.stdout, '"result":[18446744073709551615, 2.0]}');
+  t.equal(read('l'), `${FAIL}\n`);
+  t.equal(read('l.unknown'), `${LATE}\n`);
+});

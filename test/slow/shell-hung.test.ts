@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { freeze, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
-import { boxOf, CONNECTORS, has, SHELLS as LAUNCHER_SHELLS } from '../../support/launcher.js';
-import { BINARY, shell, until } from '../../support/midclt.js';
+import { freeze, ground, isAlive, processOf, type Ground } from '../support/lifecycle.js';
+import { boxOf, CONNECTORS, has, SHELLS as LAUNCHER_SHELLS } from '../support/launcher.js';
+import { BINARY, shell, until } from '../support/midclt.js';
 
 t.jobs = 2; // they wait, side by side
 

@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { VERSION } from '../../../lib/protocol/frames.js';
-import { startDaemon, surroundings } from '../../support/daemon.js';
+import { VERSION } from '../../lib/protocol/frames.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
 import {
   BINARY,
   finished,
@@ -12,8 +12,8 @@ import {
   shell,
   spawnMidclt,
   until,
-} from '../../support/midclt.js';
-import { call, PING, shellWithMidclt, type Frame } from '../../support/wire.js';
+} from '../support/midclt.js';
+import { call, PING, shellWithMidclt, type Frame } from '../support/wire.js';
 
 const framesOf = (stdout: string) =>
   stdout

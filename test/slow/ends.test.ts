@@ -1,10 +1,10 @@
 /** What a daemon in the background owes its callers: answers, an end, descriptors, paths. */
 import fs from 'node:fs';
 import t from 'tap';
-import { exchange } from '../../support/daemon.js';
-import { freeze, ground, isAlive, PASSWORD } from '../../support/lifecycle.js';
-import { missing, until } from '../../support/midclt.js';
-import { ofVersion, VERSION, versionOf } from '../../support/versions.js';
+import { exchange } from '../support/daemon.js';
+import { freeze, ground, isAlive, PASSWORD } from '../support/lifecycle.js';
+import { missing, until } from '../support/midclt.js';
+import { ofVersion, VERSION, versionOf } from '../support/versions.js';
 
 t.setTimeout(600_000);
 

@@ -1,9 +1,9 @@
 /** The Python daemon takes its lock before it reads: its silence is no sign of death. */
 import fs from 'node:fs';
 import t from 'tap';
-import { freeze, isAlive } from '../../support/lifecycle.js';
-import { makeHome, missing, until } from '../../support/midclt.js';
-import { startPythonDaemon } from '../../support/python-daemon.js';
+import { freeze, isAlive } from '../support/lifecycle.js';
+import { makeHome, missing, until } from '../support/midclt.js';
+import { startPythonDaemon } from '../support/python-daemon.js';
 
 t.jobs = 4; // they wait, side by side
 
