@@ -1,7 +1,7 @@
 /** What a shell may do with the outputs: readers that leave, full disks, closed descriptors. */
 import fs from 'node:fs';
 import t from 'tap';
-import { startDaemon, surroundings, type RunningDaemon } from '../../support/daemon.js';
+import { startDaemon, surroundings, type RunningDaemon } from '../support/daemon.js';
 import {
   BINARY,
   makeHome,
@@ -9,8 +9,8 @@ import {
   shell,
   spawnMidclt,
   type Finished,
-} from '../../support/midclt.js';
-import { startPuppet } from '../../support/terminal.js';
+} from '../support/midclt.js';
+import { startPuppet } from '../support/terminal.js';
 
 let daemon: RunningDaemon;
 t.before(async () => {

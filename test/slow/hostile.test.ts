@@ -1,10 +1,10 @@
 /** F36: what a server that sends too much costs a daemon. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon } from '../../support/daemon.js';
-import { frame, startHostileServer, type Victim } from '../../support/hostile-server.js';
-import { makeHome, until } from '../../support/midclt.js';
-import { residentMegabytes } from '../../support/wire.js';
+import { startDaemon } from '../support/daemon.js';
+import { frame, startHostileServer, type Victim } from '../support/hostile-server.js';
+import { makeHome, until } from '../support/midclt.js';
+import { residentMegabytes } from '../support/wire.js';
 
 t.setTimeout(240_000);
 

@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { surroundings } from '../../support/daemon.js';
-import { AUTOSTART, filesOf, pidIn } from '../../support/lifecycle.js';
-import { BINARY, environment, makeHome, midclt, shell, until } from '../../support/midclt.js';
+import { surroundings } from '../support/daemon.js';
+import { AUTOSTART, filesOf, pidIn } from '../support/lifecycle.js';
+import { BINARY, environment, makeHome, midclt, shell, until } from '../support/midclt.js';
 
 t.setTimeout(600_000);
 
