@@ -2,14 +2,7 @@
 import fs from 'node:fs';
 import t from 'tap';
 import { startDaemon, surroundings, type RunningDaemon } from '../support/daemon.js';
-import {
-  BINARY,
-  makeHome,
-  missing,
-  shell,
-  spawnMidclt,
-  type Finished,
-} from '../support/midclt.js';
+import { BINARY, makeHome, missing, shell, spawnMidclt, type Finished } from '../support/midclt.js';
 import { startPuppet } from '../support/terminal.js';
 
 let daemon: RunningDaemon;
