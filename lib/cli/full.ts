@@ -16,6 +16,7 @@ export { downloadCommand } from './commands/download.js';
 export { findCommand, sayNearNames } from './commands/find.js';
 export { jobCommand } from './commands/jobs.js';
 export { subscribeCommand } from './commands/subscribe.js';
+export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';
 export { helpText } from './output/help.js';
 export { shellInit } from './shell/init.js';

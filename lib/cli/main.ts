@@ -88,6 +88,8 @@ async function run(given: Arguments): Promise<number> {
     case 'describe':
     case 'events':
       return leave(await full().findCommand(args));
+    case 'types':
+      return leave(await full().typesCommand(args));
   }
 }
 

@@ -103,13 +103,13 @@ export class WholeFile {
 
   /**
    * `target` is the file, or a folder in which it gets a name in the end. Throws a `FILES` error where nothing can be
-   * written.
+   * written. With no `mode` it is for its owner alone.
    */
-  static open(target: string): WholeFile {
+  static open(target: string, mode = MODE): WholeFile {
     const [directory, name] = placeOf(target);
     const partPath = path.join(directory, `.midclt-${randomBytes(6).toString('hex')}.part`);
     try {
-      const sink = new Sink(fs.openSync(partPath, 'wx', MODE), target, true);
+      const sink = new Sink(fs.openSync(partPath, 'wx', mode), target, true);
       return new WholeFile(sink, partPath, name === null ? target : directory, name);
     } catch (error) {
       throw unwritable(target, error);

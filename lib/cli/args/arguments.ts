@@ -26,7 +26,8 @@ export type CommandName =
   | 'upload'
   | 'methods'
   | 'describe'
-  | 'events';
+  | 'events'
+  | 'types';
 
 /** The commands of the group `job`. */
 export type JobCommand =
@@ -83,7 +84,10 @@ export interface Options {
   state: string | null;
   /** job list: those of who is logged in. */
   mine: boolean;
-  /** download, job log: a file, a directory, or `-` for stdout; null is a file of the name that the server says. */
+  /**
+   * download, job log, types: a file, a directory, or `-` for stdout; null is a file of the name that the server says, of
+   * `types` stdout.
+   */
   output: string | null;
   /** download: let the server keep what the job writes, and fetch it when the job has ended. */
   buffered: boolean;
@@ -110,6 +114,8 @@ export interface Options {
   lines: number;
   /** methods, describe: ask the server anew. */
   refresh: boolean;
+  /** types: integers of results may be BigInt. */
+  bigint: boolean;
 }
 
 export interface Arguments extends Options {
@@ -179,6 +185,7 @@ export const DEFAULTS: Options = {
   follow: false,
   lines: 10,
   refresh: false,
+  bigint: false,
 };
 
 /** What holds where there are no words at all. */
@@ -191,7 +198,7 @@ export const NO_COMMAND: Arguments = {
 const EITHER_WAY = new Set<Arguments['name']>([
   ...(['call', 'ping', 'subscribe', 'batch', 'download', 'upload'] as const),
   ...(['job list', 'job show', 'job wait', 'job follow', 'job abort', 'job log'] as const),
-  ...(['methods', 'describe', 'events'] as const),
+  ...(['methods', 'describe', 'events', 'types'] as const),
 ]);
 
 /**

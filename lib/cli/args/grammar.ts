@@ -122,6 +122,10 @@ const FIND_COMMANDS: readonly (readonly [CommandName, Command])[] = [
   ['methods', { options: [HELP, JSON_OUTPUT, REFRESH], ...PATTERN }],
   ['describe', { options: [HELP, JSON_OUTPUT, REFRESH], positional: 'method', most: 1 }],
   ['events', { options: [HELP, JSON_OUTPUT], ...PATTERN }],
+  [
+    'types',
+    { options: [HELP, OUTPUT, own('bigint', '--bigint', 'boolean')], positional: null, most: 0 },
+  ],
 ];
 
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */

@@ -11,6 +11,7 @@ import {
 } from './help-daemons.js';
 import { DESCRIBE, describeLine, EVENTS, METHODS } from './help-find.js';
 import { DOWNLOAD, JOB, JOB_HELP, UPLOAD } from './help-jobs.js';
+import { TYPES } from './help-types.js';
 
 /**
  * The help of a subcommand, or of the program; with a newline at its end. `method` is one that help may have been
@@ -40,6 +41,7 @@ function textOf(command: string | null): string {
     methods: METHODS,
     describe: DESCRIBE,
     events: EVENTS,
+    types: TYPES,
   };
   if (command === 'job') return JOB;
   const found = Object.entries(texts).find(([name]) => name === command);
@@ -62,6 +64,7 @@ Commands:
   job COMMAND               list jobs, show, wait for, follow or abort one
   download METHOD [ARG ...] save what a job writes, such as config.save
   upload METHOD [ARG ...]   give files to a job, such as filesystem.put
+  types                     TypeScript's types of the server's methods
   daemon                    run a daemon in the foreground
   daemon-stop               end the daemon when it has finished its calls
   daemon-status             what the daemon is doing, and has done

@@ -76,6 +76,7 @@ const NOTHING: Arguments = {
   follow: false,
   shell: 'sh',
   lines: 10,
+  bigint: false,
 };
 
 const CHOICES =
