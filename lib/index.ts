@@ -8,7 +8,10 @@ export type { Job } from './api/job.js';
 export type { Download, DownloadOptions, FileToUpload, TransferOptions } from './api/transfer.js';
 export type {
   AnyServer,
+  Asked,
   CallResult,
+  DownloadName,
+  EventFields,
   EventMessage,
   EventName,
   JobName,
@@ -18,6 +21,7 @@ export type {
   ParamsOf,
   Rest,
   ServerTypes,
+  UploadName,
 } from './api/types.js';
 export { Client, type CallOptions } from './api/client.js';
 export type { ClientOptions } from './api/login.js';

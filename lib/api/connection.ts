@@ -19,7 +19,10 @@ import {
 } from './transfer.js';
 import type {
   AnyServer,
+  Asked,
   CallResult,
+  DownloadName,
+  EventFields,
   EventMessage,
   EventName,
   JobName,
@@ -28,6 +31,7 @@ import type {
   ParamsOf,
   Rest,
   ServerTypes,
+  UploadName,
 } from './types.js';
 import { Either, type Hearing, type Way } from './way.js';
 
@@ -72,12 +76,22 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
    * `TIMEOUT`, `LOST` (sent, the outcome is unknown), `CLOSED` or `REQUEST` (not sent); `TOO_LONG` for a result that
    * no string can hold (see {@link stream}).
    */
-  async call<M extends MethodName<S>>(
+  async call<
+    M extends MethodName<S>,
+    Get extends boolean = false,
+    Count extends boolean = false,
+    Text extends string = never,
+  >(
     method: M,
-    ...[params, options]: Rest<S, M, RequestOptions>
-  ): Promise<CallResult<S, M, Raw>> {
+    ...[params, options]: Rest<S, M, RequestOptions, Asked<Get, Count, Text>>
+  ): Promise<CallResult<S, M, Raw, Asked<Get, Count, Text>>> {
     const request = callOf(method, params, options);
-    return (await this.#resultOf(request, options)) as CallResult<S, M, Raw>;
+    return (await this.#resultOf(request, options)) as CallResult<
+      S,
+      M,
+      Raw,
+      Asked<Get, Count, Text>
+    >;
   }
 
   /** Calls a method that starts a job, and follows that. A method that starts none gives its own result. */
@@ -104,7 +118,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   subscribe<E extends EventName<S>>(
     event: E,
     { signal }: SubscribeOptions = {},
-  ): AsyncGenerator<EventMessage<S['events'][E]>, void, undefined> {
+  ): AsyncGenerator<EventMessage<EventFields<S, E>>, void, undefined> {
     const run = async (onEvent: (frame: EventFrame) => Promise<void>, left: AbortSignal) => {
       const ending = new Either(left, signal);
       try {
@@ -114,7 +128,11 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
       }
     };
     const messageOf = (frame: EventFrame) => this.#messageOf(frame);
-    return iterate(run, messageOf) as AsyncGenerator<EventMessage<S['events'][E]>, void, undefined>;
+    return iterate(run, messageOf) as AsyncGenerator<
+      EventMessage<EventFields<S, E>>,
+      void,
+      undefined
+    >;
   }
 
   /** The text of a call's result as it comes, of any length: UTF-8, the server's own JSON. Errors are the stream's. */
@@ -129,7 +147,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
    * Starts a job that writes a file, and resolves when the file begins. Its `body` is to be read to the end: it fails if
    * the transfer breaks off, or with the job's failure.
    */
-  download<M extends MethodName<S>>(
+  download<M extends DownloadName<S>>(
     method: M,
     ...[params, options]: Rest<S, M, DownloadOptions>
   ): Promise<Download> {
@@ -138,7 +156,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   }
 
   /** Starts a job that reads files, sends them (paths, bytes or streams, five at most), and follows it. */
-  upload<M extends MethodName<S>>(
+  upload<M extends UploadName<S>>(
     method: M,
     params: ParamsOf<S, M>,
     files: FileToUpload | readonly FileToUpload[],

@@ -1,7 +1,16 @@
 /** A file of types, made of what a server says of its methods and events. */
 import { VERSION } from '../../protocol/frames.js';
 import { comment, commentLines, nameText, printBody, printType, type Names } from './print.js';
-import { docOf, fieldsOf, hintOf, listOf, typeOf, type Fields, type Use } from './schema.js';
+import {
+  defaultText,
+  descriptionOf,
+  fieldsOf,
+  hintOf,
+  listOf,
+  typeOf,
+  type Fields,
+  type Use,
+} from './schema.js';
 import {
   Objects,
   partsOf,
@@ -41,8 +50,8 @@ const TAKEN = ['TrueNAS', 'Methods', 'Events', 'Date', 'ReadonlySet'];
 /** The file's text, in pieces, some of them empty: with each little time has passed. The same told is the same text. */
 export function* typesText(told: Told, options: TypesOptions): Generator<string, void, undefined> {
   const objects = new Objects();
-  const sent: Use = { objects, isSent: true, bigint: true };
-  const come: Use = { objects, isSent: false, bigint: options.bigint };
+  const sent: Use = { objects, isSent: true, bigint: true, isFilled: false };
+  const come: Use = { ...sent, isSent: false, bigint: options.bigint };
   const methods: Entry[] = [];
   for (const [name, value] of sorted(told.methods)) {
     methods.push(methodOf(name, fieldsOf(value) ?? {}, sent, come));
@@ -56,7 +65,7 @@ export function* typesText(told: Told, options: TypesOptions): Generator<string,
   yield header(told, options, methods.length);
   yield* interfaceOf('Methods', methods, names);
   yield* interfaceOf('Events', events, names, told.events ? null : UNTOLD);
-  for (const [type, name] of names) {
+  for (const [type, name] of [...names].sort(([, a], [, b]) => (a < b ? -1 : 1))) {
     yield `\nexport interface ${name} ${printBody(type, names, '')}\n`;
   }
 }
@@ -102,17 +111,20 @@ function* interfaceOf(
 
 function methodOf(name: string, entry: Fields, sent: Use, come: Use): Entry {
   const place = hintOf('', name);
+  const isQuery = entry.filterable === true;
   const accepts = listOf(entry.accepts);
   const returns = listOf(entry.returns) ?? [];
   const params = accepts
-    ? paramsOf(accepts, sent, place)
+    ? paramsOf(accepts, sent, isQuery ? 'Query' : place)
     : { type: anything('the server says nothing of them'), doc: [] };
+  // A job's result comes as the job has made it.
+  const use = { ...come, isFilled: entry.job === false };
   const result =
     returns.length === 0
       ? unknown('the server says nothing of it')
-      : typeOf(returns[0], come, `${place}Result`);
+      : typeOf(returns[0], use, resultHint(name));
   const job = typeof entry.job === 'boolean' ? word(String(entry.job)) : word('boolean');
-  const item = entry.filterable === true ? itemOf(returns[0], come, place) : null;
+  const item = isQuery ? itemOf(returns[0], use, resultHint(name)) : null;
   const marks = (['downloadable', 'uploadable'] as const).filter((mark) => entry[mark] === true);
   const members: readonly Member[] = [
     member('params', params.type),
@@ -121,9 +133,15 @@ function methodOf(name: string, entry: Fields, sent: Use, come: Use): Entry {
     ...(item ? [member('item', item)] : []),
     ...marks.map((mark) => member(mark, word('true'))),
   ];
-  const text = typeof entry.description === 'string' ? commentLines(entry.description) : [];
+  const text = descriptionOf(entry);
   const doc = [...text, ...(text.length > 0 && params.doc.length > 0 ? [''] : []), ...params.doc];
   return { name, doc, type: { kind: 'object', members, others: null, hint: place, id: -1 } };
+}
+
+/** What a service is about has one type, as a rule, whichever method gives it. */
+function resultHint(name: string): string {
+  const [, service] = /^(.*)\.(?:query|get_instance|create|update|config)$/.exec(name) ?? [];
+  return service === undefined ? hintOf('', `${name} result`) : hintOf('', `${service} entry`);
 }
 
 function member(name: string, type: Type): Member {
@@ -152,9 +170,12 @@ function paramsOf(
     return { label, isOptional: index > lastRequired, type };
   });
   const doc = schemas.flatMap((schema, index) => {
-    const [first = '', ...rest] = docOf(schema);
-    if (first === '') return [];
-    return [`- ${elements[index]?.label}: ${first}`, ...rest.map((line) => `  ${line}`.trimEnd())];
+    const value = defaultText(schema ?? {});
+    const name = `- ${elements[index]?.label}${value === null ? '' : ` = ${value}`}`;
+    const [first, ...rest] = descriptionOf(schema);
+    if (first === undefined && value === null) return [];
+    const lines = rest.map((line) => `  ${line}`.trimEnd());
+    return [first === undefined ? name : `${name}: ${first}`, ...lines];
   });
   return { type: { kind: 'tuple', elements, isReadonly: true }, doc };
 }
@@ -175,12 +196,12 @@ function itemOf(schema: unknown, use: Use, place: string): Type | null {
   const [list] = lists;
   if (lists.length !== 1 || !list || 'prefixItems' in list) return null;
   const items = listOf(list.items) ?? ('items' in list ? [list.items] : []);
-  return items.length === 0 ? null : union(items.map((item) => typeOf(item, use, `${place}Item`)));
+  return items.length === 0 ? null : union(items.map((item) => typeOf(item, use, place)));
 }
 
 /** The `fields` of its notifications. */
 function eventOf(name: string, entry: Fields, use: Use): Entry {
-  const doc = typeof entry.description === 'string' ? commentLines(entry.description) : [];
+  const doc = descriptionOf(entry);
   const place = hintOf('', `${name} event`);
   const models = Object.values(fieldsOf(entry.models) ?? {}).map((model) => {
     const { fields } = fieldsOf(fieldsOf(model)?.properties) ?? {};

@@ -55,14 +55,15 @@ function printMember(
   return `${comment(doc, indent)}${indent}${text};\n`;
 }
 
-/** One that has several parts, where another operator follows. */
+/** Where an operator follows: in brackets if it has some of its own. */
 function inBrackets(type: Type, names: Names, indent: string): string {
   const text = printType(type, names, indent);
-  const isPart =
-    type.kind === 'union' ||
-    type.kind === 'intersection' ||
-    ((type.kind === 'array' || type.kind === 'tuple') && type.isReadonly);
-  return isPart ? `(${text})` : text;
+  const isReadonly = (type.kind === 'array' || type.kind === 'tuple') && type.isReadonly;
+  return isReadonly || isJoined(type) ? `(${text})` : text;
+}
+
+function isJoined({ kind }: Type): boolean {
+  return kind === 'union' || kind === 'intersection';
 }
 
 function alternatives(
@@ -71,12 +72,16 @@ function alternatives(
   names: Names,
   indent: string,
 ): string {
-  const flat = members.map((member) => inBrackets(member, names, indent));
-  const line = flat.join(` ${operator} `);
+  const texts = (to: string) =>
+    members.map((member) => {
+      const text = printType(member, names, to);
+      return isJoined(member) ? `(${text})` : text;
+    });
+  const line = texts(indent).join(` ${operator} `);
   if (fits(line, indent)) return line;
   const inner = indent + INDENT;
-  return members
-    .map((member) => `\n${inner}${operator} ${inBrackets(member, names, inner)}`)
+  return texts(inner)
+    .map((text) => `\n${inner}${operator} ${text}`)
     .join('');
 }
 

@@ -32,6 +32,8 @@ export interface Use {
   readonly isSent: boolean;
   /** Integers that come may be BigInt, too. */
   readonly bigint: boolean;
+  /** What has a default is there in any case: the server fills it in. */
+  readonly isFilled: boolean;
 }
 
 export function fieldsOf(value: unknown): Fields | null {
@@ -142,8 +144,10 @@ function objectType(fields: Fields, use: Use, place: string, depth: number): Typ
   const members = Object.entries(properties).map(([name, schema]): Member => {
     const property = fieldsOf(schema);
     const isRequired = required ? required.has(name) : property?._required_ === true;
+    const isThere = use.isFilled && property !== null && 'default' in property;
     const type = typeOf(schema, use, hintOf(hint, name), depth + 1);
-    return { name, isOptional: !isRequired, type, doc: docOf(property) };
+    const doc = use.isSent ? docOf(property) : descriptionOf(property);
+    return { name, isOptional: !isRequired && !isThere, type, doc };
   });
   return objects.make(members, othersOf(fields, members.length, use, place, depth), hint);
 }
@@ -164,16 +168,19 @@ function othersOf(
   return typeOf(others, use, hintOf(place, 'Value'), depth + 1);
 }
 
-/** What the schema says of a value, for a comment. */
-export function docOf(schema: Fields | null): readonly string[] {
-  const { description } = schema ?? {};
-  const lines = typeof description === 'string' ? commentLines(description) : [];
+/** What a comment tells of a value that is sent. */
+function docOf(schema: Fields | null): readonly string[] {
   const value = defaultText(schema ?? {});
-  return value === null ? lines : [...lines, ...commentLines(`Default: ${value}`)];
+  const lines = value === null ? [] : commentLines(`Default: ${value}`);
+  return [...descriptionOf(schema), ...lines];
+}
+
+export function descriptionOf(schema: Fields | null): readonly string[] {
+  return typeof schema?.description === 'string' ? commentLines(schema.description) : [];
 }
 
 /** Null where there is none, or none to be told in passing. */
-function defaultText(schema: Fields): string | null {
+export function defaultText(schema: Fields): string | null {
   if (!('default' in schema)) return null;
   const { default: value } = schema;
   const parts = typeof value === 'object' && value !== null ? Object.values(value) : [];
@@ -199,9 +206,10 @@ function unsafe(value: number): boolean {
   return Number.isInteger(value) && !Number.isSafeInteger(value);
 }
 
-/** pydantic's titles of models are their classes' names; those of fields are words. */
+/** pydantic's titles of models are their classes' names, `PoolEntry`; those of fields are words. */
 function className(title: unknown): string | null {
-  return typeof title === 'string' && /^[A-Z][A-Za-z0-9_]{2,80}$/.test(title) ? title : null;
+  const isOne = typeof title === 'string' && /^[A-Z]\w*[a-z]\w*[A-Z]\w*$/.test(title);
+  return isOne && title.length <= LONGEST_NAME ? title : null;
 }
 
 /** `PoolCreate` and `topology` is `PoolCreateTopology`; only the end of what gets too long. */
