@@ -114,7 +114,8 @@ export function nameText(name: string): string {
 }
 
 /** Above what it is about; nothing for no text. */
-export function comment(lines: readonly string[], indent = ''): string {
+export function comment(text: readonly string[], indent = ''): string {
+  const lines = text.map(harmless);
   const [first = ''] = lines;
   if (lines.length === 0) return '';
   if (lines.length === 1 && first.length <= WIDTH) return `${indent}/** ${first} */\n`;
@@ -123,17 +124,21 @@ export function comment(lines: readonly string[], indent = ''): string {
 }
 
 /**
- * A server's text for a comment. What is invisible or turns the direction of writing is left out, and `@` is no tag:
- * `@ts-ignore` and `@deprecated` would mean something.
+ * Text that is no more than that in a comment. What is invisible or turns the direction of writing is left out, and `@`
+ * begins no tag: `@ts-ignore` and `@deprecated` would mean something.
  */
+function harmless(line: string): string {
+  return line
+    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu, '')
+    .replaceAll('*/', '*\\/')
+    .replace(/(?<![\w.\\])@/g, '\\@');
+}
+
+/** A server's text for a comment, without blank lines around it. */
 export function commentLines(text: string): readonly string[] {
   const lines = text
-    .replace(/\r\n?|[\u2028\u2029\u0085]/g, '\n')
-    .replace(/\t/g, '    ')
-    .replace(/(?!\n)[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, '')
-    .replaceAll('*/', '*\\/')
-    .replace(/(?<![\w.])@/g, '\\@')
-    .split('\n')
+    .replaceAll('\t', '    ')
+    .split(/\r\n?|[\n\u2028\u2029\u0085]/)
     .map((line) => line.trimEnd());
   const first = lines.findIndex((line) => line !== '');
   const last = lines.findLastIndex((line) => line !== '');

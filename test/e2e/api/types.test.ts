@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
+import { surroundings } from '../../support/daemon.js';
+import { makeHome, midclt, shell } from '../../support/midclt.js';
 import { ROOT } from '../../support/root.js';
-import { makeHome, shell } from '../../support/midclt.js';
 
 const USE = `
 async function use(): Promise<void> {
@@ -65,6 +66,98 @@ async function use(): Promise<void> {
 }
 `;
 
+/** With the types of a server: what must compile, each with the very type it has, and what must not. */
+const TYPED_USE = `
+import { connect, type JsonText, type Job } from 'midclt';
+import type { TrueNAS, PoolEntry } from './truenas.js';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+declare function is<A>(): <B>(value: B, ...same: Same<A, B> extends true ? [] : ['another type']) => void;
+declare const flag: boolean;
+declare const filters: readonly unknown[];
+
+async function use(): Promise<void> {
+  const nas = await connect<TrueNAS>();
+  is<string>()(await nas.call('system.version'));
+  is<string>()(await nas.call('system.version', [], { timeout: 1 }));
+  is<'BOOTING' | 'READY' | 'SHUTTING_DOWN'>()(await nas.call('system.state'));
+  is<PoolEntry>()(await nas.call('pool.get_instance', [1]));
+  is<PoolEntry>()(await nas.call('pool.get_instance', [1n]));
+  is<unknown>()(await nas.call('auth.mechanism_choices'));
+  is<JsonText>()(await nas.raw.call('pool.get_instance', [1]));
+
+  is<PoolEntry[]>()(await nas.call('pool.query'));
+  is<PoolEntry[]>()(await nas.call('pool.query', [filters, { limit: 1, order_by: ['name'] }]));
+  is<PoolEntry>()(await nas.call('pool.query', [[['name', '=', 'tank']], { get: true }]));
+  is<number>()(await nas.call('pool.query', [[], { count: true }]));
+  is<PoolEntry | PoolEntry[]>()(await nas.call('pool.query', [[], { get: flag }]));
+  is<PoolEntry | PoolEntry[] | number>()(await nas.call('pool.query', { json: '[]' }));
+  is<JsonText>()(await nas.raw.call('pool.query', [[], { get: true }]));
+
+  is<number>()(await nas.call('pool.scrub', [1, 'STOP'])); // the job's id
+  is<Job<null>>()(nas.job('pool.scrub', [1]));
+  is<null>()(await nas.job('pool.scrub', { json: '[1]' }));
+  is<JsonText>()(await nas.raw.job('pool.scrub', [1]));
+  const { body } = await nas.download('config.save', [{ secretseed: true }]);
+  is<boolean>()(await nas.upload('filesystem.put', ['/mnt/x', { mode: null }], body));
+  for await (const event of nas.subscribe('core.get_jobs')) if (!event.gap) is<unknown>()(event.fields);
+
+  const old = await connect<Old.TrueNAS>();
+  is<unknown>()(await old.call('system.version'));
+  await old.call('test.echo', [1, 'any', { number: true }]);
+  for await (const event of old.subscribe('test.ticker:{"interval": 1}')) if (!event.gap) is<unknown>()(event.fields);
+  for await (const event of old.subscribe('*')) void event;
+  old.subscribe('test.event');
+  // @ts-expect-error the server lists its events, and this is none
+  old.subscribe('test.evnt');
+
+  // @ts-expect-error no such method
+  await nas.call('pool.qery');
+  // @ts-expect-error a parameter is missing
+  await nas.call('pool.scrub');
+  // @ts-expect-error and here
+  await nas.call('pool.scrub', []);
+  // @ts-expect-error of another type
+  await nas.call('pool.scrub', ['1']);
+  // @ts-expect-error not one of the words
+  await nas.call('pool.scrub', [1, 'GO']);
+  // @ts-expect-error too many
+  await nas.call('system.version', [1]);
+  // @ts-expect-error a mistake in an option's name
+  await nas.call('pool.query', [[], { limits: 1 }]);
+  // @ts-expect-error undefined can't be sent
+  await nas.call('filesystem.put', ['/x', { append: undefined }]);
+  // @ts-expect-error a mistake in a member's name
+  (await nas.call('pool.get_instance', [1])).nmae;
+  // @ts-expect-error it starts no job
+  nas.job('system.version');
+  // @ts-expect-error it writes no file
+  await nas.download('pool.scrub', [1]);
+  // @ts-expect-error it reads no file
+  nas.upload('config.save', [], '/x');
+
+  const any = await connect();
+  is<unknown>()(await any.call('what.ever', [[], { get: true }]));
+  is<unknown>()(await any.job('what.ever'));
+  is<JsonText>()(await any.raw.call('what.ever', { json: '[]' }));
+  for await (const event of any.subscribe('what.ever')) if (!event.gap) is<unknown>()(event.fields);
+  await any.upload('what.ever', [], (await any.download('what.ever')).body);
+}
+void use;
+`;
+
+/** The types of servers of two versions, written by the program. */
+async function writeServers(t: Test, home: string): Promise<void> {
+  for (const [file, version] of [
+    ['truenas.d.ts', '27.0.0'],
+    ['old.d.ts', '24.10.2'],
+  ] as const) {
+    const { uri } = await surroundings(t, { version });
+    const run = await midclt(['-u', uri, 'types', '-o', file], { home });
+    t.match(run, { code: 0, stdout: '', stderr: '' });
+  }
+}
+
 /** A project that has the packed package and what it depends on. */
 async function consumer(t: Test, names: readonly string[]): Promise<string> {
   const home = makeHome(t);
@@ -106,10 +199,12 @@ t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t
     'every export is used',
   );
   const home = await consumer(t, names);
+  await writeServers(t, home);
+  fs.writeFileSync(`${home}/d.mts`, `import type * as Old from './old.js';${TYPED_USE}`);
   for (const kind of ['nodenext', 'node16']) {
     const options = `--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noEmit --target es2022 --types node --module ${kind}`;
     const run = await shell(
-      `"${process.execPath}" "${ROOT}/node_modules/typescript/bin/tsc" ${options} a.mts b.cts c.cts`,
+      `"${process.execPath}" "${ROOT}/node_modules/typescript/bin/tsc" ${options} a.mts b.cts c.cts d.mts`,
       { home },
     );
     t.equal(run.stdout, '', kind);
