@@ -1,5 +1,7 @@
 /** `types`: TypeScript's types of a server's methods and events, over a daemon or without one. */
 import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { MidcltError } from '../../errors.js';
 import { stringOf } from '../../json/members.js';
@@ -29,7 +31,7 @@ async function write(args: Arguments): Promise<number> {
   const { output } = args;
   if (output === null || output === '-') writeOut(text);
   else if (isDevice(output)) await send(text, await Sink.open(output));
-  else await save(text, WholeFile.open(output, MODE));
+  else await save(text, isDirectory(output) ? path.join(output, NAME) : output);
   return 0;
 }
 
@@ -81,8 +83,13 @@ async function send(text: Buffer, sink: Sink): Promise<void> {
   await end;
 }
 
-/** The file is there when it is whole. */
-async function save(text: Buffer, file: WholeFile): Promise<void> {
+function isDirectory(target: string): boolean {
+  return fs.statSync(target, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The file is there when it is whole; what had its name before is as it was until then. */
+async function save(text: Buffer, target: string): Promise<void> {
+  const file = WholeFile.open(target, MODE);
   const discard = () => {
     file.discard();
   };
