@@ -115,6 +115,7 @@ const JOB_COMMANDS = new Map<JobCommand, Command>([
 ]);
 
 const REFRESH: Option = own('refresh', '--refresh', 'boolean');
+const BIGINT: Option = own('bigint', '--bigint', 'boolean');
 
 const PATTERN = { positional: null, optional: 'pattern', most: 1 };
 
@@ -122,10 +123,7 @@ const FIND_COMMANDS: readonly (readonly [CommandName, Command])[] = [
   ['methods', { options: [HELP, JSON_OUTPUT, REFRESH], ...PATTERN }],
   ['describe', { options: [HELP, JSON_OUTPUT, REFRESH], positional: 'method', most: 1 }],
   ['events', { options: [HELP, JSON_OUTPUT], ...PATTERN }],
-  [
-    'types',
-    { options: [HELP, OUTPUT, own('bigint', '--bigint', 'boolean')], positional: null, most: 0 },
-  ],
+  ['types', { options: [HELP, OUTPUT, BIGINT], positional: null, most: 0 }],
 ];
 
 /** Accepted before the subcommand, and after it where the subcommand has no such option itself. */
@@ -275,17 +273,11 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   ...FIND_COMMANDS,
 ]);
 
+const JOB_WORDS = [...JOB_COMMANDS.keys()].map((name) => name.slice('job '.length));
+
 /** What begins the names of several commands, and is none itself. */
 const GROUPS: ReadonlyMap<string, Command> = new Map([
-  [
-    'job',
-    {
-      options: [HELP],
-      positional: 'command',
-      most: 0,
-      commands: [...JOB_COMMANDS.keys()].map((name) => name.slice('job '.length)),
-    },
-  ],
+  ['job', { options: [HELP], positional: 'command', most: 0, commands: JOB_WORDS }],
 ]);
 
 /** The words that may stand behind the global options. */

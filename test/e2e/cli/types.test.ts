@@ -38,7 +38,7 @@ t.test('to stdout, the same over a daemon and without one', async (t) => {
 });
 
 t.test('into a file that all may read, in place of one that was there', async (t) => {
-  const { run, home, sandbox } = await at(t, '25.10.1');
+  const { run, uri, home, sandbox } = await at(t, '25.10.1');
   fs.mkdirSync(`${home}/src`);
   fs.writeFileSync(`${home}/src/truenas.d.ts`, 'old', { mode: 0o600 });
   for (const target of ['src', 'src/truenas.d.ts', 'nas.ts']) {
@@ -48,7 +48,9 @@ t.test('into a file that all may read, in place of one that was there', async (t
   t.equal(fs.readFileSync(`${home}/nas.ts`, 'utf8'), text);
   t.match(partOf(text, 'Events'), /Updates on job changes.*\n {2}"core.get_jobs": unknown;/);
   t.notMatch(text, home, 'nothing of where the server is');
-  t.equal(fs.statSync(`${home}/src/truenas.d.ts`).mode & 0o777, 0o666 & ~process.umask());
+  const program = { NODE: process.execPath, BIN: BINARY };
+  await shell(`umask 027; "$NODE" "$BIN" -u "${uri}" types -o src`, { home, env: program });
+  t.equal(fs.statSync(`${home}/src/truenas.d.ts`).mode & 0o777, 0o640);
   t.same(fs.readdirSync(`${home}/src`), ['truenas.d.ts']);
 
   t.match(await run(['types', '-o', 'no/where.ts']), {
@@ -70,10 +72,7 @@ t.test('24.10 describes parameters alone, and few of them', async (t) => {
   const { stdout, code } = await run(['types']);
   t.equal(code, 0);
   const methods = partOf(stdout, 'Methods');
-  t.match(
-    methods,
-    '[id: number | bigint, action?: "START" | "STOP" | "PAUSE", duration?: number]'.slice(0, 20),
-  );
+  t.match(methods, 'action?: "START" | "STOP" | "PAUSE",');
   t.notMatch(methods, /result: (?!unknown \/\*)/);
   t.match(methods, /"test.echo": \{\n {4}params: readonly unknown \/\*/);
   t.match(methods, /"pool.scrub": \{[^}]*job: true;/);
