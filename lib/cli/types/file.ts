@@ -162,7 +162,7 @@ function paramsOf(
   const lastRequired = schemas.findLastIndex(isRequired);
   const labels = new Set<string>();
   const elements = schemas.map((schema, index): Element => {
-    const name = nameOf(schema);
+    const name = RESERVED.has(nameOf(schema)) ? `${nameOf(schema)}_` : nameOf(schema);
     const isGood = /^[A-Za-z_$][\w$]{0,100}$/.test(name) && !labels.has(name);
     const label = isGood ? name : `arg${index + 1}`;
     labels.add(label);
@@ -179,6 +179,13 @@ function paramsOf(
   });
   return { type: { kind: 'tuple', elements, isReadonly: true }, doc };
 }
+
+/** Words that can't be a label, for no type begins with them. */
+const RESERVED = new Set(
+  'break case catch class const continue debugger default delete do else enum export extends finally for if in instanceof return super switch throw try var while with'.split(
+    ' ',
+  ),
+);
 
 function nameOf(schema: Fields | null): string {
   return typeof schema?._name_ === 'string' ? schema._name_ : '';

@@ -80,7 +80,7 @@ function alternatives(
   const line = texts(indent).join(` ${operator} `);
   if (fits(line, indent)) return line;
   const inner = indent + INDENT;
-  return texts(inner)
+  return texts(inner + INDENT)
     .map((text) => `\n${inner}${operator} ${text}`)
     .join('');
 }

@@ -201,10 +201,15 @@ t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t
   const home = await consumer(t, names);
   await writeServers(t, home);
   fs.writeFileSync(`${home}/d.mts`, `import type * as Old from './old.js';${TYPED_USE}`);
+  const text = fs.readFileSync(path.join(ROOT, 'docs/API.md'), 'utf8');
+  const examples = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ''], index) => {
+    fs.writeFileSync(`${home}/example${index}.mts`, code);
+    return `example${index}.mts`;
+  });
   for (const kind of ['nodenext', 'node16']) {
     const options = `--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noEmit --target es2022 --types node --module ${kind}`;
     const run = await shell(
-      `"${process.execPath}" "${ROOT}/node_modules/typescript/bin/tsc" ${options} a.mts b.cts c.cts d.mts`,
+      `"${process.execPath}" "${ROOT}/node_modules/typescript/bin/tsc" ${options} a.mts b.cts c.cts d.mts ${examples.join(' ')}`,
       { home },
     );
     t.equal(run.stdout, '', kind);

@@ -155,6 +155,25 @@ t.test('types that differ have names that differ', async (t) => {
   t.same(declared.slice(3), ['ReadonlySet2', 'SameName', 'SameName2', 'TrueNAS2']);
 });
 
+t.test('words of the language are names like others', async (t) => {
+  const words = [
+    ...'new default type readonly get set class in unique symbol asserts infer is keyof abstract'.split(
+      ' ',
+    ),
+    ...'this void typeof import function null true string number async await static interface'.split(
+      ' ',
+    ),
+    ...'enum object never unknown constructor let yield export var with super any undefined'.split(
+      ' ',
+    ),
+  ];
+  const properties = Object.fromEntries(words.map((name) => [name, string]));
+  const accepts = words.map((name) => parameter(name, false, { type: 'object', properties }));
+  const text = make({ methods: { [words.join('.')]: { accepts, returns: [{ properties }] } } });
+  t.same(strange(text), []);
+  t.match(text, /^ +default_\?: \w+,\n +type\?: /m);
+});
+
 /** What is in a file beside interfaces of types, or what turns the compiler's checks off. */
 function strange(text: string): string[] {
   const source = ts.createSourceFile('truenas.d.ts', text, ts.ScriptTarget.Latest, true);
