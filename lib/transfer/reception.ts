@@ -72,6 +72,7 @@ export async function receiveFile(
     silence = isAwaited ? silence + LOOK : 0;
     if (silence >= SILENCE[job.state]) stop.abort();
   }, LOOK);
+  timer.unref(); // a body that nobody reads is not to keep the process alive
   const onAbort = () => {
     stop.abort();
   };
