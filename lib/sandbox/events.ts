@@ -38,6 +38,7 @@ interface Subscription {
 
 export class Events {
   private readonly subscriptions = new Map<string, Subscription>();
+  private awaited: { readonly name: string; readonly tell: () => void }[] = [];
 
   /** Administrators may read every event, other users those of jobs and of tests, and nobody without a login. */
   static mayRead(session: Session, name: string): boolean {
@@ -52,8 +53,17 @@ export class Events {
     const isSource = name.startsWith(`${TICKER}:`) || name === TICKER;
     const stop = isSource ? new AbortController() : null;
     this.subscriptions.set(id, { session, name, stop });
+    for (const { name: event, tell } of this.awaited) if (covers(name, event)) tell();
+    this.awaited = this.awaited.filter(({ name: event }) => !covers(name, event));
     if (stop !== null) this.startSource(id, session, name, stop.signal);
     return id;
+  }
+
+  /** Resolves when somebody is subscribed to the event. */
+  subscribed(event: string): Promise<void> {
+    for (const { name } of this.subscriptions.values())
+      if (covers(name, event)) return Promise.resolve();
+    return new Promise((tell) => this.awaited.push({ name: event, tell }));
   }
 
   unsubscribe(session: Session, id: string): void {
@@ -72,19 +82,20 @@ export class Events {
     }
   }
 
-  /** Sends an event to each subscribed session, once even if it has several subscriptions. */
+  /** Sends an event to each subscribed session, once even if it has several subscriptions. Returns their number. */
   publish(
     kind: 'added' | 'changed' | 'removed',
     collection: string,
     body: () => EventBody,
     isFor: (session: Session) => boolean = () => true,
-  ): void {
+  ): number {
     const sessions = new Set<Session>();
     for (const { session, name } of this.subscriptions.values())
-      if ((name === collection || name === '*') && isFor(session)) sessions.add(session);
-    if (sessions.size === 0) return;
+      if (covers(name, collection) && isFor(session)) sessions.add(session);
+    if (sessions.size === 0) return 0;
     const params = eventParams(kind, collection, body());
     for (const session of sessions) session.event(params);
+    return sessions.size;
   }
 
   private startSource(id: string, session: Session, name: string, signal: AbortSignal): void {
@@ -113,6 +124,11 @@ export class Events {
     subscription.stop?.abort();
     subscription.session.sourceEnded(subscription.name, error);
   }
+}
+
+/** Whether a subscription of this name hears the event. */
+function covers(name: string, event: string): boolean {
+  return name === event || name === '*';
 }
 
 /** An event's params. A removed event has its fields under `extra`. */

@@ -1,6 +1,6 @@
 /** The embedded middleware: a simulation with a handful of methods, for tests and for trying things out. */
 import type { FileFault, FileOptions } from './files/transfers.js';
-import type { ApiKey, TokenOptions } from './login/accounts.js';
+import type { Account, ApiKey, TokenOptions } from './login/accounts.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
 import { catalogMethods } from './methods/catalog.js';
@@ -10,7 +10,7 @@ import { systemMethods } from './methods/system.js';
 import { testFileMethods } from './methods/test-files.js';
 import { testJobMethods } from './methods/test-jobs.js';
 import { testMethods } from './methods/test.js';
-import { DEFAULT_RATE_LIMIT, Middleware, type RateLimit } from './middleware.js';
+import { DEFAULT_RATE_LIMIT, Middleware, type MethodTable, type RateLimit } from './middleware.js';
 import type { Stats } from './recorder.js';
 import type { Certificate } from './wire/certificate.js';
 import { Gate, listen, type Address, type Listener } from './wire/listeners.js';
@@ -53,6 +53,8 @@ export interface SandboxOptions {
    * 26 there is core.get_events.
    */
   readonly version?: string | undefined;
+  /** The users, in place of the sandbox's own. */
+  readonly accounts?: readonly Account[] | undefined;
   /** The API keys, in place of the sandbox's own ({@link API_KEYS}). */
   readonly apiKeys?: readonly ApiKey[] | undefined;
   /** False: the server doesn't know SCRAM, as those before 26. */
@@ -118,10 +120,11 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-const METHODS = [
-  coreMethods,
-  catalogMethods,
-  authMethods,
+/** What every server has, whatever it is a server of. */
+export const SERVER_METHODS: readonly MethodTable[] = [coreMethods, catalogMethods, authMethods];
+
+const METHODS: readonly MethodTable[] = [
+  ...SERVER_METHODS,
   systemMethods,
   fileMethods,
   testMethods,
@@ -131,6 +134,14 @@ const METHODS = [
 
 /** Starts a simulated middleware. Rejects with the system's error when it can't listen. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  return (await launch(options, METHODS)).sandbox;
+}
+
+/** The same with other methods. Of two of a name the last counts. */
+export async function launch(
+  options: SandboxOptions,
+  methods: readonly MethodTable[],
+): Promise<{ readonly sandbox: Sandbox; readonly middleware: Middleware }> {
   const { host = '127.0.0.1', ws, wss, scram } = options;
   const certificate = wss === undefined ? undefined : (options.certificate ?? makeCertificate());
   const middlewareOptions = {
@@ -138,6 +149,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     rateLimit: options.rateLimit ?? DEFAULT_RATE_LIMIT,
     version: options.version ?? '27.0.0-SANDBOX',
     endPoint: certificate === undefined ? undefined : endPointOf(certificate.cert),
+    accounts: options.accounts,
     apiKeys: options.apiKeys,
     keyIterations: scram === false ? undefined : scram?.iterations,
     scramFaults: scram,
@@ -147,7 +159,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     files: options.files,
     journal: options.journal,
   };
-  const middleware = new Middleware(middlewareOptions, METHODS);
+  const middleware = new Middleware(middlewareOptions, methods);
   const gate = new Gate();
   let refusing: number | null = null;
   const listeners: Listener[] = [];
@@ -172,7 +184,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     throw error;
   }
   const { recorder } = middleware;
-  return {
+  const sandbox: Sandbox = {
     unixPath: options.unix ?? null,
     wsPort,
     wssPort,
@@ -214,6 +226,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
     close,
   };
+  return { sandbox, middleware };
 }
 
 function makeCertificate(): Certificate {

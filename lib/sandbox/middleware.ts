@@ -6,9 +6,11 @@ import { Transfers, type FileOptions } from './files/transfers.js';
 import type { JobBody, JobOptions } from './job.js';
 import { Jobs } from './jobs.js';
 import {
+  ACCOUNTS,
   ApiKeys,
   ROOT,
   Tokens,
+  type Account,
   type ApiKey,
   type MechanismName,
   type TokenOptions,
@@ -70,6 +72,7 @@ interface MiddlewareOptions {
   readonly version: string;
   /** The hash of its certificate that SCRAM's channel bindings contain; without one there is no TLS. */
   readonly endPoint?: (() => Buffer | null) | undefined;
+  readonly accounts?: readonly Account[] | undefined;
   readonly apiKeys?: readonly ApiKey[] | undefined;
   readonly keyIterations?: number | undefined;
   /** What it does wrong in SCRAM; false makes it an older server, which does not know SCRAM. */
@@ -102,10 +105,13 @@ export class Middleware {
   readonly events = new Events();
   readonly tokens: Tokens;
   readonly limiter: RateLimiter;
+  readonly accounts: readonly Account[];
   readonly apiKeys: ApiKeys;
   readonly transfers: Transfers;
   readonly fileSystem: FileSystem;
   readonly started = Date.now();
+  /** So long after it came a call is run; a fault. */
+  latencyMs = 0;
   readonly jobs = new Jobs((kind, job) => {
     this.events.publish(
       kind,
@@ -125,7 +131,8 @@ export class Middleware {
   ) {
     this.tokens = new Tokens(options.tokens);
     this.limiter = new RateLimiter(options.rateLimit);
-    this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations);
+    this.accounts = options.accounts ?? ACCOUNTS;
+    this.apiKeys = new ApiKeys(options.apiKeys, options.keyIterations, this.accounts);
     this.transfers = new Transfers(options.files);
     this.fileSystem = new FileSystem(this.jobs, options.files?.capacity);
     this.journal = options.journal === undefined ? null : new Journal(options.journal);

@@ -29,8 +29,12 @@ export const ACCOUNTS: readonly Account[] = [
   { name: 'expired', password: 'expired-pw', uid: 3004, admin: true, refusal: 'EXPIRED' },
 ];
 
-export function findAccount(name: string, password: string): Account | null {
-  const account = ACCOUNTS.find((candidate) => candidate.name === name);
+export function findAccount(
+  accounts: readonly Account[],
+  name: string,
+  password: string,
+): Account | null {
+  const account = accounts.find((candidate) => candidate.name === name);
   return account !== undefined && account.password === password ? account : null;
 }
 
@@ -223,11 +227,15 @@ export interface ScramLogin {
 export class ApiKeys {
   private readonly keys = new Map<number, KeyRecord>();
 
-  constructor(keys: readonly ApiKey[] = API_KEYS, iterations = DEFAULT_ITERATIONS) {
+  constructor(
+    keys: readonly ApiKey[] = API_KEYS,
+    iterations = DEFAULT_ITERATIONS,
+    accounts: readonly Account[] = ACCOUNTS,
+  ) {
     if (!Number.isInteger(iterations) || iterations < 1 || iterations > MAX_ITERATIONS)
       throw new RangeError(`API keys: ${iterations} iterations`);
     for (const key of keys) {
-      const account = ACCOUNTS.find(({ name }) => name === key.username);
+      const account = accounts.find(({ name }) => name === key.username);
       if (account === undefined) throw new RangeError(`API key ${key.id}: no user ${key.username}`);
       if (this.keys.has(key.id)) throw new RangeError(`API key ${key.id}: there are two`);
       this.keys.set(key.id, new KeyRecord(key, account, iterations));

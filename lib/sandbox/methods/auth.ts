@@ -126,7 +126,7 @@ function generateToken({ middleware, session, args }: Call): PyValue {
 /** What auth.login does: returns whether the user is logged in. */
 async function plainLogin(call: Call): Promise<PyValue> {
   const [username, password, otp] = call.args;
-  const account = findAccount(stringOf(username), stringOf(password));
+  const account = findAccount(call.middleware.accounts, stringOf(username), stringOf(password));
   const isRefused =
     account === null ||
     account.refusal !== undefined ||

@@ -87,7 +87,8 @@ function loginOption(data: PyDict, name: string, fallback: boolean): boolean {
 
 async function withPassword(call: Call, data: PyDict): Promise<PyValue> {
   call.session.secondFactor = null;
-  const account = findAccount(stringOf(data.get('username')), stringOf(data.get('password')));
+  const [username, password] = [stringOf(data.get('username')), stringOf(data.get('password'))];
+  const account = findAccount(call.middleware.accounts, username, password);
   if (account === null) return authError(call);
   if (account.refusal !== undefined) return refuse(call, account.refusal);
   if (account.otp !== undefined) {

@@ -1,6 +1,6 @@
 /** `system.*`, `pool.*` and `user.*`: a NAS with two pools, enough to try commands on. */
 import type { JobBody } from '../job.js';
-import { ACCOUNTS } from '../login/accounts.js';
+import type { Account } from '../login/accounts.js';
 import type { MethodTable } from '../middleware.js';
 import { instanceNotFound } from '../python/exceptions.js';
 import { QUERY_PARAMETERS, optional, query, required } from '../python/parameters.js';
@@ -80,7 +80,8 @@ export const systemMethods: MethodTable = {
 
   'user.query': {
     params: QUERY_PARAMETERS,
-    run: ({ args }) => query(users(), args[0] ?? [], args[1] ?? null),
+    run: ({ middleware, args }) =>
+      query(users(middleware.accounts), args[0] ?? [], args[1] ?? null),
   },
 };
 
@@ -125,8 +126,8 @@ function pool(id: number, name: string, size: bigint): PyDict {
   });
 }
 
-function users(): PyDict[] {
-  return ACCOUNTS.map((account, index) =>
+function users(accounts: readonly Account[]): PyDict[] {
+  return accounts.map((account, index) =>
     dict({
       id: int(index + 1),
       uid: int(account.uid),

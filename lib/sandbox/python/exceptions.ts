@@ -57,6 +57,12 @@ export function errname(errno: number): string {
   return ERRNO[errno] ?? 'EUNKNOWN';
 }
 
+/** The number of an error's name, if there is such an error. */
+export function errnoOf(name: string): number | undefined {
+  const found = Object.entries(ERRNO).find(([, each]) => each === name);
+  return found && Number(found[0]);
+}
+
 /** One complaint about a parameter: attribute (null when it is about none), text, errno. */
 export type Complaint = readonly [attribute: string | null, message: string, errno: number];
 

@@ -137,6 +137,8 @@ async function run(
   recorded: RecordedCall,
 ): Promise<PyValue | Job> {
   const { method: name, params, messageId } = request;
+  const { latencyMs } = middleware;
+  if (latencyMs > 0) await delay(latencyMs, undefined, { signal: session.signal });
   await authorize(middleware, session, name, method);
   if (!Array.isArray(params)) throw params;
   const invocation = { name, params };

@@ -33,7 +33,7 @@ async function withPassword(
 ): Promise<Credentials | null> {
   const [, name = '', password = ''] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
-  const account = findAccount(name, password);
+  const account = findAccount(middleware.accounts, name, password);
   if (account !== null && account.refusal === undefined && account.otp === undefined)
     return newCredentials('LOGIN_PASSWORD', account);
   const gone = new AbortController();
