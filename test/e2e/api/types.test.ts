@@ -156,6 +156,56 @@ async function writeServers(t: Test, home: string): Promise<void> {
   await Promise.all([write('truenas.d.ts', '27.0.0'), write('old.d.ts', '24.10.2')]);
 }
 
+const TEST = `
+import { CallError, InstanceNotFound, ValidationErrors, query, startSandbox } from 'midclt/sandbox';
+import type { CannedMethods, Sandbox, Value } from 'midclt/sandbox';
+
+interface Pool { readonly id: number; readonly name: string }
+const pools: Pool[] = [{ id: 1, name: 'tank' }];
+
+async function test(): Promise<void> {
+  const canned: CannedMethods = { methods: { 'pool.query': (params) => query(pools, params) } };
+  const sandbox: Sandbox = await startSandbox({
+    ...canned,
+    methods: {
+      'a.value': pools,
+      'a.function': ([name, { deep }]: [string, { deep: boolean }], { session, drop }) => {
+        if (deep) drop();
+        return name + session.username.toUpperCase();
+      },
+      'a.late': async (params, { signal }) => { await Promise.resolve(); return [params.length, signal.aborted, 1n]; },
+      'a.fails': () => { throw new CallError('x', 'ENOENT', { a: new Date() }); },
+      'a.wrong': () => { throw new ValidationErrors([['a', 'b'], [null, 'c', 22]]); },
+      'a.gone': () => { throw new InstanceNotFound('x'); },
+    },
+    jobs: {
+      'b.generator': async function* (params, { id }) { yield 10; yield { percent: id, description: String(params[0]) }; return null; },
+      'b.function': (_params, { progress }) => { progress(1, 'x'); },
+    },
+    downloads: { 'c.bytes': Buffer.from('x'), 'c.pieces': function* () { yield 'a'; yield new Uint8Array(1); } },
+    uploads: { 'd.sum': (_params, { files }) => files.reduce((sum, file) => sum + file.length, 0) },
+    ws: true,
+    users: [{ username: 'x', apiKey: '1-y' }],
+    faults: { latency: 1, files: { cutAfter: 1 } },
+  });
+  // @ts-expect-error there is no such fault
+  sandbox.setFaults({ slow: 1 });
+  // @ts-expect-error an answer is a value
+  await startSandbox({ methods: { 'a.b': undefined } });
+  // @ts-expect-error a file has bytes
+  await startSandbox({ downloads: { 'a.b': 1 } });
+  // @ts-expect-error there is no such kind
+  sandbox.emit('x', {}, { msg: 'exploded' });
+  const value: Value = { a: 1n };
+  const count: number = sandbox.emit('x', value, { id: 1 });
+  const methods: string[] = sandbox.calls.map(({ method }) => method + String(count));
+  void [methods, sandbox.uris.ws?.length, sandbox.certificateFile?.length];
+  await sandbox.subscribed('x');
+  await sandbox[Symbol.asyncDispose]();
+}
+void test;
+`;
+
 /** A project that has the packed package and what it depends on. */
 async function consumer(t: Test, names: readonly string[]): Promise<string> {
   const home = makeHome(t);
@@ -183,6 +233,7 @@ async function consumer(t: Test, names: readonly string[]): Promise<string> {
   fs.writeFileSync(`${home}/package.json`, '{"private": true}');
   fs.writeFileSync(`${home}/a.mts`, `import { ${list} } from 'midclt';\n${USE}void use;\n`);
   fs.writeFileSync(`${home}/b.cts`, `import { ${list} } from 'midclt';\n${USE}void use;\n`);
+  for (const name of ['kit.mts', 'kit.cts']) fs.writeFileSync(`${home}/${name}`, TEST);
   fs.writeFileSync(`${home}/c.cts`, `import midclt = require('midclt');\nvoid midclt.Client;\n`);
   return home;
 }
@@ -204,7 +255,7 @@ t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t
     fs.writeFileSync(`${home}/example${index}.mts`, code);
     return `example${index}.mts`;
   });
-  const typed = ['d.mts', ...examples];
+  const typed = ['d.mts', 'kit.mts', 'kit.cts', ...examples];
   for (const kind of ['nodenext', 'node16']) {
     const options = `--strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --noEmit --target es2022 --types node --module ${kind}`;
     const run = await shell(
@@ -218,6 +269,13 @@ t.test('a consumer compiles strictly, as an ES module and as CommonJS', async (t
 
 t.test('the packed package loads by import and by require, without a warning', async (t) => {
   const home = await consumer(t, ['Client']);
+  const kit = `startSandbox().then((sandbox) => sandbox.close()).then(() => console.log('closed'));`;
+  fs.writeFileSync(`${home}/c.mjs`, `import { startSandbox } from 'midclt/sandbox';\n${kit}`);
+  fs.writeFileSync(`${home}/d.cjs`, `const { startSandbox } = require('midclt/sandbox');\n${kit}`);
+  for (const file of ['c.mjs', 'd.cjs']) {
+    const run = await shell(`"${process.execPath}" ${file} 2>&1`, { home });
+    t.equal(run.stdout, 'closed\n', file);
+  }
   const use = `Client.connect({ uri: 'ws+unix://${home}/none' }).catch((error) => console.log(error.code));`;
   fs.writeFileSync(`${home}/a.mjs`, `import { Client } from 'midclt';\n${use}`);
   fs.writeFileSync(`${home}/b.cjs`, `const { Client } = require('midclt');\n${use}`);
