@@ -1,5 +1,5 @@
 /** `subscribe`: an event of the middleware, told as it happens, until something ends that. */
-import { MidcltError, abandoned, shuttingDown } from '../errors.js';
+import { MidcltError, abandoned, isLost, shuttingDown } from '../errors.js';
 import { integerOf, isNull, quote, stringOf } from '../json/members.js';
 import {
   MessageType,
@@ -108,7 +108,16 @@ async function subscribe(
         subscriber.end(error ?? 'ended');
       },
     };
-    leave = await subscriptions.subscribe(event, listener, patience);
+    while (leave === null) {
+      try {
+        leave = await subscriptions.subscribe(event, listener, patience);
+      } catch (error) {
+        if (endsSubscriptions || !isLost(error)) throw error;
+        // Nothing is lost with it: it is made over the next connection.
+        await new Promise(setImmediate);
+        await connection.ready(cancellation, PATIENCE * 1000);
+      }
+    }
     log('debug', 'subscribed', { client, event: event.slice(0, 100) });
     timer = after(timeout == null ? null : timeout * 1000, () => {
       subscriber.end('timeout');

@@ -240,6 +240,19 @@ t.test('events reach who has subscribed, also after a lost connection', async (t
   ]);
 });
 
+t.test('a subscription that is lost before it is confirmed is made again', async (t) => {
+  const { sandbox, nas } = await begin(t);
+  const events = nas.subscribe('alert.list');
+  const first = events.next();
+  await sandbox.subscribed('alert.list');
+  sandbox.drop();
+  await until('the connection to be gone', () => sandbox.emit('alert.list', {}) === 0);
+  await sandbox.subscribed('alert.list');
+  sandbox.emit('alert.list', { level: 'INFO' });
+  t.match(await first, { value: { gap: false, fields: { level: 'INFO' } } });
+  await events.return();
+});
+
 t.test('users log in over ws and wss, with a password, a key or a code', async (t) => {
   const apiKey = '1-SomeKeyMaterial';
   const sandbox = await startSandbox({
