@@ -87,6 +87,13 @@ export function asMidcltError(thrown: unknown): MidcltError {
   return new MidcltError('PROTOCOL', error.message, { errorType: error.name, cause: error });
 }
 
+/** The reason of an aborted signal, for streams, which fail with errors only: a reason may be anything. */
+export function reasonOf({ reason }: AbortSignal): Error {
+  if (reason instanceof Error) return reason;
+  const words = typeof reason === 'string' ? `: ${reason}` : '';
+  return new Error(`It was given up${words}`, { cause: reason });
+}
+
 /** Classes of errors that are mistakes in this program: their texts say nothing to its users. */
 const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError'];
 

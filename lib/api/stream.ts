@@ -1,7 +1,8 @@
 /** A result's text as a stream of Node's. */
 import { Readable } from 'node:stream';
+import { reasonOf } from '../errors.js';
 import type { DaemonRequest } from './request.js';
-import type { Way } from './way.js';
+import { onAbort, type Way } from './way.js';
 
 /** Asks when it is read, and reads no faster than it is read. */
 export function streamOf(
@@ -19,11 +20,12 @@ export function streamOf(
     },
     destroy(error, done) {
       leaving.abort();
+      goOn(); // nobody waits for room any more
       done(error);
     },
   });
   const abort = () => {
-    stream.destroy(signal?.reason as Error);
+    if (signal) stream.destroy(reasonOf(signal));
   };
   const result = (piece: Buffer): Promise<void> | null =>
     stream.push(piece) ? null : new Promise<void>((resolve) => (goOn = resolve));
@@ -35,7 +37,6 @@ export function streamOf(
     );
   };
   if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  stream.once('close', () => signal?.removeEventListener('abort', abort));
+  else if (signal) stream.once('close', onAbort(signal, abort));
   return stream;
 }

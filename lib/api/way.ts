@@ -21,19 +21,58 @@ export interface Way {
   close(): Promise<void>;
 }
 
+/** Who hears of a signal's end: through one listener of it, since Node warns of more than ten. */
+class Hearers {
+  private static readonly all = new WeakMap<AbortSignal, Hearers>();
+  private readonly hearers = new Set<() => void>();
+  private readonly tell = () => {
+    for (const hearer of [...this.hearers]) hearer();
+  };
+
+  static of(signal: AbortSignal): Hearers {
+    const known = Hearers.all.get(signal) ?? new Hearers(signal);
+    Hearers.all.set(signal, known);
+    return known;
+  }
+
+  private constructor(private readonly signal: AbortSignal) {}
+
+  add(hearer: () => void): void {
+    if (this.hearers.size === 0) this.signal.addEventListener('abort', this.tell);
+    this.hearers.add(hearer);
+  }
+
+  remove(hearer: () => void): void {
+    this.hearers.delete(hearer);
+    if (this.hearers.size === 0) this.signal.removeEventListener('abort', this.tell);
+  }
+}
+
+/** Calls `hearer` once the signal is aborted, not if it is already. Returns what ends that. */
+export function onAbort(signal: AbortSignal, hearer: () => void): () => void {
+  const hearers = Hearers.of(signal);
+  const own = () => {
+    hearer();
+  };
+  hearers.add(own);
+  return () => {
+    hearers.remove(own);
+  };
+}
+
 /** Aborted when either signal is. Not AbortSignal.any, which remembers what has ended as long as the longer one lives. */
 export class Either {
   private readonly controller = new AbortController();
-  private readonly sources: readonly AbortSignal[];
-  private readonly abort = () => {
-    this.controller.abort(this.sources.find(({ aborted }) => aborted)?.reason);
-  };
+  private readonly ends: (() => void)[] = [];
 
-  constructor(one: AbortSignal, other: AbortSignal | undefined) {
-    this.sources = other ? [one, other] : [one];
-    for (const source of this.sources) {
-      if (source.aborted) this.abort();
-      else source.addEventListener('abort', this.abort);
+  constructor(...sources: readonly (AbortSignal | undefined)[]) {
+    for (const source of sources) {
+      if (!source) continue;
+      const abort = () => {
+        this.controller.abort(source.reason);
+      };
+      if (source.aborted) abort();
+      else this.ends.push(onAbort(source, abort));
     }
   }
 
@@ -42,7 +81,7 @@ export class Either {
   }
 
   forget(): void {
-    for (const source of this.sources) source.removeEventListener('abort', this.abort);
+    for (const end of this.ends) end();
   }
 }
 
@@ -50,18 +89,11 @@ export class Either {
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      reject(reasonOf(signal));
+    const abort = () => {
+      reject(signal.reason as Error); // whatever it is
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = () => {
-      signal.removeEventListener('abort', onAbort);
-    };
-    work.then(resolve, reject).finally(settled);
+    if (signal.aborted) abort();
+    const end = onAbort(signal, abort);
+    work.then(resolve, reject).finally(end);
   });
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -3,7 +3,7 @@
  * succeeded: a job that fails in the midst ends the body as well.
  */
 import { finished, Transform, type Readable } from 'node:stream';
-import { isMidcltError } from '../errors.js';
+import { isMidcltError, reasonOf } from '../errors.js';
 import type { Target } from '../middleware/uri.js';
 import { cut } from './answers.js';
 import { fetchFile, type ServedFile } from './file-server.js';
@@ -58,7 +58,7 @@ export async function receiveFile(
     },
   });
   const verdictOn = (error: unknown): Error => {
-    if (signal?.aborted) return signal.reason as Error;
+    if (signal?.aborted) return reasonOf(signal);
     if (job.state === 'failed') return job.failure as Error;
     if (stop.signal.aborted) {
       const why = outcome ? 'the job has ended, and no more came' : 'no more came';
