@@ -12,41 +12,67 @@ interface Told {
  * Runs while somebody iterates. Each event counts as taken when the loop comes for the next one, so that a slow loop
  * misses events, and is told of that, instead of filling the memory.
  */
-export async function* iterate(
+export function iterate(
   run: (onEvent: (frame: EventFrame) => Promise<void>, signal: AbortSignal) => Promise<void>,
   messageOf: (frame: EventFrame) => EventMessage,
 ): AsyncGenerator<EventMessage, void, undefined> {
   const leaving = new AbortController();
   const told: Told[] = [];
   let wake: () => void = () => undefined;
-  const ending: { isOver: boolean; error: Error | null } = { isOver: false, error: null };
-  const onEvent = (frame: EventFrame) =>
-    new Promise<void>((taken) => {
-      told.push({ message: messageOf(frame), taken });
-      wake();
-    });
-  const end = (error: Error | null) => {
-    ending.isOver = true;
-    ending.error = error;
+  /** Throws what it has ended with; null until then. */
+  let ending: (() => void) | null = null;
+  const end = (how: () => void) => {
+    ending ??= how;
     wake();
   };
-  run(onEvent, leaving.signal).then(() => {
-    end(null);
-  }, end);
-  try {
-    for (;;) {
-      const next = told.shift();
-      if (next) {
-        yield next.message;
-        next.taken();
-      } else if (ending.isOver) {
-        if (ending.error) throw ending.error;
-        return;
-      } else {
-        await new Promise<void>((resolve) => (wake = resolve));
+  const fail = (error: unknown) => {
+    end(() => {
+      throw error;
+    });
+  };
+  const onEvent = (frame: EventFrame) =>
+    new Promise<void>((taken) => {
+      try {
+        told.push({ message: messageOf(frame), taken });
+        wake();
+      } catch (error) {
+        fail(error);
+        leaving.abort();
       }
-    }
-  } finally {
+    });
+  const leave = () => {
+    told.length = 0;
+    end(() => undefined);
     leaving.abort();
+  };
+  async function* loop(): AsyncGenerator<EventMessage, void, undefined> {
+    if (!ending)
+      run(onEvent, leaving.signal).then(() => {
+        end(() => undefined);
+      }, fail);
+    try {
+      for (;;) {
+        const next = told.shift();
+        if (next) {
+          yield next.message;
+          next.taken();
+        } else if (ending) {
+          ending();
+          return;
+        } else {
+          await new Promise<void>((resolve) => (wake = resolve));
+        }
+      }
+    } finally {
+      leave();
+    }
   }
+  const events = loop();
+  // A generator that waits would do so until the next event.
+  const comeBack = events.return.bind(events);
+  events.return = (value) => {
+    leave();
+    return comeBack(value);
+  };
+  return events;
 }
