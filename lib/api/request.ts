@@ -68,9 +68,12 @@ export type DaemonResponse =
 
 /**
  * The line of a request and what the daemon will read in it: everything is checked before anything
- * is sent. Throws a `REQUEST` error.
+ * is sent. Throws a `REQUEST` error. `more` are members, each with a comma before it.
  */
-export function encodeRequest(request: DaemonRequest): { line: string; request: Request } {
+export function encodeRequest(
+  request: DaemonRequest,
+  more = '',
+): { line: string; request: Request } {
   const untyped = request as Partial<DaemonRequest> | null | undefined; // callers without types
   if (typeof untyped?.command !== 'string') {
     throw new MidcltError('REQUEST', "A request is an object with a 'command'");
@@ -83,7 +86,7 @@ export function encodeRequest(request: DaemonRequest): { line: string; request: 
   for (const [name, value] of Object.entries({ timeout, job, event, number, error_code })) {
     if (value !== undefined) members.push(`"${name}":${valueText(value, name)}`);
   }
-  const line = `{${members.join(',')},"close":true,"job_id":true}`;
+  const line = `{${members.join(',')},"close":true,"job_id":true${more}}`;
   const parsed = REQUESTS.parse(Buffer.from(line));
   if (!parsed.request) throw parsed.error;
   return { line: `${line}\n`, request: parsed.request };

@@ -14,6 +14,7 @@ const FOREVER = 2 ** 31 - 1;
 export class DirectWay implements Way {
   private underWay = 0;
   private isOver = false;
+  private isClosed = false;
   private holder: NodeJS.Timeout | undefined;
 
   /** `isHeld`: keep the process alive although nothing is under way. */
@@ -61,25 +62,38 @@ export class DirectWay implements Way {
   async close(): Promise<void> {
     this.core.connection.close();
     await this.core.connection.ended;
+    // A loop that was left without a word still waits to take its event.
+    this.isClosed = true;
+    this.hold();
   }
 
   /** The connection itself keeps no process alive. */
   private hold(): void {
     clearInterval(this.holder);
-    const isWanted = this.underWay > 0 || (this.isHeld && !this.isOver);
+    const isWanted = (this.underWay > 0 && !this.isClosed) || (this.isHeld && !this.isOver);
     this.holder = isWanted ? setInterval(nothing, FOREVER) : undefined;
   }
 }
 
-/** Sockets to the daemon at once: it serves a thousand, of all its clients together. */
-const MOST_SOCKETS = 64;
+/**
+ * Sockets to the daemon at once: it serves a thousand, of all its clients together. Calls do not wait for jobs, which
+ * may take hours, and neither does what subscribes, which has no end.
+ */
+const MOST = { calls: 64, jobs: 256, subscriptions: Infinity };
+
+/** How often a daemon is started and asked again: one may end just when it is found. */
+const ATTEMPTS = 5;
 
 /** Through the daemon. Each request has a socket of its own, which keeps the process alive until it is answered. */
 export class DaemonWay implements Way {
-  private sockets = 0;
-  private readonly queue: (() => void)[] = [];
+  private readonly turns = {
+    calls: new Turns(MOST.calls),
+    jobs: new Turns(MOST.jobs),
+    subscriptions: new Turns(MOST.subscriptions),
+  };
   private readonly closing = new AbortController();
   private readonly running = new Set<Promise<unknown>>();
+  private starting: Promise<void> | null = null;
 
   /** `start` starts the daemon where there is none; it rejects with the error it is given where it may not. */
   constructor(
@@ -89,15 +103,19 @@ export class DaemonWay implements Way {
   ) {}
 
   async ask(request: DaemonRequest, hearing: Hearing, signal?: AbortSignal): Promise<void> {
-    const { line } = encodeRequest({ ...request, error_code: true });
+    const { scheme, verify } = this.target;
+    // What subscribes ends with the daemon: the events until there is another would be missed.
+    const kind = kindOf(request);
+    const goesOn = kind === 'subscriptions' ? '' : ',"not_sent":true';
+    const verification = scheme === 'wss' ? `,"insecure":${!verify}` : '';
+    const asked = { ...request, error_code: true };
+    const { line } = encodeRequest(asked, `${goesOn}${verification}`);
     signal?.throwIfAborted();
-    const asked = this.inTurn(() => this.send(line, hearing, signal));
-    this.running.add(asked);
-    try {
-      await unlessAborted(asked, signal);
-    } finally {
-      this.running.delete(asked);
-    }
+    const sent = this.turns[kind].run(() => this.send(line, hearing, signal));
+    this.running.add(sent);
+    const over = () => this.running.delete(sent);
+    sent.then(over, over);
+    await unlessAborted(sent, signal);
   }
 
   async close(): Promise<void> {
@@ -109,18 +127,19 @@ export class DaemonWay implements Way {
     const { progress = nothing, event = nothing, result = nothing } = hearing;
     const listener = { progress, event, result };
     const ending = new Either(this.closing.signal, signal);
+    const isOver = () => ending.signal.aborted;
     try {
-      for (let isFirst = true; ; isFirst = false) {
-        this.checkOpen();
+      for (let left = ATTEMPTS; ; left--) {
+        if (isOver()) throw closed();
         try {
           const error = await sendRequest(this.address, line, listener, ending.signal);
           if (error) throw errorOf(error);
           return;
         } catch (error) {
-          this.checkOpen();
           const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
-          if (!isFirst || !isMissing || signal?.aborted) throw error;
-          await this.start(error);
+          if (isMissing && isOver()) throw closed();
+          if (!isMissing || left === 0) throw error;
+          await this.startOnce(error);
         }
       }
     } finally {
@@ -128,22 +147,40 @@ export class DaemonWay implements Way {
     }
   }
 
-  private checkOpen(): void {
-    if (!this.closing.signal.aborted) return;
-    throw new MidcltError('CLOSED', 'The connection was closed');
+  /** For all who find none at the same time. */
+  private startOnce(missing: MidcltError): Promise<void> {
+    this.starting ??= this.start(missing).finally(() => (this.starting = null));
+    return this.starting;
   }
+}
 
-  private async inTurn(work: () => Promise<void>): Promise<void> {
-    if (this.sockets >= MOST_SOCKETS) await new Promise<void>((go) => this.queue.push(go));
-    else this.sockets++;
+/** So many at once; the others wait. */
+class Turns {
+  private taken = 0;
+  private readonly queue: (() => void)[] = [];
+
+  constructor(private readonly most: number) {}
+
+  async run(work: () => Promise<void>): Promise<void> {
+    if (this.taken >= this.most) await new Promise<void>((go) => this.queue.push(go));
+    else this.taken++;
     try {
       await work();
     } finally {
       const next = this.queue.shift();
       if (next) next();
-      else this.sockets--;
+      else this.taken--;
     }
   }
+}
+
+function kindOf({ command, kwargs }: DaemonRequest): keyof typeof MOST {
+  if (command === 'subscribe') return 'subscriptions';
+  return command === 'follow' || kwargs?.job === true ? 'jobs' : 'calls';
+}
+
+function closed(): MidcltError {
+  return new MidcltError('CLOSED', 'The connection was closed; the request was not sent');
 }
 
 const CODES: readonly ErrorCode[] = [
@@ -151,10 +188,12 @@ const CODES: readonly ErrorCode[] = [
   ...(['SHUTDOWN', 'BUSY', 'FILES'] as const),
 ];
 
-function errorOf({ cause, code, error, errorType, trace, extra }: ErrorFrame): MidcltError {
+function errorOf({ cause, code, error, ...more }: ErrorFrame): MidcltError {
   if (cause) return asMidcltError(cause);
   const known = CODES.find((each) => each === code) ?? 'CALL';
-  return new MidcltError(known, error, { errorType, trace, extra });
+  const { errorType, trace, extra, isOutcomeUnknown = false } = more;
+  const details = { errorType, trace, extra };
+  return new MidcltError(known, error, { ...details, outcomeUnknown: isOutcomeUnknown });
 }
 
 function nothing(): void {

@@ -21,7 +21,7 @@ const STOP_PATIENCE = {
 
 /**
  * Sends one request line to the daemon at `address` and resolves when its final frame has come. `signal` gives it up:
- * the connection ends, and the promise rejects with `CLOSED`.
+ * the connection ends, and the promise rejects with `CLOSED`, or with `LOST` once the line was sent.
  *
  * Rejects with `NO_DAEMON` if none listens there, or if it ended before it took the request; `FILES` if the socket may not be used, `LOST`
  * if the daemon closes the connection before the final frame, `HUNG` if it shows no sign of life,
@@ -43,10 +43,13 @@ async function sendOnce(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const connection = await DaemonConnection.open(address);
+  if (signal?.aborted) {
+    connection.close();
+    throw new MidcltError('CLOSED', 'The request was given up; it was not sent');
+  }
   const giveUp = () => {
-    connection.giveUp(new MidcltError('CLOSED', 'The request was given up'));
+    connection.giveUp(new MidcltError('LOST', 'The request was given up; the outcome is unknown'));
   };
-  if (signal?.aborted) giveUp();
   signal?.addEventListener('abort', giveUp, { once: true });
   const asked = answerTo(connection, line, listener);
   const answer = await asked.finally(() => signal?.removeEventListener('abort', giveUp));

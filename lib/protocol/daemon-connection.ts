@@ -56,6 +56,8 @@ export class DaemonConnection {
   private exchange: Exchange | null = null;
   private reason = 'it closed the connection';
   private isUnread = false;
+  /** What is waited for before more is read. */
+  private holds = 0;
 
   /** Rejects as {@link connect} does. */
   static async open(address: Address, patience?: number): Promise<DaemonConnection> {
@@ -150,9 +152,11 @@ export class DaemonConnection {
   }
 
   private holdUntil(room: Promise<void>): void {
+    this.holds++;
     this.socket.pause();
     void room.then(() => {
-      this.socket.resume();
+      // Of one chunk several pieces may be waited for.
+      if (--this.holds === 0) this.socket.resume();
     });
   }
 

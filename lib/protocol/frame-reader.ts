@@ -169,5 +169,6 @@ function errorFrame(members: Members): ErrorFrame {
     extra: orNull(members.get('extra')),
     isNotSent: isNotSent(members),
     code: stringOf(members.get('code')),
+    isOutcomeUnknown: stringOf(members.get('outcome')) === 'unknown',
   };
 }

@@ -95,6 +95,8 @@ export interface ErrorFrame {
   readonly isNotSent?: boolean;
   /** As a daemon has told it, to who asked. */
   readonly code?: string | null;
+  /** A daemon has told, to who asked, that the call may have been run and nobody knows what came of it. */
+  readonly isOutcomeUnknown?: boolean;
   /** What the frame was made of, where that happened in this process; not on the wire. */
   readonly cause?: Error;
 }
