@@ -151,7 +151,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
     method: M,
     ...[params, options]: Rest<S, M, DownloadOptions>
   ): Promise<Download> {
-    const follow = (id: number) => this.follow(id) as Job<unknown>;
+    const follow = (id: number, signal: AbortSignal) => this.follow(id, { signal }) as Job<unknown>;
     return download(this.#way, { method, params: params ?? [] }, options ?? {}, follow);
   }
 

@@ -1,11 +1,11 @@
 /** Files of jobs, from and to Node's streams. */
 import { Readable } from 'node:stream';
-import { isMidcltError, MidcltError } from '../errors.js';
+import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import type { FileToSend } from '../transfer/file-server.js';
 import type { Caller } from '../transfer/pipe-jobs.js';
 import type { Job } from './job.js';
 import { paramsText, type Params } from './request.js';
-import type { Way } from './way.js';
+import { Either, unlessAborted, type Way } from './way.js';
 
 export interface TransferOptions {
   /** Gives the transfer up. The server ends what it can of the job. */
@@ -47,19 +47,43 @@ export async function download(
   way: Way,
   { method, params }: Source,
   { name = method, buffered = false, signal, timeout }: DownloadOptions,
-  follow: (id: number) => Job<unknown>,
+  follow: (id: number, signal: AbortSignal) => Job<unknown>,
 ): Promise<Download> {
   const { startDownload } =
     require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
   const { receiveFile } =
     require('../transfer/reception.js') as typeof import('../transfer/reception.js');
   const source = { method, params: paramsText(params), name, buffered };
-  const { jobId, path } = await startDownload(callerOver(way, signal, timeout), source);
-  const job = follow(jobId);
+  signal?.throwIfAborted();
+  const starting = startDownload(callerOver(way, signal, timeout), source);
+  const { jobId, path } = await unlessAborted(starting, signal);
+  const leaving = new AbortController();
+  const ending = new Either(leaving.signal, signal);
+  const job = follow(jobId, ending.signal);
   const outcome = job.then();
-  if (buffered) await outcome;
-  const served = await receiveFile(way.target, path, { outcome, signal });
-  return { ...served, job };
+  try {
+    if (buffered) await unlessAborted(outcome, signal);
+    const served = await receiveFile(way.target, path, { outcome, signal: ending.signal });
+    served.body.once('close', () => {
+      const forget = () => {
+        ending.forget();
+      };
+      outcome.then(forget, forget);
+    });
+    served.body.on('error', () => undefined); // it may fail before anybody reads it, who is told then
+    return { ...served, job };
+  } catch (error) {
+    leaving.abort(); // nobody has the job to wait for it
+    ending.forget();
+    outcome.catch(() => undefined);
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+interface Opened extends FileToSend {
+  /** The caller's stream, of which `stream` has the bytes. */
+  readonly given?: Readable;
 }
 
 /** Resolves with the job's id, once the server has read the files. */
@@ -79,30 +103,70 @@ export async function upload(
     );
   }
   const source = { method, params: paramsText(params) };
-  const opened = await Promise.all(files.map(fileOf));
   const caller = callerOver(way, signal, timeout);
-  const token = await generateToken(caller, way.target);
-  const sent = { ...source, token, files: opened, onBytes: () => undefined };
-  const jobId = await sendFiles(way.target, sent, signal ?? new AbortController().signal);
-  if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
-  return jobId;
+  const opened: Opened[] = [];
+  const ending = new Either(signal);
+  signal?.throwIfAborted();
+  try {
+    for (const [index, file] of files.entries()) opened.push(await fileOf(file, index));
+    const token = await generateToken(caller, way.target);
+    const sent = { ...source, token, files: opened, onBytes: () => undefined };
+    const jobId = await unlessAborted(sendFiles(way.target, sent, ending.signal), signal);
+    if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
+    return jobId;
+  } finally {
+    ending.forget();
+    for (const { stream, given } of opened) {
+      given?.destroy();
+      stream.destroy();
+    }
+  }
 }
 
-async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
+async function fileOf(file: FileToUpload, index: number): Promise<Opened> {
   if (typeof file === 'string') {
     const { openSource } =
       require('../transfer/source.js') as typeof import('../transfer/source.js');
     return openSource(file === '-' ? './-' : file); // a name here, and not stdin
   }
-  const { name, data } =
-    file instanceof Readable || file instanceof Uint8Array
-      ? { name: `file${index + 1}`, data: file }
-      : file;
-  if (data instanceof Readable) return { name, stream: data, size: null };
+  const isBare = file instanceof Readable || file instanceof Uint8Array;
+  const { name, data } = isBare ? { name: `file${index + 1}`, data: file } : file;
+  if (data instanceof Readable) {
+    return { name, stream: readOnce(data, name), size: null, given: data };
+  }
+  if (!((data as unknown) instanceof Uint8Array)) {
+    throw new MidcltError('REQUEST', 'A file to send is a path, a Uint8Array or a stream');
+  }
   // Of no bytes the size is not told: the form takes zero for none.
   const pieces = data.length === 0 ? [] : [Buffer.from(data.buffer, data.byteOffset, data.length)];
   const stream = Readable.from(pieces, { objectMode: false });
   return { name, stream, size: data.length === 0 ? null : data.length };
+}
+
+/** Streams that are being sent. */
+const inUse = new WeakSet<Readable>();
+
+/** The bytes of a caller's stream, which may fail before they are asked for. */
+function readOnce(given: Readable, name: string): Readable {
+  if (given.destroyed ? !given.errored : given.readableDidRead || inUse.has(given)) {
+    throw new MidcltError('REQUEST', `Cannot send ${name}: the stream is being read, or was`);
+  }
+  inUse.add(given);
+  given.on('error', () => undefined); // whoever reads it is told
+  return Readable.from(bytesOf(given, name), { objectMode: false });
+}
+
+async function* bytesOf(given: Readable, name: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of given as AsyncIterable<unknown>) {
+      if (typeof piece === 'string') yield Buffer.from(piece);
+      else if (piece instanceof Uint8Array) yield piece;
+      else throw new TypeError(`it gives a ${typeof piece} in place of bytes`);
+    }
+  } catch (error) {
+    const text = error instanceof TypeError ? error.message : systemReason(error);
+    throw new MidcltError('FILES', `Cannot send ${name}: ${text}`, { cause: error });
+  }
 }
 
 function callerOver(

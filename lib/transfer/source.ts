@@ -19,18 +19,24 @@ export async function openSource(file: string): Promise<FileToSend> {
     if (file === '-') return { name, stream: process.stdin, size: null };
     // Files of /proc and /sys say that they are empty, and are not.
     const size = stat.isFile() && stat.size > 0 ? stat.size : null;
-    const pieces = exactly(size, file, descriptor);
-    return { name, stream: Readable.from(pieces, { objectMode: false }), size };
+    const range = size === null ? {} : { start: 0, end: size - 1 };
+    const pieces = fs.createReadStream('', { fd: descriptor, ...range });
+    const stream = Readable.from(exactly(size, file, pieces), { objectMode: false });
+    // Also if nobody ever reads it: the generator has not begun then, and closes nothing.
+    stream.once('close', () => pieces.destroy());
+    return { name, stream, size };
   } catch (error) {
     throw unreadable(file, error);
   }
 }
 
 /** A file's bytes, as many as it was said to have; all where that is null. */
-async function* exactly(size: number | null, file: string, fd: number): AsyncGenerator<Buffer> {
+async function* exactly(
+  size: number | null,
+  file: string,
+  pieces: fs.ReadStream,
+): AsyncGenerator<Buffer> {
   let left = size ?? Infinity;
-  const range = size === null ? {} : { start: 0, end: size - 1 };
-  const pieces = fs.createReadStream('', { fd, ...range });
   try {
     for await (const piece of pieces as AsyncIterable<Buffer>) {
       yield piece.subarray(0, left);

@@ -1,9 +1,9 @@
 /** Uses the package as its users do: by its name, from a directory that has it installed. */
 import fs from 'node:fs';
 import type { Test } from 'tap';
-import { Client, type ClientOptions } from '../../lib/index.js';
+import { Client, connect, type ClientOptions, type Connection } from '../../lib/index.js';
 import { startSandbox } from '../../lib/sandbox/index.js';
-import type { Surroundings } from './daemon.js';
+import { startDaemon, type Surroundings } from './daemon.js';
 import { makeHome, shell, type Finished } from './midclt.js';
 import { ROOT } from './root.js';
 
@@ -40,3 +40,30 @@ export function runScript(code: string, home: string, name = 'script.mjs'): Prom
   fs.writeFileSync(`${home}/${name}`, code);
   return shell(`"${process.execPath}" ${name} 2>&1`, { home });
 }
+
+export interface Way {
+  readonly name: string;
+  readonly nas: Connection;
+}
+
+/** One connection of its own, one through a daemon, to a sandbox. */
+export async function ways(t: Test): Promise<{ around: Surroundings; both: readonly Way[] }> {
+  const around = await ownSurroundings(t);
+  await startDaemon(t, { around });
+  const { uri } = around;
+  const direct = await connect({ uri });
+  const daemon = await connect({ uri, daemon: true, autostart: false });
+  t.teardown(() => Promise.all([direct.close(), daemon.close()]));
+  const both = [
+    { name: 'direct', nas: direct },
+    { name: 'daemon', nas: daemon },
+  ];
+  return { around, both };
+}
+
+/** What it rejects with; `none` if it does not. */
+export const failureOf = (work: PromiseLike<unknown>): Promise<unknown> =>
+  Promise.resolve(work).then(
+    () => 'none',
+    (error: unknown) => error,
+  );
