@@ -14,7 +14,7 @@ import { isListening } from '../protocol/client.js';
 import { Connection } from './connection.js';
 import { askOnce, atLeast, loginOf, type ClientOptions } from './login.js';
 import type { AnyServer, ServerTypes } from './types.js';
-import type { Way } from './way.js';
+import { unlessAborted, type Way } from './way.js';
 import { DaemonWay, DirectWay } from './ways.js';
 
 export interface ConnectOptions extends ClientOptions {
@@ -27,6 +27,8 @@ export interface ConnectOptions extends ClientOptions {
   readonly autostart?: boolean | undefined;
   /** Keep the process alive until `close()`, not only while something is under way. Default: false. */
   readonly keepAlive?: boolean | undefined;
+  /** Gives the attempt up: the promise rejects with the signal's reason. It means nothing to what is connected. */
+  readonly signal?: AbortSignal | undefined;
   /** Integers beyond ±(2^53 − 1) come as BigInt. Default: rounded, as JavaScript's numbers are. */
   readonly bigint?: boolean | undefined;
 }
@@ -40,6 +42,7 @@ export interface ConnectOptions extends ClientOptions {
 export async function connect<S extends ServerTypes = AnyServer>(
   options: ConnectOptions = {},
 ): Promise<Connection<S>> {
+  options.signal?.throwIfAborted();
   const way = options.daemon === true ? await daemonWay(options) : await directWay(options);
   return new Connection<S>(way, { bigint: options.bigint ?? false, isRaw: false });
 }
@@ -58,8 +61,13 @@ async function directWay(options: ConnectOptions): Promise<Way> {
     endsSubscriptions: false,
   });
   const way = new DirectWay(login.target, core, options.keepAlive ?? false);
-  await way.open();
-  return way;
+  try {
+    await unlessAborted(way.open(), options.signal);
+    return way;
+  } catch (error) {
+    core.connection.close(); // of an attempt that goes on
+    throw error;
+  }
 }
 
 async function daemonWay(options: ConnectOptions): Promise<Way> {
@@ -71,7 +79,7 @@ async function daemonWay(options: ConnectOptions): Promise<Way> {
     await startDaemon(options);
   };
   const way = new DaemonWay(target, address, start);
-  if (!(await isListening(address))) await way.ask({ command: 'ping' }, {});
+  if (!(await isListening(address))) await way.ask({ command: 'ping' }, {}, options.signal);
   return way;
 }
 

@@ -1,4 +1,5 @@
 /** A job at the middleware: awaited for its result, iterated for its progress. */
+import { isMidcltError } from '../errors.js';
 import type { ProgressFrame } from '../protocol/frames.js';
 import { progressOf, type Progress } from './request.js';
 
@@ -27,7 +28,10 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
   readonly #abort: JobSource<R>['abort'];
   #latest: Progress | null = null;
   #count = 0;
+  /** Nobody waits for it any more. */
   #isOver = false;
+  /** The server has told its end. */
+  #hasEnded = false;
   #waiting: (() => void)[] = [];
 
   /** Made by a connection's `job` and `follow`. */
@@ -46,12 +50,20 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
         tell(known);
       },
     );
-    const end = () => {
+    const end = (hasEnded: boolean) => {
       tell(null);
+      this.#hasEnded = hasEnded;
       this.#isOver = true;
       this.#wake();
     };
-    this.#result.then(end, end);
+    this.#result.then(
+      () => {
+        end(true);
+      },
+      (error: unknown) => {
+        end(isMidcltError(error) && error.code === 'CALL');
+      },
+    );
   }
 
   then<T = R, E = never>(
@@ -77,7 +89,7 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
   /** Asks the server to end it: then awaiting it rejects. Does nothing to a job that has ended. */
   async abort(): Promise<void> {
     const id = await this.id;
-    if (id !== null && !this.#isOver) await this.#abort(id);
+    if (id !== null && !this.#hasEnded) await this.#abort(id);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Progress, void, undefined> {

@@ -8,6 +8,32 @@ import { startDaemon } from '../../support/daemon.js';
 import { startHostileServer } from '../../support/hostile-server.js';
 import { until } from '../../support/midclt.js';
 
+t.test('an attempt to connect is given up by its signal, and nothing of it is left', async (t) => {
+  const { home, sandbox, uri } = await ownSurroundings(t);
+  sandbox.setStalled(true);
+  const ended = await runScript(
+    `import { connect } from 'midclt';
+     const signal = AbortSignal.timeout(200);
+     await connect({ uri: '${uri}', signal }).catch((error) => console.log(error.name));
+     await connect({ uri: '${uri}', daemon: true, signal }).catch((error) => console.log(error.name));`,
+    home,
+  );
+  t.match(ended, { code: 0, stdout: 'TimeoutError\nTimeoutError\n' });
+  sandbox.setStalled(false);
+});
+
+t.test('a job that nobody waits for any more can still be aborted', async (t) => {
+  for (const { name, nas } of (await ways(t)).both) {
+    const stop = new AbortController();
+    const job = nas.job('test.job_abortable', [100, 0.2], { signal: stop.signal });
+    const id = await job.id;
+    stop.abort();
+    await job.catch(() => undefined);
+    await job.abort();
+    await t.rejects(nas.follow(id ?? 0).then(), { code: 'CALL', message: /aborted/ }, name);
+  }
+});
+
 t.test('any reason of a signal is the rejection, and none ends the process', async (t) => {
   const { both } = await ways(t);
   for (const { name, nas } of both) {
