@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon } from '../../support/daemon.js';
-import { filesOf } from '../../support/lifecycle.js';
-import { BINARY, midclt, shell } from '../../support/midclt.js';
+import { startDaemon } from '../support/daemon.js';
+import { filesOf } from '../support/lifecycle.js';
+import { BINARY, midclt, shell } from '../support/midclt.js';
 
 /** Each with how to call it: the words as a shell takes them. */
 const FAST: readonly string[] = [
