@@ -59,7 +59,7 @@ async function watch(nas, name, describe) {
 async function connectPatiently() {
   for (;;) {
     try {
-      return await connect({ uri, username, apiKey });
+      return await connect({ uri, username, apiKey, signal });
     } catch (error) {
       if (error.code !== 'CONNECT') throw error;
       console.error(`watch: ${error.message}; trying again in ${RETRY_SECONDS} s`);
