@@ -80,8 +80,9 @@ function withTimeout(
   if (request.command === Command.CALL) {
     const { kwargs } = request as Request & CallMembers;
     if (kwargs.timeout === undefined) {
+      // All that it names is sent again: the last of equal members counts, as a whole.
       const given: CallMembers['kwargs'] = { ...kwargs, timeout };
-      const members = `,"kwargs":{"timeout":${timeout},"job":${kwargs.job}}`;
+      const members = `,"kwargs":${JSON.stringify(given)}`;
       return { request: Object.assign({}, request, { kwargs: given }), members };
     }
   }

@@ -48,6 +48,11 @@ t.test('a timeout for what names none', (t) => {
       ',"kwargs":{"timeout":5,"job":true}',
       { kwargs: { timeout: 5, job: true } },
     ],
+    [
+      '{"command":"call","method":"a","kwargs":{"job":true,"detach":true}}',
+      ',"kwargs":{"timeout":5,"job":true,"detach":true}',
+      { kwargs: { timeout: 5, job: true, detach: true } },
+    ],
     ['{"command":"call","method":"a","kwargs":{"timeout":1}}', '', { kwargs: { timeout: 1 } }],
     [
       '{"command":"call","method":"a","kwargs":{"timeout":null}}',
