@@ -118,6 +118,14 @@ export function shuttingDown(): MidcltError {
   return new MidcltError('SHUTDOWN', 'The daemon is shutting down; the request was not sent');
 }
 
+/** Why something takes no more: `FILES`, or `BROKEN_PIPE` where its reader has gone, about which there is nothing to say. */
+export function unwritable(what: string, error: unknown): MidcltError {
+  const isUnread = (error as NodeJS.ErrnoException).code === 'EPIPE';
+  if (isUnread) return new MidcltError('BROKEN_PIPE', 'Nobody reads the output', { cause: error });
+  const text = `Cannot write ${what || "''"}: ${systemReason(error)}`;
+  return new MidcltError('FILES', text, { cause: error });
+}
+
 /** A system error in words: `permission denied (EACCES)`, without the call and path that Node repeats. */
 export function systemReason(error: unknown): string {
   const { code, message, name } = error as NodeJS.ErrnoException;

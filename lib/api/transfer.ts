@@ -1,6 +1,7 @@
 /** Files of jobs, from and to Node's streams. */
 import { Readable } from 'node:stream';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
+import { MAX_FILES } from '../protocol/frames.js';
 import type { FileToSend } from '../transfer/file-server.js';
 import type { Caller } from '../transfer/pipe-jobs.js';
 import type { Job } from './job.js';
@@ -39,9 +40,6 @@ interface Source {
   readonly method: string;
   readonly params: Params;
 }
-
-/** The server takes no more with one job. */
-const MOST_FILES = 5;
 
 export async function download(
   way: Way,
@@ -96,10 +94,10 @@ export async function upload(
     require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
   const { sendFiles } =
     require('../transfer/file-server.js') as typeof import('../transfer/file-server.js');
-  if (files.length === 0 || files.length > MOST_FILES) {
+  if (files.length === 0 || files.length > MAX_FILES) {
     throw new MidcltError(
       'REQUEST',
-      `One to ${MOST_FILES} files go with a job, not ${files.length}`,
+      `One to ${MAX_FILES} files go with a job, not ${files.length}`,
     );
   }
   const source = { method, params: paramsText(params) };

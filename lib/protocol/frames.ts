@@ -192,6 +192,9 @@ export const MAX_MESSAGE = 65_536;
 const MAX_UPLOAD = 2_097_152;
 const UPLOADS = new Set(['filesystem.file_receive', 'failover.datastore.sql']);
 
+/** Files that the middleware takes with one job. */
+export const MAX_FILES = 5;
+
 /** The characters that a call of this method may have, from who is logged in. */
 export function messageLimit(method: string): number {
   return UPLOADS.has(method) ? MAX_UPLOAD : MAX_MESSAGE;

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { MidcltError, systemReason } from '../errors.js';
+import { MidcltError, unwritable } from '../errors.js';
 
 const MODE = 0o600;
 /** Milliseconds until a pipe that somebody made non-blocking is tried again. */
@@ -211,12 +211,4 @@ export function isDevice(target: string): boolean {
   } catch (error) {
     throw unwritable(target, error);
   }
-}
-
-function unwritable(target: string, error: unknown): MidcltError {
-  if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
-    return new MidcltError('BROKEN_PIPE', 'Nobody reads the output', { cause: error });
-  }
-  const text = `Cannot write ${target || "''"}: ${systemReason(error)}`;
-  return new MidcltError('FILES', text, { cause: error });
 }

@@ -6,6 +6,7 @@ import {
   DEFAULT_LINGER,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MEMORY,
+  MAX_FILES,
 } from '../../protocol/frames.js';
 import { API_KEY, AUTOSTART, PASSWORD, URI, USERNAME, USE_DAEMON } from '../../login/variables.js';
 
@@ -232,8 +233,6 @@ function isOff(value: string | null): boolean {
 }
 
 const STDIN = '-';
-/** The server takes no more with one job. */
-const MOST_FILES = 5;
 
 /** What is wrong with options that make no sense together, for a line about the usage; or null. */
 export function conflictOf(args: Arguments): string | null {
@@ -248,7 +247,7 @@ export function conflictOf(args: Arguments): string | null {
   if (name === 'upload' && file.length === 0) {
     return 'the following arguments are required: --file';
   }
-  if (file.length > MOST_FILES) return `argument --file: ${MOST_FILES} at most: ${file.length}`;
+  if (file.length > MAX_FILES) return `argument --file: ${MAX_FILES} at most: ${file.length}`;
   if (file.filter((each) => each === STDIN).length > 1) {
     return "argument --file: stdin can't be read twice ('-')";
   }

@@ -9,7 +9,7 @@
  * its time nor large answers behind it can fill the memory.
  */
 import fs from 'node:fs';
-import { MidcltError, systemReason } from '../../errors.js';
+import { unwritable, type MidcltError } from '../../errors.js';
 
 /** Where the answers go. */
 export interface Sink {
@@ -237,11 +237,7 @@ export class BatchOutput implements Sink {
           this.writeAll(data, from);
         }, RETRY_DELAY);
       } else if (error) {
-        this.fail(
-          error.code === 'EPIPE'
-            ? new MidcltError('BROKEN_PIPE', 'Nobody reads the output')
-            : new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`),
-        );
+        this.fail(unwritable('the output', error));
       } else if (from + written < data.length) {
         this.writeAll(data, from + written);
       } else {

@@ -1,4 +1,6 @@
 /** One line on a terminal's stderr that says how far a batch is, redrawn in place. */
+import { cut, roomOf } from '../output/progress.js';
+import { timeText } from '../output/table.js';
 
 export interface StatusOutput {
   /** Of the terminal, read at every draw. */
@@ -70,7 +72,7 @@ export class StatusLine {
     if (this.samples.length < 2) return;
     const { done, failed } = this.progress();
     const seconds = (this.now() - this.began) / 1000;
-    const text = `${counted(done, failed)} in ${clock(seconds)}, ${perSecond(done / seconds)}`;
+    const text = `${counted(done, failed)} in ${timeText(seconds)}, ${perSecond(done / seconds)}`;
     this.out.write(`${ERASE}${this.cut(text)}\n`);
     this.shown = false;
   }
@@ -88,7 +90,7 @@ export class StatusLine {
       const gained = sample.part - first.part;
       const left = gained > 0 ? ((1 - sample.part) / gained) * seconds : null;
       words.push(`${Math.floor(sample.part * 100)}%`);
-      if (left !== null) words.push(`${clock(left)} left`);
+      if (left !== null) words.push(`${timeText(left)} left`);
     }
     this.out.write(`${ERASE}${this.cut(words.join(', '))}`);
     this.shown = true;
@@ -107,9 +109,8 @@ export class StatusLine {
     this.timer = null;
   }
 
-  /** One column less than there are: a full last column makes some terminals wrap. */
   private cut(text: string): string {
-    return text.slice(0, Math.max(1, (this.out.columns || 80) - 1));
+    return cut(text, roomOf(this.out.columns));
   }
 }
 
@@ -123,13 +124,4 @@ function perSecond(rate: number): string {
 
 function grouped(number: number): string {
   return String(number).replace(/\B(?=(?:\d{3})+$)/g, ',');
-}
-
-/** `0:07`, `12:30`, `1:02:03` */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (number: number) => String(number).padStart(2, '0');
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const tail = two(whole % 60);
-  return hours > 0 ? `${hours}:${two(minutes)}:${tail}` : `${minutes}:${tail}`;
 }

@@ -1,6 +1,6 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import { writeSync } from 'node:fs';
-import { MidcltError, isMidcltError, publicText, systemReason } from '../../errors.js';
+import { isMidcltError, publicText, unwritable } from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/print.js';
@@ -78,13 +78,8 @@ function writeAll(descriptor: number, data: Buffer): void {
     try {
       written += writeSync(descriptor, data, written);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE') throw new MidcltError('BROKEN_PIPE', 'Nobody reads the output');
-      if (code !== 'EAGAIN') {
-        throw new MidcltError('FILES', `Cannot write the output: ${systemReason(error)}`);
-      }
-      // Somebody made the pipe non-blocking, and it is full.
-      pause();
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw unwritable('the output', error);
+      pause(); // somebody made the pipe non-blocking, and it is full
     }
   }
 }

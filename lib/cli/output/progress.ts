@@ -84,8 +84,7 @@ export class ProgressBar implements ProgressView {
   }
 
   private lines(): string {
-    // One column less than there are: a full last column makes some terminals wrap.
-    const width = Math.max(1, (this.out.columns || 80) - 1);
+    const width = roomOf(this.out.columns);
     return `${cut(`Status: ${this.description || '(none)'}`, width)}\n${this.bar(width)}`;
   }
 
@@ -116,8 +115,13 @@ export class DescriptionLines implements ProgressView {
   }
 }
 
+/** Columns of a terminal's line: one less than there are, since a full last one makes some terminals wrap. */
+export function roomOf(columns: number | undefined): number {
+  return Math.max(1, (columns || 80) - 1);
+}
+
 /** The first code points. A wide character counts as one: too rare here for a table of widths. */
-function cut(text: string, width: number): string {
+export function cut(text: string, width: number): string {
   return Array.from(text.slice(0, 2 * width))
     .slice(0, width)
     .join('');

@@ -1,4 +1,4 @@
-/** Text in columns, as wide as a terminal shows it. */
+/** Text in columns, as wide as a terminal shows it; and durations. */
 
 /** The columns that a terminal takes for a text. What knows the odd characters takes 40 ms to load: most have none. */
 export function widthOf(text: string): number {
@@ -37,4 +37,13 @@ export function duration(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
   const clock = new Date((seconds % 86_400) * 1000).toISOString().slice(11, 19);
   return days > 0 ? `${days}d ${clock}` : clock;
+}
+
+/** `0:07`, `12:30`, `1:02:03`: of what changes while one looks. */
+export function timeText(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (number: number) => String(number).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const tail = two(whole % 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${tail}` : `${minutes}:${tail}`;
 }

@@ -2,6 +2,8 @@
 import { stripControls } from '../../text/terminal.js';
 import { steadyNow } from '../../timer.js';
 import { isTerminal, writeErr } from './output.js';
+import { cut, roomOf } from './progress.js';
+import { timeText } from './table.js';
 
 /** Milliseconds between two draws. */
 const PACE = 250;
@@ -58,9 +60,7 @@ export class TransferView {
     this.samples.push({ at: now, bytes: this.bytes });
     while (this.samples.length > 2 && now - (this.samples[0]?.at ?? now) > SPAN)
       this.samples.shift();
-    // One column less than there are: a full last column makes some terminals wrap.
-    const width = Math.max(1, (process.stderr.columns || 80) - 1);
-    writeErr(`\r\x1b[2K${this.line().slice(0, width)}`);
+    writeErr(`\r\x1b[2K${cut(this.line(), roomOf(process.stderr.columns))}`);
     this.isShown = true;
   }
 
@@ -112,17 +112,8 @@ function bar(share: number): string {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
   return `${power === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[power] ?? ''}`;
-}
-
-/** Minutes and seconds, and hours where there are any. */
-export function timeText(seconds: number): string {
-  const whole = Math.round(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const [hours = 0, minutes = 0, rest = 0] = parts;
-  const two = (number: number) => String(number).padStart(2, '0');
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
