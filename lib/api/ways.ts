@@ -1,7 +1,7 @@
 /** The ways to the middleware: over a WebSocket of this process's own, or through the daemon. */
 import type { Core } from '../compose.js';
-import { asMidcltError, isMidcltError, MidcltError, type ErrorCode } from '../errors.js';
-import { sendRequest, type Address } from '../protocol/client.js';
+import { asMidcltError, MidcltError, type ErrorCode } from '../errors.js';
+import { sendRequest, startingDaemon, type Address } from '../protocol/client.js';
 import { MessageType, type ErrorFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import { encodeRequest, type DaemonRequest } from './request.js';
@@ -69,9 +69,12 @@ export class DirectWay implements Way {
 
   /** The connection itself keeps no process alive. */
   private hold(): void {
-    clearInterval(this.holder);
     const isWanted = (this.underWay > 0 && !this.isClosed) || (this.isHeld && !this.isOver);
-    this.holder = isWanted ? setInterval(nothing, FOREVER) : undefined;
+    if (isWanted) this.holder ??= setInterval(nothing, FOREVER);
+    else {
+      clearInterval(this.holder);
+      this.holder = undefined;
+    }
   }
 }
 
@@ -80,9 +83,6 @@ export class DirectWay implements Way {
  * may take hours, and neither does what subscribes, which has no end.
  */
 const MOST = { calls: 64, jobs: 256, subscriptions: Infinity };
-
-/** How often a daemon is started and asked again: one may end just when it is found. */
-const ATTEMPTS = 5;
 
 /** Through the daemon. Each request has a socket of its own, which keeps the process alive until it is answered. */
 export class DaemonWay implements Way {
@@ -127,21 +127,20 @@ export class DaemonWay implements Way {
     const { progress = nothing, event = nothing, result = nothing } = hearing;
     const listener = { progress, event, result };
     const ending = new Either(this.closing.signal, signal);
-    const isOver = () => ending.signal.aborted;
+    const checkOpen = () => {
+      if (ending.signal.aborted) throw closed();
+    };
+    const attempt = async () => {
+      checkOpen();
+      const error = await sendRequest(this.address, line, listener, ending.signal);
+      if (error) throw errorOf(error);
+    };
+    const start = (missing: MidcltError) => {
+      checkOpen();
+      return this.startOnce(missing);
+    };
     try {
-      for (let left = ATTEMPTS; ; left--) {
-        if (isOver()) throw closed();
-        try {
-          const error = await sendRequest(this.address, line, listener, ending.signal);
-          if (error) throw errorOf(error);
-          return;
-        } catch (error) {
-          const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
-          if (isMissing && isOver()) throw closed();
-          if (!isMissing || left === 0) throw error;
-          await this.startOnce(error);
-        }
-      }
+      await startingDaemon(attempt, start);
     } finally {
       ending.forget();
     }

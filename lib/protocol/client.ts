@@ -1,6 +1,6 @@
 /** What is asked of a daemon over its socket: a request, its status, that it stop. Loads node:net and little else. */
 import type { Socket } from 'node:net';
-import { MidcltError } from '../errors.js';
+import { isMidcltError, MidcltError } from '../errors.js';
 import { pidBeside, socketIdentity } from '../files/paths.js';
 import { stringOf } from '../json/members.js';
 import { DaemonConnection, Unread, type Address, type AskOptions } from './daemon-connection.js';
@@ -34,6 +34,25 @@ export function sendRequest(
   signal?: AbortSignal,
 ): Promise<Answer> {
   return insistently(address.socket, () => sendOnce(address, line, listener, signal));
+}
+
+/** How often a daemon is started and asked again: one may end just when it is found. */
+const ATTEMPTS = 5;
+
+/** Makes the attempt, and makes it again after `start` where there is no daemon; that rejects where none may be started. */
+export async function startingDaemon<T>(
+  attempt: () => Promise<T>,
+  start: (missing: MidcltError) => Promise<void>,
+): Promise<T> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
+      if (!isMissing || left === 0) throw error;
+      await start(error);
+    }
+  }
 }
 
 async function sendOnce(

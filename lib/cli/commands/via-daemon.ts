@@ -1,5 +1,5 @@
 /** Through a daemon: `-d call`, `-d ping`, `daemon-stop`. All they do is a round trip over its socket. */
-import { sendRequest, sendStop, type Address } from '../../protocol/client.js';
+import { sendRequest, sendStop, startingDaemon, type Address } from '../../protocol/client.js';
 import { isMidcltError } from '../../errors.js';
 import { quote } from '../../json/members.js';
 import { daemonPaths } from '../../files/paths.js';
@@ -44,20 +44,12 @@ export function anyDaemonExchange(args: Arguments): Exchange {
   };
 }
 
-/** How often a daemon is started and asked again: one may end just when it is found. */
-const ATTEMPTS = 5;
-
 /** Makes the attempt. If there is no daemon, starts one, unless it may not, and makes the attempt again. */
-export async function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promise<T> {
-  for (let left = ATTEMPTS; ; left--) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const isMissing = isMidcltError(error) && error.code === 'NO_DAEMON';
-      if (!isMissing || !args.autostart || left === 0) throw error;
-      await full().startForCall(args, error);
-    }
-  }
+export function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promise<T> {
+  return startingDaemon(attempt, async (missing) => {
+    if (!args.autostart) throw missing;
+    await full().startForCall(args, missing);
+  });
 }
 
 /** Opened only when there is no daemon, or one of another version. */
