@@ -5,14 +5,13 @@
 import { isUtf8 } from 'node:buffer';
 import http from 'node:http';
 import https from 'node:https';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Transform, type Readable } from 'node:stream';
 import { parse } from 'content-disposition';
 import FormData from 'form-data';
 import { asMidcltError, isLost, MidcltError } from '../errors.js';
 import { connectError, type Target } from '../middleware/uri.js';
 import { stripControls } from '../text/terminal.js';
 import { cut, jobIdOf, notWhole, refusal, textOf } from './answers.js';
-import { Meter } from './meter.js';
 
 /** Milliseconds for a connection, TLS included. */
 const CONNECT_TIMEOUT = 15_000;
@@ -106,7 +105,12 @@ export async function sendFiles(
   };
   const request = open(target, { method: 'POST', path: '/_upload', headers, signal });
   const answered = answerTo(request, target);
-  const meter = new Meter(onBytes);
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      onBytes(chunk.length);
+      done(null, chunk);
+    },
+  });
   form.on('error', (error: Error) => {
     meter.destroy(error);
   });

@@ -164,23 +164,6 @@ export async function runPing(
   return 0;
 }
 
-/** Calls `say` before a signal ends this process as it does by default. Returns what undoes this. */
-export function onSignal(
-  say: () => void,
-  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
-): () => void {
-  const onOne = (signal: NodeJS.Signals) => {
-    forget();
-    say();
-    process.kill(process.pid, signal);
-  };
-  const forget = () => {
-    for (const signal of signals) process.off(signal, onOne);
-  };
-  for (const signal of signals) process.on(signal, onOne);
-  return forget;
-}
-
 /** An error's text for a terminal. A call without `-t` had the daemon's timeout: the time it took stands for that. */
 function forPerson(
   error: string,

@@ -16,12 +16,13 @@ import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
 import type { Arguments } from '../args/arguments.js';
 import { isTerminal, sayLine, writeOut } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
-import { onSignal, paramsText, progressOf, timeoutOf } from './call.js';
+import { paramsText, progressOf, timeoutOf } from './call.js';
 import {
   callerOver,
   callOf,
   followOf,
   lasting,
+  onSignal,
   reportingErrors,
   resultOf,
   withExchange,

@@ -82,3 +82,20 @@ export async function reportingErrors(work: Promise<number>): Promise<number> {
     return 1;
   }
 }
+
+/** Calls `say` before a signal ends this process as it does by default. Returns what undoes this. */
+export function onSignal(
+  say: () => void,
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): () => void {
+  const onOne = (signal: NodeJS.Signals) => {
+    forget();
+    say();
+    process.kill(process.pid, signal);
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, onOne);
+  };
+  for (const signal of signals) process.on(signal, onOne);
+  return forget;
+}

@@ -12,8 +12,15 @@ import type { Arguments } from '../args/arguments.js';
 import { writeOut } from '../output/output.js';
 import { typesText, type Told } from '../types/file.js';
 import { fieldsOf, type Fields } from '../types/schema.js';
-import { onSignal, timeoutOf } from './call.js';
-import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
+import { timeoutOf } from './call.js';
+import {
+  callOf,
+  ErrorAnswer,
+  onSignal,
+  reportingErrors,
+  resultOf,
+  withExchange,
+} from './exchange.js';
 
 /** In a directory. */
 const NAME = 'truenas.d.ts';

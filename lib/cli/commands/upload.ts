@@ -12,9 +12,9 @@ import { openSource } from '../../transfer/source.js';
 import type { Arguments } from '../args/arguments.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
-import { onSignal, paramsText, timeoutOf, type Exchange } from './call.js';
+import { paramsText, timeoutOf, type Exchange } from './call.js';
 import { targetOf } from './download.js';
-import { callerOver, reportingErrors, withExchange } from './exchange.js';
+import { callerOver, onSignal, reportingErrors, withExchange } from './exchange.js';
 import { followJob } from './jobs.js';
 
 export async function uploadCommand(args: Arguments): Promise<number> {
