@@ -2,8 +2,9 @@
 import { MidcltError } from '../errors.js';
 import type { JsonText } from '../json/text.js';
 import type { Log } from '../logger.js';
-import { DEFAULT_CONCURRENCY, MessageType } from '../protocol/frames.js';
-import { askOnce, atLeast, loginOf, type ClientOptions } from './login.js';
+import { MessageType } from '../protocol/frames.js';
+import { coreOf } from './core.js';
+import type { ClientOptions } from './login.js';
 import { keepState, stateOf } from './client-state.js';
 import {
   encodeRequest,
@@ -40,18 +41,9 @@ export class Client {
    * or `LOGIN`; `LOST` or `TIMEOUT` if the login had no answer.
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
-    const { uri = null, username = null, otp = null } = options;
-    const { concurrency = DEFAULT_CONCURRENCY, callTimeout } = options;
-    atLeast('concurrency', concurrency, 1);
-    if (callTimeout !== undefined) atLeast('callTimeout', callTimeout, Number.MIN_VALUE);
-    const login = await loginOf(options);
-    const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
+    const { uri = null, username = null } = options;
     const logs = new Set<Log>();
-    const core = compose({
-      ...login,
-      askOtp: askOnce(otp),
-      concurrency,
-      callTimeout: callTimeout ?? callTimeoutOf(process.env),
+    const { core } = await coreOf(options, {
       log: (...line) => {
         for (const log of logs) log(...line);
       },

@@ -12,7 +12,8 @@ import {
 } from '../protocol/frames.js';
 import { isListening } from '../protocol/client.js';
 import { Connection } from './connection.js';
-import { askOnce, atLeast, loginOf, type ClientOptions } from './login.js';
+import { coreOf } from './core.js';
+import { askOnce, callTimeoutIn, loginOf, type ClientOptions } from './login.js';
 import type { AnyServer, ServerTypes } from './types.js';
 import { unlessAborted, type Way } from './way.js';
 import { DaemonWay, DirectWay } from './ways.js';
@@ -48,19 +49,9 @@ export async function connect<S extends ServerTypes = AnyServer>(
 }
 
 async function directWay(options: ConnectOptions): Promise<Way> {
-  const { concurrency = DEFAULT_CONCURRENCY, callTimeout, otp = null } = options;
-  const login = await loginOf(options);
-  const { callTimeoutOf, compose } = require('../compose.js') as typeof import('../compose.js');
-  const core = compose({
-    ...login,
-    askOtp: askOnce(otp),
-    concurrency: atLeast('concurrency', concurrency, 1),
-    callTimeout: timeoutOf(callTimeout) ?? callTimeoutOf(process.env),
-    log: noLog,
-    isUnref: true,
-    endsSubscriptions: false,
-  });
-  const way = new DirectWay(login.target, core, options.keepAlive ?? false);
+  const own = { log: noLog, isUnref: true, endsSubscriptions: false };
+  const { core, target } = await coreOf(options, own);
+  const way = new DirectWay(target, core, options.keepAlive ?? false);
   try {
     await unlessAborted(way.open(), options.signal);
     return way;
@@ -101,7 +92,6 @@ async function startDaemon(options: ConnectOptions): Promise<void> {
   const { credential } = await loginOf(options);
   const { startDetached } =
     require('../daemon/handover.js') as typeof import('../daemon/handover.js');
-  const { callTimeoutOf } = require('../compose.js') as typeof import('../compose.js');
   const daemon = {
     lifetime: DEFAULT_LIFETIME,
     logFile: null,
@@ -111,14 +101,10 @@ async function startDaemon(options: ConnectOptions): Promise<void> {
     maxConnections: DEFAULT_MAX_CONNECTIONS,
     memory: DEFAULT_MEMORY,
   };
-  const callTimeout = timeoutOf(options.callTimeout) ?? callTimeoutOf(process.env);
+  const callTimeout = callTimeoutIn(options.callTimeout);
   const handover = { uri, username, insecure, credential, callTimeout, ...daemon };
   await startDetached(handover, askOnce(otp)).catch((error: unknown) => {
     const isThere = error instanceof MidcltError && error.code === 'RUNNING';
     if (!isThere) throw error; // somebody else was faster
   });
-}
-
-function timeoutOf(seconds: number | undefined): number | undefined {
-  return seconds === undefined ? undefined : atLeast('callTimeout', seconds, Number.MIN_VALUE);
 }

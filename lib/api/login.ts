@@ -1,4 +1,4 @@
-/** What options say of the login, and that they make sense. */
+/** What options say of a connection and its login, and that they make sense. */
 import { MidcltError } from '../errors.js';
 import type { LoginOptions, LoginTarget } from '../login/target.js';
 import type { AskOtp } from '../middleware/login/login.js';
@@ -46,6 +46,13 @@ export async function loginOf(options: ClientOptions): Promise<LoginTarget> {
   return toLoginTarget(login, (line) => {
     process.emitWarning(line.replace(/^Warning: /, ''));
   });
+}
+
+/** Seconds; where none are given those of the environment. */
+export function callTimeoutIn(given: number | undefined): number {
+  if (given !== undefined) return atLeast('callTimeout', given, Number.MIN_VALUE);
+  const { callTimeoutOf } = require('../compose.js') as typeof import('../compose.js');
+  return callTimeoutOf(process.env);
 }
 
 /** A library asks nobody by itself. */
