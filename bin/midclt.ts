@@ -1,8 +1,13 @@
 #!/usr/bin/env node
-/** Runs the bundle of the daemon path, which opens the sandbox's, or that of the rest of the program, when it needs it. */
+/** Runs the bundle of the daemon path, which opens the others when it needs them. */
 import { load } from '../lib/cli/compiled.js';
 
-const BUNDLES: ReadonlySet<string> = new Set(['./direct.js', './full.js', './sandbox.js']);
+const BUNDLES: ReadonlySet<string> = new Set([
+  './direct.js',
+  './full.js',
+  './profile.js',
+  './sandbox.js',
+]);
 const opened = new Map<string, unknown>();
 
 // Node would open a debugger's port, at which every user of the machine may run code in this process.

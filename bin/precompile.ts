@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { WebSocketServer } from 'ws';
-import { withEnvironment } from '../lib/cli/args/arguments.js';
+import { withEnvironment } from '../lib/cli/args/environment.js';
 import { parseArgv } from '../lib/cli/args/argv.js';
 import { load, type Loaded } from '../lib/cli/compiled.js';
 import { daemonPaths } from '../lib/files/paths.js';
 
-const NAMES = ['thin.js', 'direct.js', 'full.js', 'sandbox.js'] as const;
+const NAMES = ['thin.js', 'direct.js', 'full.js', 'profile.js', 'sandbox.js'] as const;
 const CALL = ['call', 'test.echo', '1', 'x'];
 
 interface Bundle extends Loaded {

@@ -1,7 +1,7 @@
 'use strict';
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
 // runs from. thin.js is all that `midclt -d call` loads, direct.js is a call without a daemon, sandbox.js is
-// `midclt sandbox`, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
+// `midclt sandbox`, profile.js reads profiles, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
 // `midclt`, which npm installs, is a shell's script, the launcher.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -38,6 +38,7 @@ const doors = {
     other(/\/full\.js$/, './full.js');
     other(/\/commands\/direct\.js$/, './direct.js');
     other(/\/commands\/sandbox\.js$/, './sandbox.js');
+    other(/\/args\/profile\.js$/, './profile.js');
   },
 };
 
@@ -108,6 +109,7 @@ async function main() {
     plugins: [nodeStreams, light],
   });
   await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
+  await bundle('lib/cli/args/profile.ts', 'profile.js', main);
   for (const name of ['midclt', 'precompile']) {
     await bundle(`bin/${name}.ts`, `${name}.js`);
     fs.rmSync(path.join(dist, `bin/${name}.d.ts`));

@@ -13,8 +13,11 @@ export {
   stopAll,
 } from './commands/daemons.js';
 export { downloadCommand } from './commands/download.js';
+export { loginCommand } from './commands/login.js';
+export { runFleet } from './fleet/fleet.js';
 export { findCommand, sayNearNames } from './commands/find.js';
 export { jobCommand } from './commands/jobs.js';
+export { profileCommand } from './commands/profile.js';
 export { subscribeCommand } from './commands/subscribe.js';
 export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';

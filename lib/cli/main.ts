@@ -1,6 +1,8 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
 import { parseArgv } from './args/argv.js';
-import { conflictOf, withEnvironment, type Arguments } from './args/arguments.js';
+import type { Arguments } from './args/arguments.js';
+import { conflictOf } from './args/conflicts.js';
+import { profileChoice, withEnvironment } from './args/environment.js';
 import { SUCCESS, USAGE, failureCode, sayLine, writeOut } from './output/output.js';
 import { runCall, runPing } from './commands/call.js';
 import { VERSION } from '../protocol/frames.js';
@@ -39,7 +41,13 @@ async function run(given: Arguments): Promise<number> {
   if (conflict !== null) {
     return wrongUsage(`midclt: error: ${conflict}`, null);
   }
-  const args = withEnvironment(given, process.env);
+  const args = effective(given);
+  if (!('name' in args)) return leave(await full().runFleet(args));
+  const misplaced = given.systems !== null ? '--parallel' : given.sort ? '--sort' : null;
+  if (misplaced !== null) {
+    const why = 'only allowed with several profiles (-p)';
+    return wrongUsage(`midclt: error: argument ${misplaced}: ${why}`, null);
+  }
   switch (args.name) {
     case null:
       return print(full().helpText(null));
@@ -90,7 +98,22 @@ async function run(given: Arguments): Promise<number> {
       return leave(await full().findCommand(args));
     case 'types':
       return leave(await full().typesCommand(args));
+    case 'login':
+      return full().loginCommand(args);
+    case 'profile add':
+    case 'profile list':
+    case 'profile show':
+    case 'profile remove':
+    case 'profile default':
+      return full().profileCommand(args);
   }
+}
+
+/** What holds, with the environment and a profile; a list, where `-p` stands for several systems. */
+function effective(given: Arguments): Arguments | readonly Arguments[] {
+  const choice = profileChoice(given, process.env);
+  if (choice === null) return withEnvironment(given, process.env);
+  return profiles().withProfiles(given, choice, process.env);
 }
 
 /** Opened only where a method does not exist. */
@@ -124,6 +147,11 @@ function full(): typeof import('./full.js') {
 /** Commands without a daemon, a bundle of their own: the less is read, the sooner they run. */
 function direct(): typeof import('./commands/direct.js') {
   return require('./commands/direct.js') as typeof import('./commands/direct.js');
+}
+
+/** What reads profiles, a bundle of its own: who has none does without. */
+function profiles(): typeof import('./args/profile.js') {
+  return require('./args/profile.js') as typeof import('./args/profile.js');
 }
 
 /** The sandbox, a bundle of its own, which nothing else loads. */

@@ -34,6 +34,17 @@ export function getDaemonDir(env: NodeJS.ProcessEnv = process.env): string {
   throw new MidcltError('FILES', `MIDCLT_HOME must be an absolute path: ${chosen}`);
 }
 
+/**
+ * The file of the profiles: in `$XDG_CONFIG_HOME/midclt`, else `~/.config/midclt`. Of the variable counts what is
+ * absolute, as its specification says, and not another user's, as with `$HOME`. Throws a `FILES` error.
+ */
+export function profilesPath(env: NodeJS.ProcessEnv = process.env): string {
+  const chosen = env.XDG_CONFIG_HOME ?? '';
+  const isOurs = chosen.startsWith('/') && isOwn(chosen) !== false;
+  const base = isOurs ? chosen : `${homeDirectory(env)}/.config`;
+  return `${base.replace(/(?<=.)\/+$/, '')}/midclt/profiles.toml`;
+}
+
 export interface DaemonPaths {
   readonly identifier: string;
   readonly directory: string;
@@ -95,9 +106,10 @@ function homeDirectory(env: NodeJS.ProcessEnv): string {
   }
 }
 
-function isOwn(path: string): boolean {
+/** Null: it is not there. */
+function isOwn(path: string): boolean | null {
   const stats = statSync(path, { throwIfNoEntry: false });
-  return stats !== undefined && stats.uid === process.geteuid?.();
+  return stats ? stats.uid === process.geteuid?.() : null;
 }
 
 /** The pid in a pid file, or null. */

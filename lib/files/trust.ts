@@ -64,31 +64,39 @@ export function trustSocket(file: string): boolean {
  * Looks at every directory above `path` as far as they are there, and where links among them lead: who can
  * write to one of them can put a directory of theirs in the place of what is below. So each has to be root's
  * or one's own, and written to by nobody else; in one with a sticky bit others can't replace what is not
- * theirs. OpenSSH asks the same (StrictModes). Costs an `lstat` each. Throws a `FILES` error.
+ * theirs. OpenSSH asks the same (StrictModes). Costs an `lstat` each. `variable` is what the path comes from. Throws a
+ * `FILES` error.
  */
-export function trustAncestors(path: string): void {
+export function trustAncestors(path: string, variable = 'MIDCLT_HOME'): void {
+  const below = { path, variable };
   for (let end = 0; end !== -1; end = path.indexOf('/', end + 1)) {
-    if (!trustOne(path.slice(0, end) || '/', path, MOST_LINKS)) return;
+    if (!trustOne(path.slice(0, end) || '/', below, MOST_LINKS)) return;
   }
 }
 
-/** False: it is not there. `below` is what it must not be possible to replace. */
-function trustOne(directory: string, below: string, links: number): boolean {
+/** What it must not be possible to replace, and the variable that can lead elsewhere. */
+interface Below {
+  readonly path: string;
+  readonly variable: string;
+}
+
+/** False: it is not there. */
+function trustOne(directory: string, below: Below, links: number): boolean {
   const stats = look(directory);
   if (!stats) return false;
   const { uid, mode } = stats;
   const self = process.geteuid?.();
   if (uid !== 0 && uid !== self) {
     throw refusal(
-      `${directory} belongs to user ${uid}, who so could replace ${below}; ` +
-        `set MIDCLT_HOME to a directory below none but yours (${self}) and root's`,
+      `${directory} belongs to user ${uid}, who so could replace ${below.path}; ` +
+        `set ${below.variable} to a directory below none but yours (${self}) and root's`,
     );
   }
   if (stats.isSymbolicLink()) return trustTarget(directory, below, links - 1);
   if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
     const who = uid === self ? '' : ', as root,';
     throw refusal(
-      `Others can write to ${directory} (mode ${octal(mode)}) and so could replace ${below}; ` +
+      `Others can write to ${directory} (mode ${octal(mode)}) and so could replace ${below.path}; ` +
         `'chmod go-w ${shellWord(directory)}'${who} puts that right`,
     );
   }
@@ -96,8 +104,8 @@ function trustOne(directory: string, below: string, links: number): boolean {
 }
 
 /** Where a link leads, and the way there. */
-function trustTarget(link: string, below: string, links: number): boolean {
-  if (links === 0) throw refusal(`There are too many symbolic links above ${below}`);
+function trustTarget(link: string, below: Below, links: number): boolean {
+  if (links === 0) throw refusal(`There are too many symbolic links above ${below.path}`);
   const to = readlinkSync(link);
   const target = to.startsWith('/') ? to : `${link.slice(0, link.lastIndexOf('/'))}/${to}`;
   for (let end = 0; end !== -1; end = target.indexOf('/', end + 1)) {

@@ -4,6 +4,9 @@ export const USERNAME = 'MIDCLT_USERNAME';
 export const PASSWORD = 'MIDCLT_PASSWORD';
 export const API_KEY = 'MIDCLT_API_KEY';
 
+/** Which profile; see `lib/cli/args/profile.ts`. */
+export const PROFILE = 'MIDCLT_PROFILE';
+
 export const USE_DAEMON = 'MIDCLT_USE_DAEMON';
 export const AUTOSTART = 'MIDCLT_AUTOSTART';
 
@@ -17,6 +20,7 @@ export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
  * What a daemon started in the background does not inherit: it is told otherwise.
  */
 export const OWN_VARIABLES: readonly string[] = [
+  PROFILE,
   URI,
   USERNAME,
   ...SECRET_VARIABLES,

@@ -47,6 +47,26 @@ export function parseTarget(uri: string, { insecure = false } = {}): Target {
   };
 }
 
+const WEB = /^(?:http|ws)(s?):\/\//i;
+/** Where the web interface is, and so not the middleware. */
+const WEB_PATH = /^\/?(?:ui(?:\/.*)?)?$/;
+
+/**
+ * What people write for a URI, as one: a host with or without a port, the address of its web interface, the path of a Unix
+ * socket. Anything else stays as it is.
+ */
+export function uriOf(text: string): string {
+  if (text.startsWith('/')) return `${UNIX_PREFIX}${text}`;
+  if (text.startsWith(UNIX_PREFIX)) return text;
+  const isBare = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\/?$/.test(text);
+  const address = isBare ? `https://${text}` : text;
+  const [start, secure = ''] = WEB.exec(address) ?? [];
+  if (start === undefined) return text;
+  const [, host = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(address.slice(start.length)) ?? [];
+  const pathname = WEB_PATH.test(path) ? DEFAULT_PATHNAME : path;
+  return `ws${secure.toLowerCase()}://${host}${pathname}`;
+}
+
 function unixTarget(uri: string): Target {
   const rest = uri.slice(UNIX_PREFIX.length);
   const colon = rest.lastIndexOf(':/');

@@ -32,18 +32,24 @@ export interface OwnOptions {
   readonly username: string | null;
   readonly insecure?: boolean;
   readonly useDaemon?: boolean;
+  /** The one that says all the others; null: they say it themselves. */
+  readonly profile?: string | null;
 }
 
 /** `midclt`, the user's own options, and `rest`. Never a secret. */
 export function ownCommand(
-  { uri, username, insecure = false, useDaemon = false }: OwnOptions,
+  { uri, username, insecure = false, useDaemon = false, profile = null }: OwnOptions,
   rest: readonly string[],
 ): string {
   const words = [
     'midclt',
-    ...(uri ? ['-u', uri] : []),
-    ...(username ? ['-U', username] : []),
-    ...(insecure ? ['--insecure'] : []),
+    ...(profile === null
+      ? [
+          ...(uri ? ['-u', uri] : []),
+          ...(username ? ['-U', username] : []),
+          ...(insecure ? ['--insecure'] : []),
+        ]
+      : ['-p', profile]),
     ...(useDaemon ? ['-d'] : []),
     ...rest,
   ];
@@ -52,8 +58,8 @@ export function ownCommand(
 
 /** What starts the daemon of these options. For the local one it is what the original says, to the letter. */
 export function startCommand(options: OwnOptions): string {
-  const { uri, username } = options;
-  if (!uri && !username) return 'midclt daemon';
+  const { uri, username, profile = null } = options;
+  if (!uri && !username && profile === null) return 'midclt daemon';
   return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
 }
 

@@ -11,7 +11,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['lib/api'],
   ['lib/cli'],
   ['lib/daemon', 'lib/sandbox'],
-  ['lib/login', 'lib/transfer'],
+  ['lib/login', 'lib/profiles', 'lib/transfer'],
   ['lib/compose'],
   ['lib/commands'],
   ['lib/stream', 'lib/middleware'],

@@ -6,9 +6,7 @@ import {
   DEFAULT_LINGER,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MEMORY,
-  MAX_FILES,
 } from '../../protocol/frames.js';
-import { API_KEY, AUTOSTART, PASSWORD, URI, USERNAME, USE_DAEMON } from '../../login/variables.js';
 
 export type CommandName =
   | 'call'
@@ -23,6 +21,8 @@ export type CommandName =
   | 'daemon-log'
   | 'shell-init'
   | JobCommand
+  | ProfileCommand
+  | 'login'
   | 'download'
   | 'upload'
   | 'methods'
@@ -34,10 +34,16 @@ export type CommandName =
 export type JobCommand =
   'job list' | 'job show' | 'job wait' | 'job follow' | 'job abort' | 'job log';
 
+/** The commands of the group `profile`. */
+export type ProfileCommand =
+  'profile add' | 'profile list' | 'profile show' | 'profile remove' | 'profile default';
+
 export const SHELLS = ['bash', 'zsh', 'sh'] as const;
 
 /** What options set. */
 export interface Options {
+  /** As typed: a name, or what stands for several. */
+  profile: string | null;
   uri: string | null;
   username: string | null;
   /** `-` is stdin, as it is for `passwordFile`. */
@@ -55,6 +61,9 @@ export interface Options {
   force: boolean;
   /** With -d and no daemon: start one. */
   autostart: boolean;
+  /** Of several systems: how many are asked at once, and whether their answers keep the order of the profiles. */
+  systems: number | null;
+  sort: boolean;
   /** call */
   quiet: boolean;
   job: boolean;
@@ -117,6 +126,13 @@ export interface Options {
   refresh: boolean;
   /** types: integers of results may be BigInt. */
   bigint: boolean;
+  /** profile add */
+  group: string[];
+  check: boolean;
+  /** profile list: as an inventory for Ansible. */
+  ansible: boolean;
+  /** profile default: there is to be none. */
+  none: boolean;
 }
 
 export interface Arguments extends Options {
@@ -134,10 +150,15 @@ export interface Arguments extends Options {
   shell: (typeof SHELLS)[number];
   /** methods, events */
   pattern: string | null;
+  /** login, profile add, show, remove, default */
+  profileName: string | null;
+  /** Whose login is asked for on no terminal: it is one of several systems. */
+  unattended: boolean;
 }
 
 /** What holds for an option that is not given. */
 export const DEFAULTS: Options = {
+  profile: null,
   uri: null,
   username: null,
   password: null,
@@ -151,6 +172,8 @@ export const DEFAULTS: Options = {
   noChannelBinding: false,
   force: false,
   autostart: true,
+  systems: null,
+  sort: false,
   quiet: false,
   job: false,
   jobPrint: 'progressbar',
@@ -187,93 +210,15 @@ export const DEFAULTS: Options = {
   lines: 10,
   refresh: false,
   bigint: false,
+  group: [],
+  check: true,
+  ansible: false,
+  none: false,
 };
 
 /** What holds where there are no words at all. */
 export const NO_COMMAND: Arguments = {
   ...DEFAULTS,
   ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh', pattern: null },
+  ...{ profileName: null, unattended: false },
 };
-
-/** The commands that can go through a daemon or do without one. */
-const EITHER_WAY = new Set<Arguments['name']>([
-  ...(['call', 'ping', 'subscribe', 'batch', 'download', 'upload'] as const),
-  ...(['job list', 'job show', 'job wait', 'job follow', 'job abort', 'job log'] as const),
-  ...(['methods', 'describe', 'events', 'types'] as const),
-]);
-
-/**
- * The arguments, with environment variables where options are not given; an empty variable is none.
- * An option that proves who one is, whichever, replaces both variables that would. `-P -` becomes
- * the file `-`.
- */
-export function withEnvironment(args: Arguments, env: NodeJS.ProcessEnv): Arguments {
-  const variable = (name: string): string | null => env[name] || null;
-  const { name, uri, username, password, passwordFile, apiKey, useDaemon, autostart } = args;
-  const hasProof = password !== null || passwordFile !== null || apiKey !== null;
-  const isStdin = password === STDIN; // of the option alone; a variable means what it says
-  return {
-    ...args,
-    uri: uri ?? variable(URI),
-    username: username ?? variable(USERNAME),
-    password: isStdin ? null : hasProof ? password : variable(PASSWORD),
-    passwordFile: isStdin ? STDIN : passwordFile,
-    apiKey: hasProof ? apiKey : variable(API_KEY),
-    useDaemon: useDaemon || (EITHER_WAY.has(name) && isOn(variable(USE_DAEMON))),
-    autostart: autostart && !isOff(variable(AUTOSTART)),
-  };
-}
-
-function isOn(value: string | null): boolean {
-  return value !== null && !isOff(value);
-}
-
-function isOff(value: string | null): boolean {
-  return value !== null && /^(?:0|no|false|off)$/i.test(value);
-}
-
-const STDIN = '-';
-
-/** What is wrong with options that make no sense together, for a line about the usage; or null. */
-export function conflictOf(args: Arguments): string | null {
-  const { password, passwordFile, apiKey, useDaemon } = args;
-  if (password !== null && passwordFile !== null) {
-    return 'argument --password-file: not allowed with argument -P/--password';
-  }
-  if (args.detach && args.logFile === STDIN) {
-    return "argument --log-file: a daemon in the background has no stderr ('-')";
-  }
-  const { name, file } = args;
-  if (name === 'upload' && file.length === 0) {
-    return 'the following arguments are required: --file';
-  }
-  if (file.length > MAX_FILES) return `argument --file: ${MAX_FILES} at most: ${file.length}`;
-  if (file.filter((each) => each === STDIN).length > 1) {
-    return "argument --file: stdin can't be read twice ('-')";
-  }
-  if (file.includes(STDIN) && args.method.slice(1).includes(STDIN)) {
-    return "argument --file: stdin can't be read for a file ('-') and for an argument ('-')";
-  }
-  if (args.name === 'call') {
-    const option = args.detach ? '--detach' : '--abort-on-interrupt';
-    const isOfJobs = args.detach || args.abortOnInterrupt;
-    if (isOfJobs && !args.job) return `argument ${option}: only allowed with argument -j/--job`;
-    if (args.detach && args.abortOnInterrupt) {
-      return 'argument --abort-on-interrupt: not allowed with argument --detach';
-    }
-  }
-  // Through a daemon no password is read, nor beside a key.
-  if (useDaemon || apiKey !== null) return null;
-  const option = password === STDIN ? '-P/--password' : '--password-file';
-  const other = password === STDIN || passwordFile === STDIN ? otherReader(args) : null;
-  if (other === null) return null;
-  return `argument ${option}: stdin can't be read for the password ('-') and for ${other}`;
-}
-
-/** What else stdin is to be read for. */
-function otherReader({ name, method, files, file }: Arguments): string | null {
-  if (name !== 'batch' && method.slice(1).includes(STDIN)) return "an argument ('-')";
-  if (file.includes(STDIN)) return "a file ('-')";
-  if (name === 'batch' && (files.length === 0 || files.includes(STDIN))) return 'the requests';
-  return null;
-}

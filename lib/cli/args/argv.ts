@@ -13,15 +13,8 @@
 
 import minimist from 'minimist';
 import { DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
-import {
-  commandOf,
-  COMMANDS,
-  GLOBAL,
-  longName,
-  valueOf,
-  type Command,
-  type Option,
-} from './grammar.js';
+import { commandOf, COMMANDS, GLOBAL } from './grammar.js';
+import { longName, valueOf, type Command, type Option } from './options.js';
 import { choice, int, Refused } from './values.js';
 import { repr } from '../../json/repr.js';
 
@@ -121,12 +114,15 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     ...given,
     name,
     file: [given.file ?? []].flat(), // minimist makes no list of one
+    group: [given.group ?? []].flat(),
     method: hasMethod ? rest : [],
     jobId: isOfJob ? Number(int(first)) : 0,
     event: name === 'subscribe' ? first : null,
     files: name === 'batch' ? rest : [],
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
     pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
+    profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
+    unattended: false,
   };
 }
 
@@ -262,7 +258,8 @@ function help({ name, command }: Scope, { positionals: [method] }: Found): Stop 
 function clustered(name: string, here: Scope): { option: Option; scope: Scope } | null {
   for (let scope: Scope | null = here; scope !== null; scope = scope.outer) {
     const option = exact(name, scope.command);
-    if (option !== undefined) return { option, scope };
+    // `-jpx` is an error of the original's, whatever `-p` is outside.
+    if (option !== undefined && !(option.added && scope !== here)) return { option, scope };
   }
   return null;
 }

@@ -3,90 +3,32 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-import { SHELLS, type CommandName, type JobCommand, type Options } from './arguments.js';
+import { SHELLS, type CommandName, type JobCommand, type ProfileCommand } from './arguments.js';
+import {
+  ABORT,
+  HELP,
+  JOB_PRINT,
+  JSON_OUTPUT,
+  OUTPUT,
+  own,
+  QUIET,
+  type Command,
+  type Option,
+} from './options.js';
 import { between, choice, count, fileName, fraction, int, ordinal } from './values.js';
-
-export interface Option {
-  /** What it sets, which is its name in the words that minimist gets to see. */
-  readonly key: keyof Options | 'help' | 'version';
-  /** As typed, in the order in which messages name them. */
-  readonly names: readonly string[];
-  /** What minimist makes of its value; a boolean has none. */
-  readonly type: 'boolean' | 'string' | 'number';
-  /** It turns off what is on without it. */
-  readonly negates?: true;
-  /** Turns its text into one that minimist reads, or throws {@link Refused}; absent: any text will do. */
-  readonly read?: (text: string) => string;
-  /** All that it accepts, where these are words. */
-  readonly choices?: readonly string[];
-  /** Each occurrence counts, not the last alone. */
-  readonly repeats?: true;
-  /** Its value must not appear in a message. */
-  readonly secret?: true;
-  /**
-   * Not an option of the original program: it never makes a prefix ambiguous that scripts use for
-   * one of the original's (`daemon --li 5`).
-   */
-  readonly added?: true;
-  /** Not for users: no help names it. */
-  readonly hidden?: true;
-}
-
-export interface Command {
-  readonly options: readonly Option[];
-  /** The name of its positional in messages, null when it takes none. */
-  readonly positional: string | null;
-  /** The name of one that may be left out. */
-  readonly optional?: string;
-  /** How many positionals it takes at most. */
-  readonly most: number;
-  /** All that its positional accepts, where these are words. */
-  readonly choices?: readonly string[];
-  /** Of what is no command itself: the words that may stand behind it. */
-  readonly commands?: readonly string[];
-}
 
 const seconds = count;
 const port = (value: string): string => between(0, 65535, value);
 /** The server admits 20 calls a connection; two are kept for pings. */
 const slots = (value: string): string => between(1, 18, value);
 const connections = (value: string): string => between(1, 64, value);
+const systems = (value: string): string => between(1, 1000, value);
 const clients = (value: string): string => between(1, 1_000_000, value);
 /** Mebibytes; the least is room for one large request and its answer. */
 const mebibytes = (value: string): string => between(32, 1_000_000, value);
 
 const STATES = ['WAITING', 'RUNNING', 'SUCCESS', 'FAILED', 'ABORTED'];
 const LEVELS = ['debug', 'info', 'warning', 'error'];
-const JOB_PRINTS = ['progressbar', 'description'];
-
-/** An option's text as minimist gets it. Throws {@link Refused}. */
-export function valueOf({ choices, read }: Option, text: string): string {
-  if (choices) return choice(text, choices);
-  return read ? read(text) : text;
-}
-
-/** An option that the original program does not have. */
-function own(
-  key: Option['key'],
-  name: string,
-  type: Option['type'],
-  read?: (text: string) => string,
-): Option {
-  return { key, names: [name], type, added: true, ...(read && { read }) };
-}
-
-const HELP: Option = { key: 'help', names: ['-h', '--help'], type: 'boolean' };
-
-const JSON_OUTPUT: Option = own('json', '--json', 'boolean');
-const QUIET: Option = { key: 'quiet', names: ['-q', '--quiet'], type: 'boolean' };
-const OUTPUT: Option = { key: 'output', names: ['-o', '--output'], type: 'string', added: true };
-const JOB_PRINT: Option = {
-  key: 'jobPrint',
-  names: ['-jp', '--job-print'],
-  type: 'string',
-  choices: JOB_PRINTS,
-};
-const ABORT: Option = own('abortOnInterrupt', '--abort-on-interrupt', 'boolean');
 
 /** Of a job that exists. */
 function jobCommand(...options: Option[]): Command {
@@ -114,6 +56,39 @@ const JOB_COMMANDS = new Map<JobCommand, Command>([
   ['job log', jobCommand(OUTPUT)],
 ]);
 
+const GROUP: Option = {
+  ...{ key: 'group', names: ['-g', '--group'], type: 'string' },
+  ...{ repeats: true, added: true },
+};
+
+const PROFILE_COMMANDS = new Map<ProfileCommand, Command>([
+  [
+    'profile add',
+    {
+      options: [HELP, GROUP, { ...own('check', '--no-check', 'boolean'), negates: true }],
+      positional: 'name',
+      most: 1,
+    },
+  ],
+  [
+    'profile list',
+    {
+      options: [HELP, JSON_OUTPUT, own('ansible', '--ansible', 'boolean')],
+      positional: null,
+      most: 0,
+    },
+  ],
+  ['profile show', { options: [HELP, JSON_OUTPUT], positional: 'name', most: 1 }],
+  ['profile remove', { options: [HELP], positional: 'name', most: 1 }],
+  [
+    'profile default',
+    {
+      options: [HELP, own('none', '--none', 'boolean')],
+      ...{ positional: null, optional: 'name', most: 1 },
+    },
+  ],
+]);
+
 const REFRESH: Option = own('refresh', '--refresh', 'boolean');
 const BIGINT: Option = own('bigint', '--bigint', 'boolean');
 
@@ -130,6 +105,7 @@ const FIND_COMMANDS: readonly (readonly [CommandName, Command])[] = [
 export const GLOBAL: Command = {
   options: [
     HELP,
+    { key: 'profile', names: ['-p', '--profile'], type: 'string', added: true },
     { key: 'uri', names: ['-u', '--uri'], type: 'string' },
     { key: 'username', names: ['-U', '--username'], type: 'string' },
     { key: 'password', names: ['-P', '--password'], type: 'string', secret: true },
@@ -143,6 +119,8 @@ export const GLOBAL: Command = {
     { key: 'noChannelBinding', names: ['--no-channel-binding'], type: 'boolean' },
     own('force', '--force', 'boolean'),
     { key: 'autostart', names: ['--no-autostart'], type: 'boolean', negates: true, added: true },
+    own('systems', '--parallel', 'number', systems),
+    own('sort', '--sort', 'boolean'),
     own('version', '--version', 'boolean'),
   ],
   positional: null,
@@ -271,14 +249,20 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     },
   ],
   ...FIND_COMMANDS,
+  ['login', { options: [HELP, GROUP], positional: 'name', most: 1 }],
+  ...PROFILE_COMMANDS,
 ]);
-
-const JOB_WORDS = [...JOB_COMMANDS.keys()].map((name) => name.slice('job '.length));
 
 /** What begins the names of several commands, and is none itself. */
 const GROUPS: ReadonlyMap<string, Command> = new Map([
-  ['job', { options: [HELP], positional: 'command', most: 0, commands: JOB_WORDS }],
+  group('job', JOB_COMMANDS),
+  group('profile', PROFILE_COMMANDS),
 ]);
+
+function group(name: string, commands: ReadonlyMap<string, Command>): [string, Command] {
+  const words = [...commands.keys()].map((each) => each.slice(name.length + 1));
+  return [name, { options: [HELP], positional: 'command', most: 0, commands: words }];
+}
 
 /** The words that may stand behind the global options. */
 const FIRST_WORDS = [...new Set([...COMMANDS.keys()].map((name) => name.split(' ', 1)[0] ?? ''))];
@@ -287,8 +271,4 @@ const FIRST_WORDS = [...new Set([...COMMANDS.keys()].map((name) => name.split(' 
 export function commandOf(name: string | null): Command {
   if (name === null) return { ...GLOBAL, commands: FIRST_WORDS };
   return COMMANDS.get(name as CommandName) ?? GROUPS.get(name) ?? GLOBAL;
-}
-
-export function longName(option: Option): string {
-  return option.names.at(-1) ?? '';
 }

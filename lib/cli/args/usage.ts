@@ -3,7 +3,8 @@
  * show it, or skip it.
  */
 import tty from 'node:tty';
-import { commandOf, longName, type Command, type Option } from './grammar.js';
+import { commandOf } from './grammar.js';
+import { longName, type Command, type Option } from './options.js';
 
 const PREFIX = 'usage: ';
 const STDOUT = 1;

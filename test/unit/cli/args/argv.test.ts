@@ -5,7 +5,8 @@ import t from 'tap';
 
 import { parseArgv, type Parsed } from '../../../../lib/cli/args/argv.js';
 import type { Arguments } from '../../../../lib/cli/args/arguments.js';
-import { COMMANDS, GLOBAL, type Command } from '../../../../lib/cli/args/grammar.js';
+import { COMMANDS, GLOBAL } from '../../../../lib/cli/args/grammar.js';
+import type { Command } from '../../../../lib/cli/args/options.js';
 import { helpText } from '../../../../lib/cli/output/help.js';
 import { ROOT } from '../../../support/root.js';
 
@@ -77,10 +78,19 @@ const NOTHING: Arguments = {
   shell: 'sh',
   lines: 10,
   bigint: false,
+  profile: null,
+  systems: null,
+  sort: false,
+  group: [],
+  check: true,
+  ansible: false,
+  none: false,
+  profileName: null,
+  unattended: false,
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'profile')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

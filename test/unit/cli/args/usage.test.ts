@@ -1,7 +1,8 @@
 /** The usage before an error in it, as Python's argparse writes it. */
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { COMMANDS, GLOBAL, type Command } from '../../../../lib/cli/args/grammar.js';
+import { COMMANDS, GLOBAL } from '../../../../lib/cli/args/grammar.js';
+import type { Command } from '../../../../lib/cli/args/options.js';
 import { usageText } from '../../../../lib/cli/args/usage.js';
 import { makeHome, midclt, missing } from '../../../support/midclt.js';
 import { onTerminal } from '../../../support/terminal.js';
@@ -58,6 +59,11 @@ function described(name: string | null, { options, most }: Command) {
     methods: ['pattern', '?', null],
     describe: ['method', null, null],
     events: ['pattern', '?', null],
+    login: ['name', null, null],
+    'profile add': ['name', null, null],
+    'profile show': ['name', null, null],
+    'profile remove': ['name', null, null],
+    'profile default': ['name', '?', null],
     'shell-init': ['shell', null, ['bash', 'zsh', 'sh']],
   };
   const positional = name === null ? null : (positionals[name] ?? null);
@@ -92,7 +98,10 @@ t.test('it is what argparse writes, at any width', { skip: noPython }, async (t)
   const expected = JSON.parse(stdout) as Record<string, Record<string, string>>;
   for (const width of columns) {
     const own = Object.fromEntries(
-      ['', 'job', ...COMMANDS.keys()].map((name) => [name, usageText(name || null, width)]),
+      ['', 'job', 'profile', ...COMMANDS.keys()].map((name) => [
+        name,
+        usageText(name || null, width),
+      ]),
     );
     t.strictSame(own, expected[width], `${width} columns`);
   }
@@ -118,7 +127,10 @@ t.test('it comes before the error on stderr, exit 2', async (t) => {
       "midclt call: error: argument -jp/--job-print: invalid choice: 'x' (choose from 'progressbar', 'description')\n",
   });
   const unknown = await midclt(['--nope'], { home });
-  t.match(unknown.stderr, /^usage: midclt \[-h\] \[-u URI\] \[-U USERNAME\] \[-P PASSWORD\] /);
+  t.match(
+    unknown.stderr,
+    /^usage: midclt \[-h\] \[-p PROFILE\] \[-u URI\] \[-U USERNAME\] \[-P PASSWORD\]\n/,
+  );
   t.match(unknown.stderr, /\n {14}\{call,ping,subscribe,daemon,daemon-stop,.*\}\n {14}\.\.\.\n/);
   t.match(unknown.stderr, /\nmidclt: error: unrecognized arguments: --nope\n$/);
   t.notMatch(unknown.stderr, 'handover');

@@ -1,0 +1,180 @@
+/** `profile …`: the systems that have a name. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { MidcltError } from '../../errors.js';
+import { daemonPaths, profilesPath } from '../../files/paths.js';
+import { parseRawKey } from '../../middleware/login/credential.js';
+import { parseTarget, uriOf } from '../../middleware/uri.js';
+import { adding, choosing, editProfiles, removing } from '../../profiles/edit.js';
+import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
+import { inventory } from '../../profiles/inventory.js';
+import { checkName, type Profile } from '../../profiles/profile.js';
+import { stripControls } from '../../text/terminal.js';
+import type { Arguments } from '../args/arguments.js';
+import { withEnvironment } from '../args/environment.js';
+import { sayLine, writeOut } from '../output/output.js';
+import { aligned } from '../output/table.js';
+import { Stopwatch, withCore } from './direct.js';
+
+/** Returns the exit code. */
+export async function profileCommand(args: Arguments): Promise<number> {
+  const file = profilesPath();
+  const name = args.profileName ?? '';
+  switch (args.name) {
+    case 'profile add':
+      return add(args, file, name);
+    case 'profile show':
+      return show(args, readProfiles(file), name);
+    case 'profile remove':
+      return remove(file, name);
+    case 'profile default':
+      return chooseDefault(args, file);
+    default:
+      return list(args, readProfiles(file));
+  }
+}
+
+/** Seconds for a login that is only tried. */
+const CHECK_TIMEOUT = 30;
+
+async function add(args: Arguments, file: string, name: string): Promise<number> {
+  const { uri, username, apiKey, passwordFile, insecure, plain, noChannelBinding } = args;
+  checkName(name);
+  for (const group of args.group) checkName(group, 'group');
+  if (uri === null)
+    throw new MidcltError('REQUEST', 'A profile needs the address of its system: -u URI');
+  if (apiKey !== null && parseRawKey(apiKey)) {
+    throw new MidcltError(
+      'REQUEST',
+      `A profile keeps no secret: put the API key into a file that only you can read, and give that with -K; or use 'midclt login ${name}'`,
+    );
+  }
+  const absolute = (value: string | null) => value && path.resolve(value);
+  const profile: Profile = {
+    ...{ name, uri: uriOf(uri), username, insecure, plain, noChannelBinding },
+    apiKeyFile: absolute(apiKey),
+    passwordFile: passwordFile === '-' ? null : absolute(passwordFile),
+    groups: args.group,
+  };
+  parseTarget(profile.uri);
+  adding(profile)(readProfiles(file)); // throws if there is one, before a login is tried
+  if (args.check) await check({ ...args, uri: profile.uri });
+  await editProfiles(file, adding(profile));
+  sayLine(`Added the profile '${name}'. Try it: midclt -p ${name} ping`);
+  return 0;
+}
+
+/** Connects and logs in. Rejects with the reason why that does not work. */
+async function check(args: Arguments): Promise<void> {
+  const timeout = args.timeout ?? CHECK_TIMEOUT;
+  try {
+    await withCore(withEnvironment(args, {}), () => Promise.resolve(), new Stopwatch(timeout));
+  } catch (error) {
+    if (!(error instanceof MidcltError)) throw error;
+    const { code, message } = error;
+    throw new MidcltError(
+      code,
+      `${message}. The profile was not added; --no-check adds it untried`,
+    );
+  }
+}
+
+function list({ json, ansible }: Arguments, profiles: Profiles): number {
+  const all = [...profiles.entries.keys()].map((name) => profileOf(profiles, name));
+  if (ansible) print([JSON.stringify(inventory(all), null, 2)]);
+  else if (json) print(all.map((profile) => JSON.stringify(entryOf(profiles, profile))));
+  else if (all.length === 0) sayLine("There are no profiles; 'midclt login NAME' makes one");
+  else {
+    const rows = all.map((profile) => [
+      `${profile.name}${profile.name === profiles.default ? ' *' : ''}`,
+      profile.username ?? '-',
+      loginOf(profile),
+      profile.groups.join(',') || '-',
+      profile.uri,
+    ]);
+    print(aligned([['PROFILE', 'USER', 'LOGIN', 'GROUPS', 'URI'], ...rows]));
+  }
+  return 0;
+}
+
+function show({ json }: Arguments, profiles: Profiles, name: string): number {
+  const profile = profileOf(profiles, name);
+  const entry = entryOf(profiles, profile);
+  if (json) {
+    print([JSON.stringify(entry)]);
+    return 0;
+  }
+  const { apiKeyFile, passwordFile, insecure, plain, noChannelBinding, groups } = profile;
+  print(
+    aligned([
+      ['profile', `${name}${entry.default ? ' (the default)' : ''}`],
+      ['URI', profile.uri],
+      ...(insecure ? [['', "the server's certificate is NOT verified (insecure)"]] : []),
+      ['user', profile.username ?? '-'],
+      ...(apiKeyFile === null ? [] : [['API key', apiKeyFile]]),
+      ...(passwordFile === null ? [] : [['password', passwordFile]]),
+      ...(plain ? [['', 'the key itself is sent (plain)']] : []),
+      ...(noChannelBinding ? [['', 'without channel binding']] : []),
+      ['groups', groups.join(', ') || '-'],
+      ['daemon', entry.socket],
+    ]),
+  );
+  return 0;
+}
+
+function entryOf(profiles: Profiles, profile: Profile) {
+  const { name, uri, username, groups, insecure, plain } = profile;
+  return {
+    ...{ profile: name, default: name === profiles.default, uri, username },
+    api_key_file: profile.apiKeyFile,
+    password_file: profile.passwordFile,
+    ...{ insecure, plain, no_channel_binding: profile.noChannelBinding, groups },
+    socket: daemonPaths(uri, username).socket,
+  };
+}
+
+function loginOf({ apiKeyFile, passwordFile, username }: Profile): string {
+  if (apiKeyFile !== null) return 'API key';
+  if (passwordFile !== null) return 'password file';
+  return username === null ? 'none' : 'asks';
+}
+
+async function remove(file: string, name: string): Promise<number> {
+  const profiles = readProfiles(file);
+  const { apiKeyFile } = profileOf(profiles, name);
+  await editProfiles(file, removing(name));
+  sayLine(`Removed the profile '${name}'`);
+  // What 'login' has put there.
+  if (apiKeyFile !== null && path.dirname(apiKeyFile) === keysDirectory(file)) {
+    fs.rmSync(apiKeyFile, { force: true });
+    sayLine(
+      `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there`,
+    );
+  }
+  return 0;
+}
+
+/** Where `login` keeps the keys that it is given or makes. */
+export function keysDirectory(file: string): string {
+  return path.join(path.dirname(file), 'keys');
+}
+
+async function chooseDefault({ none, profileName }: Arguments, file: string): Promise<number> {
+  const profiles = readProfiles(file);
+  if (none || profileName !== null) {
+    if (profileName !== null) profileOf(profiles, profileName);
+    await editProfiles(file, choosing(none ? null : profileName));
+    return 0;
+  }
+  if (profiles.default === null) {
+    sayLine("There is no default profile; 'midclt profile default NAME' makes one so");
+    return 1;
+  }
+  print([profiles.default]);
+  return 0;
+}
+
+function print(lines: readonly string[]): void {
+  if (lines.length === 0) return;
+  writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '\n')).join('\n')}\n`));
+}
