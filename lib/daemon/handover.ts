@@ -23,6 +23,8 @@ export const HANDOVER_FD = 3;
 interface Handover {
   readonly uri: string | null;
   readonly username: string | null;
+  /** For its log: the profiles of this URI and user. */
+  readonly profiles?: readonly string[];
   readonly insecure: boolean;
   readonly credential: Credential | null;
   /** Seconds for calls that name no timeout. */

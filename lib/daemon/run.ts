@@ -28,6 +28,8 @@ export interface DaemonOptions {
   /** As the user gave it, for the names of the files; null is the local middleware. */
   readonly uri: string | null;
   readonly username: string | null;
+  /** The profiles of this URI and user, for the log. */
+  readonly profiles?: readonly string[] | undefined;
   /** Seconds without work until the daemon ends; 0 is never. */
   readonly lifetime: number;
   /** The descriptor of a listening socket to serve in place of a new one; it stays its owner's. */
@@ -121,7 +123,9 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
         stderr.write(`Warning: ${socket.pidFailure}. Serving without a pid file.\n`);
         log('warning', 'pid file not written', { error: socket.pidFailure });
       }
-      log('info', 'accepting connections', { socket: paths.socket, lifetime });
+      const { profiles = [] } = options;
+      const named = profiles.length > 0 && { profile: profiles.join(', ') };
+      log('info', 'accepting connections', { socket: paths.socket, lifetime, ...named });
       options.onReady(daemonLog.file);
       warmUp();
       await server.serve();

@@ -23,6 +23,8 @@ export interface LoginOptions {
   readonly plain: boolean;
   readonly noChannelBinding: boolean;
   readonly force: boolean;
+  /** It is one of several systems, by this name: nobody is asked for a login. */
+  readonly system?: string | null;
 }
 
 /** How often a code may be typed. */
@@ -45,7 +47,7 @@ export async function toLoginTarget(
 }
 
 async function passwordOf(
-  { username, password, passwordFile }: LoginOptions,
+  { username, password, passwordFile, system = null }: LoginOptions,
   target: Target,
   warn: (line: string) => void,
 ): Promise<Credential | null> {
@@ -53,6 +55,12 @@ async function passwordOf(
   if (password !== null && password !== '') return { kind: 'password', username, password };
   const { readPassword } = require('./secrets.js') as typeof import('./secrets.js');
   const read = passwordFile === null ? null : readPassword(passwordFile, warn);
+  if (read === null && system !== null) {
+    throw new MidcltError(
+      'REQUEST',
+      `Of several systems nobody is asked for a password. Start this one's daemon first: midclt -p ${system} daemon --detach`,
+    );
+  }
   const secret = read ?? (await ask(`Password for ${stripControls(nameOf(username, target))}: `));
   if (secret !== null) return { kind: 'password', username, password: secret };
   throw new MidcltError(
@@ -67,9 +75,12 @@ function nameOf(username: string, { scheme, url }: Target): string {
 }
 
 /** Null: there is none, or no other one. */
-async function oneTimeCode({ otp }: LoginOptions, attempt: number | null): Promise<string | null> {
+async function oneTimeCode(
+  { otp, system = null }: LoginOptions,
+  attempt: number | null,
+): Promise<string | null> {
   if (otp !== null && otp !== '') return attempt === 0 || attempt === null ? otp : null;
-  if (attempt === null || attempt >= CODES) return null;
+  if (attempt === null || attempt >= CODES || system !== null) return null;
   return ask(attempt === 0 ? 'One-time code: ' : 'Invalid one-time code, try again: ');
 }
 

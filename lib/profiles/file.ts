@@ -150,6 +150,23 @@ export function profileOf({ path: file, entries }: Profiles, name: string): Prof
   };
 }
 
+/** Tells which profiles are of a URI and user. Never throws: who only wants to show names does without those that can't be read. */
+export function profileNames(
+  file: () => string,
+): (uri: string | null, username: string | null) => string[] {
+  const known: Profile[] = [];
+  try {
+    const profiles = readProfiles(file());
+    for (const name of profiles.entries.keys()) known.push(profileOf(profiles, name));
+  } catch {
+    // the commands that need them say why
+  }
+  return (uri, username) =>
+    known
+      .filter((each) => each.uri === uri && each.username === (username ?? null))
+      .map(({ name }) => name);
+}
+
 /** Of every profile its groups, for {@link namesIn}. Throws as {@link profileOf}. */
 export function groupsOf(profiles: Profiles): Map<string, readonly string[]> {
   return new Map(

@@ -152,8 +152,8 @@ export interface Arguments extends Options {
   pattern: string | null;
   /** login, profile add, show, remove, default */
   profileName: string | null;
-  /** Whose login is asked for on no terminal: it is one of several systems. */
-  unattended: boolean;
+  /** The profile's name where it is one of several systems: nobody is asked for its login then. */
+  system: string | null;
 }
 
 /** What holds for an option that is not given. */
@@ -220,5 +220,5 @@ export const DEFAULTS: Options = {
 export const NO_COMMAND: Arguments = {
   ...DEFAULTS,
   ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh', pattern: null },
-  ...{ profileName: null, unattended: false },
+  ...{ profileName: null, system: null },
 };

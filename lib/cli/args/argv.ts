@@ -122,7 +122,7 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
     pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
     profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
-    unattended: false,
+    system: null,
   };
 }
 

@@ -111,6 +111,6 @@ function isOn(value: string | null): boolean {
   return value !== null && !isOff(value);
 }
 
-function isOff(value: string | null): boolean {
+export function isOff(value: string | null): boolean {
   return value !== null && /^(?:0|no|false|off)$/i.test(value);
 }

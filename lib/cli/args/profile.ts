@@ -1,9 +1,10 @@
 /** Which profiles a command line stands for, and what it is with each of them. A bundle of its own: see `lib/cli/main.ts`. */
 import { profilesPath } from '../../files/paths.js';
+import { USE_DAEMON } from '../../login/variables.js';
 import { groupsOf, profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { isSeveral, LOCAL, namesIn } from '../../profiles/profile.js';
 import type { Arguments } from './arguments.js';
-import { withEnvironment, type System } from './environment.js';
+import { isOff, withEnvironment, type System } from './environment.js';
 
 /** No profile, whatever the default one is. */
 const LOCAL_SYSTEM: System = {
@@ -12,8 +13,8 @@ const LOCAL_SYSTEM: System = {
 };
 
 /**
- * The arguments with what the profile says; a list of them, if the choice is one that can name several. The empty
- * choice is the default profile. Throws a `REQUEST` or `FILES` error.
+ * The arguments with what the profile says; a list of them, if the choice is one that can name several, each of which is
+ * asked through a daemon unless the environment says no. The empty choice is the default profile. Throws a `REQUEST` or `FILES` error.
  */
 export function withProfiles(
   args: Arguments,
@@ -23,7 +24,9 @@ export function withProfiles(
   const profiles = readProfiles(profilesPath(env));
   const one = (name: string) => withEnvironment(args, env, systemOf(profiles, name));
   if (isSeveral(choice)) {
-    return namesIn(choice, groupsOf(profiles)).map((name) => ({ ...one(name), unattended: true }));
+    const useDaemon = !isOff(env[USE_DAEMON] ?? null);
+    const names = namesIn(choice, groupsOf(profiles));
+    return names.map((name) => ({ ...one(name), system: name, useDaemon }));
   }
   const name = choice === '' ? profiles.default : choice;
   return name === null || name === '' ? withEnvironment(args, env) : one(name);

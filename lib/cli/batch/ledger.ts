@@ -110,28 +110,28 @@ export class Ledger {
     const lost = isPrinted ? '' : '; the last of their answers were not printed';
     const same = this.args.files.length === 0 || this.args.files.includes('-');
     const how = same ? ', given the same input,' : '';
-    sayLine(`${why}. ${stand}${lost}; '${this.resumption(next)}'${how} goes on with the next`);
+    sayLine(
+      `${why}. ${stand}${lost}; '${ownCommand(this.args, batchWords(this.args, next))}'${how} goes on with the next`,
+    );
   }
+}
 
-  /** The same batch from a later request on. Without secrets, as every command that is told. */
-  private resumption(from: number): string {
-    const { args } = this;
-    const { timeout, parallel, progress, stopOnError, failed, unknown, status, files } = args;
-    const words = [
-      'batch',
-      ...(timeout === null ? [] : ['-t', `${timeout}`]),
-      ...(parallel === DEFAULTS.parallel ? [] : ['--parallel', `${parallel}`]),
-      ...(progress ? ['--progress'] : []),
-      ...(stopOnError ? ['--stop-on-error'] : []),
-      ...(failed === null ? [] : ['--failed', failed]),
-      ...(unknown === null ? [] : ['--unknown', unknown]),
-      ...(status ? [] : ['--no-status']),
-      ...['--resume-from', `${from}`],
-      ...(files.some((file) => /^-./.test(file)) ? ['--'] : []),
-      ...files,
-    ];
-    return ownCommand(args, words);
-  }
+/** The words of the same batch from a later request on. Without secrets, as every command that is told. */
+export function batchWords(args: Arguments, from = args.resumeFrom): string[] {
+  const { timeout, parallel, progress, stopOnError, failed, unknown, status, files } = args;
+  return [
+    'batch',
+    ...(timeout === null ? [] : ['-t', `${timeout}`]),
+    ...(parallel === DEFAULTS.parallel ? [] : ['--parallel', `${parallel}`]),
+    ...(progress ? ['--progress'] : []),
+    ...(stopOnError ? ['--stop-on-error'] : []),
+    ...(failed === null ? [] : ['--failed', failed]),
+    ...(unknown === null ? [] : ['--unknown', unknown]),
+    ...(status ? [] : ['--no-status']),
+    ...(from === 1 ? [] : ['--resume-from', `${from}`]),
+    ...(files.some((file) => /^-./.test(file)) ? ['--'] : []),
+    ...files,
+  ];
 }
 
 function requests(count: number): string {

@@ -29,6 +29,8 @@ export interface Outbound {
   readonly detach?: boolean;
   /** The job to follow. */
   readonly jobId?: number;
+  /** An error is to tell whether the call may have been run. */
+  readonly asksOutcome?: boolean;
 }
 
 /** How an answer is printed, and what is told to be typed. */

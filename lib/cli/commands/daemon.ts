@@ -17,10 +17,11 @@ import {
   takeListenFd,
 } from '../../daemon/service-manager.js';
 import { MidcltError, isMidcltError } from '../../errors.js';
-import { daemonPaths } from '../../files/paths.js';
+import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
 import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
+import { profileNames } from '../../profiles/file.js';
 import { sendStop } from '../../protocol/client.js';
 import { DEFAULT_CALL_TIMEOUT, VERSION, isOlder } from '../../protocol/frames.js';
 import type { StatusReport } from '../../protocol/status.js';
@@ -44,7 +45,7 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   refuseDebugger({ isAllowed: true });
   const login = await toLoginTarget(args, sayLine);
   await runDaemon(
-    { ...args, listenFd, isManaged },
+    { ...args, profiles: profilesOf(args), listenFd, isManaged },
     { ...login, callTimeout: callTimeoutOf(process.env) },
     announce,
   );
@@ -97,6 +98,7 @@ type Settings = Pick<
   | 'maxConnections'
   | 'memory'
 > & {
+  readonly profiles?: readonly string[];
   /** A socket that listens already. */
   readonly listenFd?: number | null;
   readonly abort?: AbortSignal;
@@ -228,7 +230,12 @@ async function start(args: Arguments, callTimeout: number): Promise<string | nul
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  return startDetached({ uri, username, insecure, credential, callTimeout, ...daemon }, askOtp);
+  const whose = { uri, username, profiles: profilesOf(args), insecure };
+  return startDetached({ ...whose, credential, callTimeout, ...daemon }, askOtp);
+}
+
+function profilesOf({ uri, username }: Arguments): string[] {
+  return profileNames(profilesPath)(uri, username);
 }
 
 /** The daemon runs in `/`. */
@@ -245,7 +252,8 @@ function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments):
 }
 
 /** Whether somebody at a terminal can be asked for the password. */
-function canAsk({ username, passwordFile }: Arguments): boolean {
+function canAsk({ username, passwordFile, system }: Arguments): boolean {
+  if (system !== null) return false;
   return Boolean(username) && passwordFile === null && isTerminal() && isTerminalThere();
 }
 

@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import { isatty } from 'node:tty';
 import { LogPrinter, followLog, lastLines } from '../../daemon/log/reader.js';
 import { MidcltError, asMidcltError, publicText, systemReason } from '../../errors.js';
-import { daemonPaths, getDaemonDir, pidBeside } from '../../files/paths.js';
+import { daemonPaths, getDaemonDir, pidBeside, profilesPath } from '../../files/paths.js';
+import { profileNames } from '../../profiles/file.js';
 import { askStatus, isListening, sendStop, type Address } from '../../protocol/client.js';
 import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
@@ -21,7 +22,8 @@ export async function daemonStatus({ uri, username, json }: Arguments): Promise<
   const daemon = await look(daemonPaths(uri, username));
   const { state, report, problem, pid } = daemon;
   if (report) {
-    print(json ? [JSON.stringify(report)] : table(report));
+    const profiles = profileNames(profilesPath)(report.uri, report.username);
+    print(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
     return 0;
   }
   if (state === 'gone') {
@@ -40,17 +42,25 @@ export async function daemonStatus({ uri, username, json }: Arguments): Promise<
 /** `daemon-list`. Returns the exit code: 0, also when there are none. */
 export async function daemonList({ json }: Arguments): Promise<number> {
   const daemons = await lookAround();
+  const namesOf = profileNames(profilesPath);
+  const named = daemons.map((daemon) => {
+    const { report } = daemon;
+    return { ...daemon, profiles: report ? namesOf(report.uri, report.username) : [] };
+  });
   if (json) {
-    print(daemons.map((daemon) => JSON.stringify(entryOf(daemon))));
+    print(named.map((daemon) => JSON.stringify(entryOf(daemon))));
     return 0;
   }
-  const rows = daemons.map(rowOf);
-  if (rows.length > 0) print(aligned([['PID', 'STATE', 'UPTIME', 'USER', 'URI'], ...rows]));
+  // Who has no profiles sees nothing of them.
+  const hasNames = named.some(({ profiles }) => profiles.length > 0);
+  const rows = named.map((daemon) => rowOf(daemon, hasNames));
+  const titles = [...['PID', 'STATE', 'UPTIME', ...(hasNames ? ['PROFILE'] : [])], 'USER', 'URI'];
+  if (rows.length > 0) print(aligned([titles, ...rows]));
   for (const { problem } of daemons) if (problem !== null) sayLine(problem);
   return 0;
 }
 
-function table(report: StatusReport): string[] {
+function table(report: StatusReport, profiles: readonly string[]): string[] {
   const { middleware, calls, jobs } = report;
   const { latency } = calls;
   const again = middleware.can_log_in_again
@@ -60,6 +70,7 @@ function table(report: StatusReport): string[] {
     ['pid', `${report.pid}`],
     ['version', report.version],
     ['uptime', duration(report.uptime)],
+    ...(profiles.length > 0 ? [['profile', profiles.join(', ')]] : []),
     ['URI', middleware.uri],
     ...(middleware.insecure ? [['', "the server's certificate is NOT verified (--insecure)"]] : []),
     ['user', report.username ?? '-'],
@@ -85,20 +96,26 @@ function table(report: StatusReport): string[] {
   return aligned(lines);
 }
 
-function rowOf({ socket, pid, state, report }: Daemon): string[] {
+/** With the names of its profiles. */
+interface Named extends Daemon {
+  readonly profiles: readonly string[];
+}
+
+function rowOf({ socket, pid, state, report, profiles }: Named, hasNames: boolean): string[] {
   const name = /daemon-(.+)\.sock$/.exec(socket)?.[1] ?? socket;
   const uri = report ? (report.uri ?? 'local') : name;
   return [
     report ? `${report.pid}` : `${pid ?? '-'}`,
     report?.middleware.state ?? state,
     report ? duration(report.uptime) : '-',
+    ...(hasNames ? [profiles.join(',') || '-'] : []),
     report?.username ?? '-',
     uri,
   ];
 }
 
-function entryOf({ socket, pid, state, report, problem }: Daemon): object {
-  return { socket, pid, state, problem, status: report };
+function entryOf({ socket, pid, state, report, problem, profiles }: Named): object {
+  return { socket, pid, state, problem, profiles, status: report };
 }
 
 /** Without control characters: what a daemon says may come from a server. */

@@ -40,11 +40,38 @@ interface Output {
   readonly shown: string;
 }
 
+/** Returns the exit code. */
 export async function downloadCommand(args: Arguments): Promise<number> {
-  const [method = '', ...rest] = args.method;
-  const params = paramsText(rest, (slip) => {
+  const { output, view, run } = await downloadOf(args, (slip) => {
     if (isTerminal()) sayLine(slip);
   });
+  return saving(output, view, async () => {
+    print(output, await run());
+    return 0;
+  });
+}
+
+/** For one of several systems: shows nothing. Resolves with the path of the file, rejects where there is none. */
+export async function downloadFor(args: Arguments): Promise<string | null> {
+  const { output, run } = await downloadOf({ ...args, quiet: true }, () => undefined);
+  const discard = () => output.file?.discard();
+  const forget = onSignal(discard, SIGNALS);
+  return run().finally(() => {
+    forget();
+    discard();
+  });
+}
+
+interface Download {
+  readonly output: Output;
+  readonly view: TransferView;
+  /** Resolves with the path of the file, null where it is no file. */
+  readonly run: () => Promise<string | null>;
+}
+
+async function downloadOf(args: Arguments, onSlip: (line: string) => void): Promise<Download> {
+  const [method = '', ...rest] = args.method;
+  const params = paramsText(rest, onSlip);
   const target = targetOf(args);
   // Before a job is started for nothing.
   const output = await openOutput(args.output ?? '.');
@@ -52,7 +79,7 @@ export async function downloadCommand(args: Arguments): Promise<number> {
   const [first = ''] = rest;
   const name = output.file?.name ?? ((first.startsWith('/') && path.basename(first)) || method);
   const source = { method, params, name, buffered: args.buffered };
-  return saving(output, view, () =>
+  const run = () =>
     withExchange(args, async (exchange) => {
       const { jobId, path } = await startDownload(callerOver(exchange, timeoutOf(args)), source);
       const outcome = lasting(() =>
@@ -64,10 +91,9 @@ export async function downloadCommand(args: Arguments): Promise<number> {
       if (args.buffered) await outcome;
       const name = await receive(target, path, { output, view, outcome });
       view.finish();
-      keep(output, name ?? source.name);
-      return 0;
-    }),
-  );
+      return output.file?.commit(name ?? source.name) ?? null;
+    });
+  return { output, view, run };
 }
 
 /** `job log`: prints what a job has logged. */
@@ -87,7 +113,7 @@ export async function jobLog(args: Arguments): Promise<number> {
       if (path === null) throw noPath('core.job_download_logs');
       await receive(target, path, { output, view, outcome: null });
       view.finish();
-      keep(output, name);
+      print(output, output.file?.commit(name) ?? null);
       return 0;
     }),
   );
@@ -159,8 +185,7 @@ async function receive(
   return name;
 }
 
-/** Gives the file its name, and prints that where it was not given by who asked. */
-function keep({ file }: Output, name: string): void {
-  const final = file?.commit(name);
-  if (final !== undefined && file?.name === null) writeOut(Buffer.from(`${final}\n`));
+/** Prints the path of the file, unless who asked has given it. */
+function print({ file }: Output, path: string | null): void {
+  if (path !== null && file?.name === null) writeOut(Buffer.from(`${path}\n`));
 }

@@ -50,14 +50,25 @@ export function jobCommand(args: Arguments): Promise<number> {
   );
 }
 
-async function list(args: Arguments, exchange: Exchange): Promise<number> {
+/** The server's list of the jobs that the arguments ask for, the newest first. */
+export async function listedJobs(args: Arguments, exchange: Exchange): Promise<Json> {
   const filters = [
     ...(args.state === null ? [] : [`["state", "=", ${quote(args.state)}]`]),
     ...(args.mine
       ? [`["credentials.data.username", "=", ${quote(await whoAmI(args, exchange))}]`]
       : []),
   ];
-  const answer = await jobs(args, exchange, filters, [LISTED, BRIEF]);
+  return jobs(args, exchange, filters, [LISTED, BRIEF]);
+}
+
+/** One job as the server has it; null: there is none. */
+export async function jobRecord(args: Arguments, exchange: Exchange): Promise<Json | null> {
+  const answer = await jobs(args, exchange, [isJob(args)], [null, WITHOUT_DATA, BRIEF]);
+  return elementsOf(answer)?.[0] ?? null;
+}
+
+async function list(args: Arguments, exchange: Exchange): Promise<number> {
+  const answer = await listedJobs(args, exchange);
   if (args.json) {
     print([answer.toString()], (line) => line);
     return 0;
@@ -69,9 +80,8 @@ async function list(args: Arguments, exchange: Exchange): Promise<number> {
 }
 
 async function show(args: Arguments, exchange: Exchange): Promise<number> {
-  const answer = await jobs(args, exchange, [isJob(args)], [null, WITHOUT_DATA, BRIEF]);
-  const [record] = elementsOf(answer) ?? [];
-  const job = membersOf(record);
+  const record = await jobRecord(args, exchange);
+  const job = record && membersOf(record);
   if (!record || !job) return unknown(args);
   if (args.json) writeOut(Buffer.concat([record, NEWLINE]));
   else print(jobDetails(job, new Date()));
@@ -199,7 +209,7 @@ function unknown({ jobId }: Arguments): number {
 }
 
 /** Seconds until a job must have ended; null is for ever. */
-function limitOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
+export function limitOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
   return timeout !== null && timeout > 0 ? timeout : null;
 }
 

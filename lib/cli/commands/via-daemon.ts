@@ -74,7 +74,8 @@ export async function stopDaemon(options: Pick<Arguments, 'uri' | 'username'>): 
   return failed ? 1 : 0;
 }
 
-function requestLine(outbound: Outbound, more: string): string {
+function requestLine(outbound: Outbound, member: string): string {
+  const more = outbound.asksOutcome ? `${member},"not_sent":true` : member;
   const { command, method, params, timeout, job, detach, jobId } = outbound;
   const seconds = timeout === null ? [] : [`"timeout":${timeout}`];
   if (command === Command.PING) return lineOf(command, seconds, more);

@@ -1,6 +1,214 @@
+/**
+ * A command for several systems (`-p nas1,nas2`): each is asked through a daemon of its own, so many at a time, and
+ * answers are printed as they come. What is slow or off holds up nobody but who waits for its place.
+ */
 import { MidcltError } from '../../errors.js';
+import { Command } from '../../protocol/frames.js';
+import type { Json } from '../../protocol/frames.js';
+import { quote } from '../../json/members.js';
 import type { Arguments } from '../args/arguments.js';
+import { usageText } from '../args/usage.js';
+import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands/call.js';
+import { downloadFor } from '../commands/download.js';
+import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands/exchange.js';
+import { jobRecord, limitOf, listedJobs } from '../commands/jobs.js';
+import { isTerminal, sayLine, USAGE } from '../output/output.js';
+import { Answers } from './answers.js';
+import { BatchRuns, runCommand } from './children.js';
 
-export function runFleet(systems: readonly Arguments[]): Promise<number> {
-  throw new MidcltError('REQUEST', `${systems.length} systems: to be made`);
+/** Systems that are asked at once, where nothing else is said. To wait for one costs next to nothing. */
+const DEFAULT_SYSTEMS = 32;
+/** How many systems a line on stderr names. */
+const MOST_NAMED = 20;
+/** Stands for the profile's name in the name of a file. */
+const PLACEHOLDER = '{profile}';
+
+/** Asks one system. Resolves with its result; what has printed all that there is to say resolves with whether it went well. */
+type Ask = (system: Arguments) => Promise<Json | boolean>;
+
+/** The systems differ in what their profiles say, and are otherwise the same. Returns the exit code. */
+export async function runFleet(systems: readonly Arguments[]): Promise<number> {
+  const [first] = systems;
+  if (!first) throw new MidcltError('REQUEST', 'There is no system to ask');
+  const conflict = conflictOf(first);
+  if (conflict !== null) {
+    sayLine(`${usageText(null)}midclt: error: ${conflict}`);
+    return USAGE;
+  }
+  const names = systems.map(nameOf);
+  const answers = new Answers(names, first);
+  const unanswered = new Set(names);
+  const failed: string[] = [];
+  const { ask, close } = await askerOf(first, names);
+  const forget = onSignal(() => {
+    close();
+    const done = names.length - unanswered.size;
+    sayLine(
+      `Interrupted. ${done} of ${names.length} have answered; not ${listed([...unanswered])}`,
+    );
+  });
+  const one = async (index: number, system: Arguments) => {
+    const name = nameOf(system);
+    try {
+      const result = await ask(system);
+      unanswered.delete(name);
+      if (result === false) failed.push(name);
+      if (typeof result !== 'boolean') answers.put(index, { kind: 'result', result });
+    } catch (error) {
+      unanswered.delete(name);
+      failed.push(name);
+      answers.put(index, { kind: 'error', error });
+    }
+  };
+  const queue = systems.entries();
+  const work = async () => {
+    for (const [index, system] of queue) await one(index, system);
+  };
+  try {
+    const width = Math.min(first.systems ?? DEFAULT_SYSTEMS, systems.length);
+    await Promise.all(Array.from({ length: width }, work));
+  } finally {
+    forget();
+    close();
+  }
+  if (failed.length === 0) return 0;
+  const inOrder = names.filter((name) => failed.includes(name));
+  if (!first.quiet) sayLine(`${failed.length} of ${names.length} failed: ${listed(inOrder)}`);
+  return 1;
+}
+
+function nameOf({ system }: Arguments): string {
+  return system ?? '';
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MOST_NAMED;
+  const shown = names.slice(0, MOST_NAMED).join(', ');
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+/** What makes no sense for several systems, for a line about the usage; or null. */
+function conflictOf({
+  name,
+  output,
+  failed,
+  unknown,
+  sort,
+  abortOnInterrupt,
+}: Arguments): string | null {
+  const has = (file: string | null) => file?.includes(PLACEHOLDER) ?? true;
+  switch (name) {
+    case 'call':
+    case 'ping':
+    case 'job list':
+    case 'job show':
+    case 'job wait':
+    case 'job abort':
+      return abortOnInterrupt
+        ? 'argument --abort-on-interrupt: not allowed with several profiles (-p)'
+        : null;
+    case 'job log':
+      return output === null || has(output) ? null : needs('-o/--output');
+    case 'download':
+      return output !== null && has(output) ? null : needs('-o/--output');
+    case 'batch':
+      if (sort) return 'argument --sort: not allowed with batch, whose requests have an id';
+      if (!has(failed)) return needs('--failed');
+      return has(unknown) ? null : needs('--unknown');
+    default:
+      return `argument -p/--profile: '${name ?? ''}' is for one system at a time`;
+  }
+}
+
+function needs(option: string): string {
+  return `argument ${option}: with several profiles (-p) it needs ${PLACEHOLDER} in the file's name`;
+}
+
+interface Asker {
+  readonly ask: Ask;
+  readonly close: () => void;
+}
+
+async function askerOf(first: Arguments, names: readonly string[]): Promise<Asker> {
+  const { name } = first;
+  const asking = (work: (system: Arguments, exchange: Exchange) => Promise<Json>): Asker => ({
+    ask: (system) => withExchange(system, (exchange) => work(system, exchange)),
+    close: () => undefined,
+  });
+  switch (name) {
+    case 'call': {
+      const outbound = callOf(first); // stdin can be read once
+      return asking((_system, exchange) => resultOf(exchange, outbound));
+    }
+    case 'ping':
+      return asking((system, exchange) => resultOf(exchange, pingOf(system)));
+    case 'job list':
+      return asking(listedJobs);
+    case 'job show':
+      return asking(async (system, exchange) => {
+        const record = await jobRecord(system, exchange);
+        if (record) return record;
+        throw new MidcltError('CALL', `There is no job ${system.jobId}`);
+      });
+    case 'job wait':
+      return asking((system, exchange) => {
+        const follow = followOf(system.jobId, limitOf(system));
+        return lasting(() => resultOf(exchange, { ...follow, asksOutcome: true }));
+      });
+    case 'download':
+      return {
+        ask: async (system) => Buffer.from(quote((await downloadFor(named(system))) ?? '')),
+        close: () => undefined,
+      };
+    case 'batch': {
+      const runs = await BatchRuns.open(first, names);
+      return {
+        ask: async (system) => {
+          await reach(system);
+          return runs.run(named(system));
+        },
+        close: () => {
+          runs.close();
+        },
+      };
+    }
+    default:
+      return {
+        ask: async (system) => {
+          await reach(system);
+          return runCommand(named(system));
+        },
+        close: () => undefined,
+      };
+  }
+}
+
+/** Sees that the system's daemon runs, with a login that no other process is told, and that it answers. */
+function reach(system: Arguments): Promise<Json> {
+  return withExchange(system, (exchange) => resultOf(exchange, pingOf(system)));
+}
+
+function callOf(args: Arguments): Outbound {
+  const { job, detach } = args;
+  const [method = '', ...rest] = args.method;
+  const params = paramsText(rest, (slip) => {
+    if (!args.quiet && isTerminal()) sayLine(slip);
+  });
+  const timeout = timeoutOf(args);
+  return { command: Command.CALL, method, params, timeout, job, detach, asksOutcome: true };
+}
+
+function pingOf(args: Arguments): Outbound {
+  const timeout = timeoutOf(args);
+  return { command: Command.PING, method: 'core.ping', params: '[]', timeout, job: false };
+}
+
+/** With its name in the names of the files. */
+function named(system: Arguments): Arguments {
+  const inName = (file: string | null) => file?.replaceAll(PLACEHOLDER, nameOf(system)) ?? null;
+  const { output, failed, unknown } = system;
+  return {
+    ...system,
+    ...{ output: inName(output), failed: inName(failed), unknown: inName(unknown) },
+  };
 }

@@ -86,7 +86,7 @@ const NOTHING: Arguments = {
   ansible: false,
   none: false,
   profileName: null,
-  unattended: false,
+  system: null,
 };
 
 const CHOICES =

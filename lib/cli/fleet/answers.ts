@@ -1,0 +1,111 @@
+/** The answers of several systems to stdout: a line of JSON each, or on a terminal a row of a table. */
+import { isatty } from 'node:tty';
+import { asMidcltError, publicText } from '../../errors.js';
+import { onOneLine, quote, stringOf } from '../../json/members.js';
+import type { Json } from '../../protocol/frames.js';
+import { stripControls } from '../../text/terminal.js';
+import { ErrorAnswer } from '../commands/exchange.js';
+import { writeOut } from '../output/output.js';
+import { aligned } from '../output/table.js';
+
+const STDOUT = 1;
+
+/** What has come of one system: its result, or why there is none. */
+export type Outcome =
+  | { readonly kind: 'result'; readonly result: Json }
+  | { readonly kind: 'error'; readonly error: unknown };
+
+interface Options {
+  /** Answers keep the order of the systems. */
+  readonly sort: boolean;
+  /** No errors are printed. */
+  readonly quiet: boolean;
+}
+
+export class Answers {
+  private readonly isTable = isatty(STDOUT);
+  private readonly width: number;
+  /** Whose turn has not come. */
+  private readonly held = new Map<number, Outcome>();
+  private next = 0;
+
+  constructor(
+    private readonly names: readonly string[],
+    private readonly options: Options,
+  ) {
+    this.width = Math.max(...names.map(({ length }) => length));
+  }
+
+  /** Takes the answer of the system at this place. Throws as `writeOut` does. */
+  put(index: number, outcome: Outcome): void {
+    if (!this.options.sort) {
+      this.print(index, outcome);
+      return;
+    }
+    this.held.set(index, outcome);
+    for (;;) {
+      const turn = this.held.get(this.next);
+      if (!turn) return;
+      this.held.delete(this.next);
+      this.print(this.next++, turn);
+    }
+  }
+
+  private print(index: number, outcome: Outcome): void {
+    const name = this.names[index] ?? '';
+    if (outcome.kind === 'error' && this.options.quiet) return;
+    if (this.isTable) writeOut(Buffer.from(this.row(name, outcome)));
+    else writeOut(lineOf(name, outcome));
+  }
+
+  private row(name: string, outcome: Outcome): string {
+    const text =
+      outcome.kind === 'error'
+        ? `Error: ${errorOf(outcome.error).text}`
+        : (stringOf(outcome.result) ?? outcome.result.toString());
+    const [line = ''] = text.trim().split('\n');
+    const cells = [name.padEnd(this.width), stripControls(line.slice(0, MOST_SHOWN), '')];
+    return `${aligned([cells], process.stdout.columns || DEFAULT_COLUMNS).join('')}\n`;
+  }
+}
+
+/** Characters of a result that are looked at for a line of the table. */
+const MOST_SHOWN = 2000;
+const DEFAULT_COLUMNS = 80;
+
+function lineOf(name: string, outcome: Outcome): Buffer {
+  const head = `{"profile":${quote(name)},`;
+  if (outcome.kind === 'result') {
+    return Buffer.concat([
+      Buffer.from(`${head}"result":`),
+      onOneLine(outcome.result),
+      Buffer.from('}\n'),
+    ]);
+  }
+  const { text, type, extra, isUnknown } = errorOf(outcome.error);
+  const members = [
+    `"error":${quote(text)}`,
+    `"error_type":${quote(type)}`,
+    ...(isUnknown ? ['"outcome":"unknown"'] : []),
+    ...(extra === null ? [] : [`"extra":${onOneLine(extra).toString()}`]),
+  ];
+  return Buffer.from(`${head}${members.join(',')}}\n`);
+}
+
+interface Failure {
+  readonly text: string;
+  readonly type: string;
+  readonly extra: Json | null;
+  /** The call may have been run, and nobody knows what came of it. */
+  readonly isUnknown: boolean;
+}
+
+function errorOf(error: unknown): Failure {
+  if (error instanceof ErrorAnswer) {
+    const { error: text, errorType: type, extra, cause, isOutcomeUnknown } = error.frame;
+    const isUnknown = isOutcomeUnknown ?? (cause ? asMidcltError(cause).outcomeUnknown : false);
+    return { text, type, extra, isUnknown };
+  }
+  const { errorType: type, outcomeUnknown: isUnknown } = asMidcltError(error);
+  return { text: publicText(error), type, extra: null, isUnknown };
+}

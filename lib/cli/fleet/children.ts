@@ -1,0 +1,150 @@
+/**
+ * Commands that write to stdout and stderr as they go, each in a process of its own: what it prints is told apart by
+ * whose it is. It has no secret: the daemon is there, and is logged in.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { MidcltError, systemReason } from '../../errors.js';
+import { quote } from '../../json/members.js';
+import { OWN_VARIABLES } from '../../login/variables.js';
+import type { Json } from '../../protocol/frames.js';
+import type { Arguments } from '../args/arguments.js';
+import { batchWords } from '../batch/ledger.js';
+import { sayLine, writeOut } from '../output/output.js';
+
+const NEWLINE = 0x0a;
+
+/** Runs the command of the arguments. Resolves with what it has printed, as a JSON string. Rejects with what it has said. */
+export async function runCommand(args: Arguments): Promise<Json> {
+  const printed: Buffer[] = [];
+  const said: string[] = [];
+  const child = start(args, wordsOf(args), 'ignore');
+  child.stdout.on('data', (chunk: Buffer) => printed.push(chunk));
+  const [code] = await Promise.all([
+    child.ended,
+    eachLine(child.stderr, (line) => said.push(line.toString())),
+  ]);
+  const text = Buffer.concat(printed).toString();
+  if (code === 0) return Buffer.from(text === '' ? 'null' : quote(text));
+  throw failureOf(code, said);
+}
+
+function wordsOf({ name, jobId, output }: Arguments): string[] {
+  return [...(name ?? '').split(' '), ...(output === null ? [] : ['-o', output]), `${jobId}`];
+}
+
+/** A `batch` for each system, of the same requests. */
+export class BatchRuns {
+  private readonly running = new Set<() => void>();
+
+  private constructor(
+    /** What stdin has said, to be read by each; null where nobody reads it. */
+    private readonly spool: string | null,
+  ) {}
+
+  /** Reads stdin, if requests are to come from there. Rejects with a `FILES` error. */
+  static async open({ files }: Arguments, names: readonly string[]): Promise<BatchRuns> {
+    const isRead = files.length === 0 || files.includes('-');
+    return new BatchRuns(isRead && names.length > 0 ? await spooled(process.stdin) : null);
+  }
+
+  /** Prints the answers, each with the system's name. Resolves with whether every request had a result. */
+  async run(args: Arguments): Promise<boolean> {
+    const name = args.system ?? '';
+    const stdin = this.spool === null ? 'ignore' : fs.openSync(this.spool, 'r');
+    const child = start(args, batchWords({ ...args, status: false }), stdin);
+    if (typeof stdin === 'number') fs.closeSync(stdin);
+    this.running.add(child.stop);
+    const head = Buffer.from(`{"profile":${quote(name)},`);
+    const [code] = await Promise.all([
+      child.ended,
+      // Every line is an object.
+      eachLine(child.stdout, (line) => {
+        writeOut(Buffer.concat([head, line.subarray(1), Buffer.of(NEWLINE)]));
+      }),
+      eachLine(child.stderr, (line) => {
+        if (!args.quiet) sayLine(`${name}: ${line.toString()}`);
+      }),
+    ]).finally(() => {
+      this.running.delete(child.stop);
+    });
+    return code === 0;
+  }
+
+  close(): void {
+    for (const stop of this.running) stop();
+    if (this.spool !== null) fs.rmSync(path.dirname(this.spool), { recursive: true, force: true });
+  }
+}
+
+async function spooled(input: Readable): Promise<string> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'midclt-'));
+  const file = path.join(directory, 'requests');
+  await pipeline(input, fs.createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+  return file;
+}
+
+interface Child {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Resolves with the exit code, null after a signal. Rejects with a `FILES` error if it could not be started. */
+  readonly ended: Promise<number | null>;
+  readonly stop: () => void;
+}
+
+/** This program, for one system. */
+function start(args: Arguments, words: readonly string[], stdin: number | 'ignore'): Child {
+  const { uri, username, insecure, timeout } = args;
+  const options = [
+    '-d',
+    ...(uri === null ? ['-p', 'local'] : ['-u', uri]),
+    ...(username === null ? [] : ['-U', username]),
+    ...(insecure ? ['--insecure'] : []),
+    ...(timeout === null ? [] : ['-t', `${timeout}`]),
+  ];
+  const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];
+  const child = spawn(process.execPath, program, {
+    stdio: [stdin, 'pipe', 'pipe'],
+    env: withoutOwn(process.env),
+  });
+  const { stdout, stderr } = child;
+  if (!stdout || !stderr) throw new MidcltError('FILES', 'Cannot start a process: no pipe is left');
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', (error) => {
+      reject(new MidcltError('FILES', `Cannot start a process: ${systemReason(error)}`));
+    });
+    child.on('close', resolve);
+  });
+  return { stdout, stderr, ended, stop: () => child.kill('SIGTERM') };
+}
+
+function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(
+    ([name]) => name === 'CALL_TIMEOUT' || !OWN_VARIABLES.includes(name),
+  );
+  return Object.fromEntries(kept);
+}
+
+/** Calls `take` with each line, without its newline. Resolves at the end. */
+async function eachLine(stream: Readable, take: (line: Buffer) => void): Promise<void> {
+  let held: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
+      take(Buffer.concat([...held, chunk.subarray(from, at)]));
+      held = [];
+      from = at + 1;
+    }
+    if (from < chunk.length) held.push(chunk.subarray(from));
+  }
+  if (held.length > 0) take(Buffer.concat(held));
+}
+
+function failureOf(code: number | null, said: readonly string[]): MidcltError {
+  const text = said.join('; ').replace(/^Error: /, '');
+  return new MidcltError('CALL', text || `The command ended with ${code ?? 'a signal'}`);
+}

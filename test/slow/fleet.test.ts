@@ -1,0 +1,308 @@
+/** One command for several systems, of which some are down, slow, or refuse the login. */
+import fs from 'node:fs';
+import t, { type Test } from 'tap';
+import { API_KEYS, startSandbox, type Sandbox } from '../../lib/sandbox/index.js';
+import {
+  finished,
+  makeHome,
+  midclt,
+  missing,
+  spawnMidclt,
+  until,
+  type RunOptions,
+} from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
+
+t.setTimeout(300_000);
+
+const KEY = `${API_KEYS[0]!.id}-${API_KEYS[0]!.key}`;
+/** Daemons are started by the calls, and ended with the test. */
+const ENV = { MIDCLT_AUTOSTART: '1' };
+
+interface Fleet {
+  readonly home: string;
+  readonly systems: ReadonlyMap<string, Sandbox>;
+  readonly run: (args: readonly string[], more?: Partial<RunOptions>) => ReturnType<typeof midclt>;
+}
+
+/** Systems of these names, and the profiles of some more. */
+async function fleet(t: Test, names: readonly string[], more = ''): Promise<Fleet> {
+  const home = makeHome(t);
+  const systems = new Map<string, Sandbox>();
+  const tables: string[] = [];
+  for (const name of names) {
+    const sandbox = await startSandbox({ unix: `${home}/${name}` });
+    t.teardown(() => sandbox.close());
+    systems.set(name, sandbox);
+    tables.push(`[profile.${name}]\nuri = "ws+unix://${home}/${name}"\ngroups = ["up"]\n`);
+  }
+  fs.mkdirSync(`${home}/.config/midclt`, { recursive: true, mode: 0o700 });
+  const text = [...tables, more.replaceAll('HOME', home)].join('\n');
+  fs.writeFileSync(`${home}/.config/midclt/profiles.toml`, text, { mode: 0o600 });
+  const run: Fleet['run'] = (args, options) => midclt(args, { home, env: ENV, ...options });
+  t.teardown(() => run(['daemon-stop', '--all']));
+  return { home, systems, run };
+}
+
+/** Each line as JSON, by profile. */
+function answersOf(stdout: string): Map<string, Record<string, unknown>> {
+  const lines = stdout.trimEnd().split('\n');
+  const answers = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return new Map(answers.map((each) => [String(each.profile), each]));
+}
+
+const DOWN = '[profile.down]\nuri = "ws+unix://HOME/nowhere"\n';
+
+t.test('one that is down, one that is slow and one that refuses hold up nobody', async (t) => {
+  const refusing = await startSandbox({ ws: 0, failedLoginDelayMs: 100 });
+  t.teardown(() => refusing.close());
+  const { home, systems, run } = await fleet(
+    t,
+    ['up1', 'up2', 'slow'],
+    `${DOWN}
+[profile.refusing]
+uri = "ws://127.0.0.1:${refusing.wsPort}/api/current"
+username = "admin"
+api_key_file = "HOME/wrong.key"
+`,
+  );
+  fs.writeFileSync(`${home}/wrong.key`, `${KEY.slice(0, -1)}x`, { mode: 0o600 });
+  t.match(await run(['-p', '@up', 'ping']), { code: 0, stderr: '' }, 'their daemons run');
+  systems.get('slow')!.setStalled(true);
+  const child = spawnMidclt(['-p', 'all', 'call', 'core.ping'], { home, env: ENV });
+  let stdout = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  const run1 = finished(child);
+  await until('all but the slow one', () => stdout.split('\n').length === 5);
+  t.notMatch(stdout, /"profile":"slow"/);
+  systems.get('slow')!.setStalled(false);
+  const { code, stderr } = await run1;
+  t.equal(code, 1);
+  t.equal(stderr, '2 of 5 failed: down, refusing\n');
+  const answers = answersOf(stdout);
+  for (const name of ['up1', 'up2', 'slow']) t.equal(answers.get(name)?.result, 'pong', name);
+  t.match(answers.get('down'), { error: /Cannot connect to ws\+unix:.*nowhere: no such file/ });
+  t.match(answers.get('refusing'), { error: /Invalid API key/ });
+  t.notMatch(stdout, KEY.slice(4, 20));
+  for (const [name, { stats }] of systems) t.equal(stats.logins, 0, `${name}: root's socket`);
+});
+
+t.test('each is logged in to once, however often it is asked', async (t) => {
+  const remote = await startSandbox({ ws: 0 });
+  t.teardown(() => remote.close());
+  const { home, run } = await fleet(
+    t,
+    ['a'],
+    `[profile.b]\nuri = "ws://127.0.0.1:${remote.wsPort}/api/current"\nusername = "admin"\napi_key_file = "HOME/key"\n`,
+  );
+  fs.writeFileSync(`${home}/key`, KEY, { mode: 0o600 });
+  for (let i = 0; i < 3; i++) {
+    t.match(await run(['-p', 'b,a', '--sort', 'call', 'test.echo', '{"x":  [1,2.0]}']), {
+      code: 0,
+      stdout:
+        '{"profile":"b","result":[{"x": [1, 2.0]}]}\n{"profile":"a","result":[{"x": [1, 2.0]}]}\n',
+      stderr: '',
+    });
+  }
+  t.equal(remote.stats.logins, 1);
+});
+
+t.test('--parallel bounds how many are asked at a time', async (t) => {
+  const { systems, run } = await fleet(t, ['a', 'b', 'c']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  systems.get('a')!.setStalled(true);
+  const waiting = run(['-p', 'a,b,c', '--parallel', '1', 'ping', '-t', '2']);
+  const { code, stdout } = await waiting;
+  systems.get('a')!.setStalled(false);
+  t.equal(code, 1);
+  t.same(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { profile: string }).profile),
+    ['a', 'b', 'c'],
+    'in order, since one waits for the other',
+  );
+  t.match(answersOf(stdout).get('a'), { error: /timeout/i });
+});
+
+t.test('an outcome that nobody knows is told', async (t) => {
+  const { systems, run } = await fleet(t, ['a', 'b']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  const call = run(['-p', 'all', 'call', 'test.sleep', '3600']);
+  await until('the call', () => systems.get('a')!.countOf('test.sleep') === 1);
+  await until('the call', () => systems.get('b')!.countOf('test.sleep') === 1);
+  for (const sandbox of systems.values()) sandbox.dropAll();
+  const { code, stdout } = await call;
+  t.equal(code, 1);
+  for (const name of ['a', 'b']) {
+    t.match(answersOf(stdout).get(name), { error: /lost/, outcome: 'unknown' }, name);
+  }
+});
+
+t.test('jobs, with their results; and lists of them', async (t) => {
+  const { run } = await fleet(t, ['a', 'b']);
+  const jobs = await run(['-p', 'all', '--sort', 'call', '-j', '--detach', 'test.job']);
+  t.match(jobs, {
+    code: 0,
+    stdout: /^\{"profile":"a","result":\d+\}\n\{"profile":"b","result":\d+\}\n$/,
+  });
+  t.match(await run(['-p', 'all', '--sort', 'job', 'wait', '1']), {
+    stdout: '{"profile":"a","result":"done"}\n{"profile":"b","result":"done"}\n',
+  });
+  const list = await run(['-p', 'all', 'job', 'list']);
+  for (const { result } of answersOf(list.stdout).values()) {
+    t.match(result, [{ id: 1, method: 'test.job', state: 'SUCCESS' }]);
+  }
+  t.match(await run(['-p', 'a,b', 'job', 'show', '99']), {
+    code: 1,
+    stdout: /"error":"There is no job 99"/,
+    stderr: '2 of 2 failed: a, b\n',
+  });
+  t.match(await run(['-p', 'a,b', '--sort', 'job', 'abort', '1']), {
+    code: 1,
+    stdout: /^\{"profile":"a","error":"Job 1 has ended already \(SUCCESS\)",/,
+  });
+});
+
+t.test('downloads, a file each', async (t) => {
+  const { home, run } = await fleet(t, ['a', 'b'], DOWN);
+  const some = await run([
+    '-p',
+    'all',
+    '--sort',
+    'download',
+    '-o',
+    'd-{profile}.tar',
+    'config.save',
+  ]);
+  t.match(some, { code: 1, stderr: '1 of 3 failed: down\n' });
+  t.match(
+    some.stdout,
+    /^\{"profile":"a","result":"d-a.tar"\}\n\{"profile":"b","result":"d-b.tar"\}\n/,
+  );
+  t.same(
+    fs
+      .readdirSync(home)
+      .filter((name) => /tar|part/.test(name))
+      .sort(),
+    ['d-a.tar', 'd-b.tar'],
+  );
+  t.ok(fs.statSync(`${home}/d-a.tar`).size > 0);
+});
+
+t.test('a batch to each, from stdin or a file', async (t) => {
+  const { home, run } = await fleet(t, ['a', 'b'], DOWN);
+  const input =
+    '{"id":1,"command":"call","method":"core.ping"}\n{"id":2,"command":"call","method":"no.such"}\n';
+  const batch = await run(['-p', 'all', 'batch', '--failed', 'failed-{profile}'], { input });
+  t.match(batch, { code: 1, stderr: /3 of 3 failed: a, b, down\n$/ });
+  const lines = batch.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { profile: string });
+  for (const name of ['a', 'b']) {
+    const own = lines.filter(({ profile }) => profile === name);
+    t.match(own, [
+      { type: 'result', id: 1, result: 'pong' },
+      { type: 'error', id: 2 },
+    ]);
+    t.match(fs.readFileSync(`${home}/failed-${name}`, 'utf8'), /"id":2/);
+  }
+  t.match(
+    lines.filter(({ profile }) => profile === 'down'),
+    [{ error: /no such file/ }],
+  );
+  fs.writeFileSync(`${home}/ok`, '{"id":7,"command":"ping"}\n');
+  const good = await run(['-p', 'a,b', 'batch', 'ok']);
+  t.match(good, { code: 0, stderr: '' });
+  t.equal(good.stdout.match(/"id":7,"result":"pong"/g)?.length, 2);
+  t.same(
+    fs.readdirSync('/tmp').filter((name) => name.startsWith('midclt-')),
+    [],
+    'nothing is left',
+  );
+});
+
+t.test('what is for one system, or lacks a name for each, is wrong usage', async (t) => {
+  const { run } = await fleet(t, ['a', 'b']);
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['-p', 'all', 'daemon'], /argument -p\/--profile: 'daemon' is for one system at a time/],
+    [['-p', 'a,b', 'subscribe', 'x'], /'subscribe' is for one system/],
+    [['-p', 'a,b', 'download', 'config.save'], /-o\/--output: .* needs \{profile\}/],
+    [['-p', 'a,b', 'download', '-o', 'x.tar', 'config.save'], /-o\/--output: .* needs \{profile\}/],
+    [['-p', 'a,b', 'batch', '--failed', 'x'], /--failed: .* needs \{profile\}/],
+    [['-p', 'a,b', '--sort', 'batch'], /--sort: not allowed with batch/],
+    [['-p', 'a,b', 'call', '-j', '--abort-on-interrupt', 'm'], /--abort-on-interrupt: not allowed/],
+    [['--sort', 'ping'], /--sort: only allowed with several profiles/],
+    [['-p', 'a', '--parallel', '2', 'ping'], /--parallel: only allowed with several profiles/],
+  ];
+  for (const [argv, message] of cases) {
+    t.match(await run(argv), { code: 2, stdout: '', stderr: message }, argv.join(' '));
+  }
+});
+
+t.test('a password is asked for of no one of several', async (t) => {
+  const remote = await startSandbox({ ws: 0 });
+  t.teardown(() => remote.close());
+  const uri = `ws://127.0.0.1:${remote.wsPort}/api/current`;
+  const { run } = await fleet(t, ['a'], `[profile.asks]\nuri = "${uri}"\nusername = "admin"\n`);
+  const both = await run(['-p', 'all', 'ping']);
+  t.match(both, { code: 1, stderr: '1 of 2 failed: asks\n' });
+  t.match(answersOf(both.stdout).get('asks'), { error: /midclt -p asks daemon --detach/ });
+  const direct = await run(['-p', 'all', 'ping'], { env: { MIDCLT_USE_DAEMON: '0' } });
+  t.match(answersOf(direct.stdout).get('asks'), {
+    error: /nobody is asked.*midclt -p asks daemon --detach$/,
+  });
+  t.match(answersOf(direct.stdout).get('a'), { result: 'pong' });
+});
+
+t.test('Ctrl-C says who has not answered', async (t) => {
+  const { home, systems, run } = await fleet(t, ['a', 'b']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  systems.get('b')!.setStalled(true);
+  const child = spawnMidclt(['-p', 'all', 'ping'], { home, env: ENV });
+  let stdout = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  const ended = finished(child);
+  await until('the first', () => stdout !== '');
+  child.kill('SIGINT');
+  t.match(await ended, {
+    signal: 'SIGINT',
+    stderr: 'Interrupted. 1 of 2 have answered; not b\n',
+  });
+});
+
+t.test('the daemons of profiles are told by their names', async (t) => {
+  const { home, run } = await fleet(t, ['a', 'b']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  const [titles, ...rows] = (await run(['daemon-list'])).stdout.trimEnd().split('\n');
+  t.match(titles, /^PID +STATE +UPTIME +PROFILE +USER +URI$/);
+  for (const name of ['a', 'b']) {
+    t.ok(
+      rows.some((row) => new RegExp(` ${name} +- +ws.*/${name}$`).test(row)),
+      name,
+    );
+  }
+  t.match((await run(['-p', 'b', 'daemon-status'])).stdout, /\nprofile +b\n/);
+  t.match(JSON.parse((await run(['-p', 'b', 'daemon-status', '--json'])).stdout), {
+    profiles: ['b'],
+  });
+  t.match((await run(['-p', 'a', 'daemon-log', '--json'])).stdout, /"profile":"a"/);
+  t.ok(fs.existsSync(`${home}/.midclt`));
+  t.match(await run(['-p', 'a', 'daemon-stop']), { code: 0 });
+});
+
+t.test('on a terminal the answers are a table', { skip: missing('script') }, async (t) => {
+  const { home, run } = await fleet(t, ['a', 'longer'], DOWN);
+  t.match(await run(['-p', 'a,longer', 'ping']), { code: 0 });
+  const { screen, finished } = onTerminal(t, 'midclt -p all --sort call test.echo x', {
+    ...{ home, columns: 40, env: ENV },
+  });
+  t.equal(await finished, 1);
+  const [a, longer, down, summary] = screen.lines;
+  t.equal(a, 'a       ["x"]');
+  t.equal(longer, 'longer  ["x"]');
+  t.match(down, /^down {4}Error: No daemon is running.*…$/);
+  t.equal(summary, '1 of 3 failed: down');
+});
