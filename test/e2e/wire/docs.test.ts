@@ -52,3 +52,7 @@ t.test('the examples of the protocol print what they say', (t) =>
 );
 
 t.test('the examples of the README print what they say', (t) => runAll(t, 'README.md', 10));
+
+t.test('the examples of the profiles print what they say', (t) =>
+  runAll(t, 'docs/PROFILES.md', 10),
+);
