@@ -42,6 +42,14 @@ const doors = {
   },
 };
 
+/** What is not needed for a call without a daemon. */
+const rest = {
+  name: 'rest-is-external',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/full\.js$/ }, () => ({ path: './full.js', external: true }));
+  },
+};
+
 /** through2 brings a copy of Node's streams, which is as large as ws, and slower. */
 const nodeStreams = {
   name: 'node-streams',
@@ -106,7 +114,7 @@ async function main() {
   const direct = await bundle('lib/cli/commands/direct.ts', 'direct.js', {
     ...main,
     external,
-    plugins: [nodeStreams, light],
+    plugins: [nodeStreams, light, rest],
   });
   await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
   await bundle('lib/cli/args/profile.ts', 'profile.js', main);

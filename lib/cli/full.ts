@@ -16,6 +16,7 @@ export { downloadCommand } from './commands/download.js';
 export { loginCommand } from './commands/login.js';
 export { runFleet } from './fleet/fleet.js';
 export { findCommand, sayNearNames } from './commands/find.js';
+export { printerOf } from './format/format.js';
 export { jobCommand } from './commands/jobs.js';
 export { profileCommand } from './commands/profile.js';
 export { subscribeCommand } from './commands/subscribe.js';

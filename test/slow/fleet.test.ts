@@ -306,3 +306,46 @@ t.test('on a terminal the answers are a table', { skip: missing('script') }, asy
   t.match(down, /^down {4}Error: No daemon is running.*…$/);
   t.equal(summary, '1 of 3 failed: down');
 });
+
+t.test('rows of columns, each with its profile', async (t) => {
+  const { run } = await fleet(t, ['a', 'longer'], DOWN);
+  const users = ['user.query', '[["id", "<", 3]]'];
+  const call = (...more: string[]) => run(['-p', 'all', '--sort', 'call', ...more, ...users]);
+  t.match(await call('-o', 'tsv=username,uid'), {
+    code: 1,
+    stdout: 'a\troot\t0\na\tadmin\t3000\nlonger\troot\t0\nlonger\tadmin\t3000\n',
+    stderr: /^down: Error: .*\n1 of 3 failed: down\n$/,
+  });
+  t.match(await call('-o', 'table=username,nosuch'), {
+    stdout:
+      'PROFILE  USERNAME  NOSUCH\na        root      -\na        admin     -\nlonger   root      -\nlonger   admin     -\n',
+  });
+  t.match(await call('-o', 'pretty'), {
+    code: 2,
+    stderr: /-o\/--output: not allowed with several/,
+  });
+});
+
+t.test('-o over a daemon and without one', async (t) => {
+  const { run } = await fleet(t, ['a']);
+  for (const way of [['-d'], []]) {
+    const call = (...args: string[]) => run(['-p', 'a', ...way, 'call', ...args]);
+    t.match(await call('-o', 'json', 'system.ready'), { code: 0, stdout: 'true\n', stderr: '' });
+    t.match(await call('-o', 'json', 'test.echo', 'NaN'), { stdout: '[null]\n' });
+    t.match(await call('-o', 'pretty', 'test.echo', '1'), { stdout: '[\n  1\n]\n' });
+    t.match(await call('-o', 'json', '-j', 'test.job'), { code: 0, stdout: '"done"\n' });
+    t.match(await call('-o', 'table', 'user.query', '[["id","=",1]]', '{"select": ["id"]}'), {
+      stdout: 'ID\n1\n',
+    });
+    t.match(await call('-o', 'json', 'no.such'), {
+      code: 1,
+      stdout: '',
+      stderr: 'Method does not exist\n',
+    });
+  }
+  t.match(await run(['-p', 'a', 'call', '-o', 'xml', 'm']), {
+    code: 2,
+    stderr: /invalid choice: 'xml'/,
+  });
+  t.match(await run(['-p', 'a', 'job', 'wait', '-o', 'json', '1']), { stdout: '"done"\n' });
+});

@@ -101,6 +101,8 @@ export interface Options {
   output: string | null;
   /** download: let the server keep what the job writes, and fetch it when the job has ended. */
   buffered: boolean;
+  /** call, job wait, job follow: how the result is printed, as {@link format} in `values.ts` takes it; null is as the original does. */
+  format: string | null;
   /** upload; `-` is stdin. */
   file: string[];
   /** sandbox */
@@ -194,6 +196,7 @@ export const DEFAULTS: Options = {
   mine: false,
   output: null,
   buffered: false,
+  format: null,
   file: [],
   unix: null,
   ws: null,

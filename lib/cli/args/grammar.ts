@@ -6,6 +6,7 @@
 import { SHELLS, type CommandName, type JobCommand, type ProfileCommand } from './arguments.js';
 import {
   ABORT,
+  FORMAT,
   HELP,
   JOB_PRINT,
   JSON_OUTPUT,
@@ -50,8 +51,8 @@ const JOB_COMMANDS = new Map<JobCommand, Command>([
     },
   ],
   ['job show', jobCommand(JSON_OUTPUT)],
-  ['job wait', jobCommand(ABORT)],
-  ['job follow', jobCommand(JOB_PRINT, ABORT)],
+  ['job wait', jobCommand(FORMAT, ABORT)],
+  ['job follow', jobCommand(FORMAT, JOB_PRINT, ABORT)],
   ['job abort', jobCommand()],
   ['job log', jobCommand(OUTPUT)],
 ]);
@@ -137,6 +138,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
         QUIET,
         { key: 'job', names: ['-j', '--job'], type: 'boolean' },
         JOB_PRINT,
+        FORMAT,
         own('detach', '--detach', 'boolean'),
         ABORT,
       ],

@@ -1,6 +1,6 @@
 /** An option of the command line as data, and those that several commands have. */
 import type { Options } from './arguments.js';
-import { choice } from './values.js';
+import { choice, format } from './values.js';
 
 export interface Option {
   /** What it sets, which is its name in the words that minimist gets to see. */
@@ -73,6 +73,10 @@ export const OUTPUT: Option = {
   names: ['-o', '--output'],
   type: 'string',
   added: true,
+};
+export const FORMAT: Option = {
+  ...{ key: 'format', names: ['-o', '--output'], type: 'string' },
+  ...{ added: true, read: format },
 };
 export const JOB_PRINT: Option = {
   key: 'jobPrint',

@@ -48,6 +48,15 @@ export function between(least: number, most: number, value: string): string {
 /** A place in a sequence, from 1. */
 export const ordinal = (value: string): string => between(1, Number.MAX_SAFE_INTEGER, value);
 
+const FORMATS = ['json', 'jsonl', 'pretty', 'table'];
+
+/** Of a result: the name of a form, of which two take the names of columns. */
+export function format(value: string): string {
+  if (FORMATS.includes(value) || /^(?:table|tsv)=[^,]+(?:,[^,]+)*$/.test(value)) return value;
+  const choices = [...FORMATS, 'table=COLUMN,...', 'tsv=COLUMN,...'].join(', ');
+  throw new Refused(`invalid choice: ${repr(value)} (choose from ${choices})`);
+}
+
 /** Of a file to write to, which stdout can't be: it has the answers. */
 export function fileName(value: string): string {
   if (value !== '' && value !== '-') return value;

@@ -37,6 +37,7 @@ export interface Outbound {
 type Printing = Pick<Arguments, 'timeout' | 'quiet'> &
   OwnOptions & {
     readonly abortOnInterrupt?: boolean;
+    readonly format?: string | null;
     /** How a job's progress is shown; null: not at all. */
     readonly jobPrint: Arguments['jobPrint'] | null;
   };
@@ -84,7 +85,8 @@ export async function printAnswer(
   const { job, jobId = null } = outbound;
   const { jobPrint, quiet } = printing;
   const view = job && jobPrint ? progressView(jobPrint) : null;
-  const printer = new ResultPrinter(writeOut);
+  const { format = null } = printing;
+  const printer = format === null ? new ResultPrinter(writeOut) : full().printerOf(format);
   let viewing = true;
   const finish = (succeeded: boolean) => {
     if (viewing) view?.finish(succeeded);
@@ -122,6 +124,11 @@ export async function printAnswer(
   }
   interruption?.leave();
   return answer ? 1 : 0;
+}
+
+/** Opened only for a form that the original does not have. */
+function full(): typeof import('../full.js') {
+  return require('../full.js') as typeof import('../full.js');
 }
 
 /** Asks the server to abort a job. */

@@ -5,7 +5,9 @@ import { onOneLine, quote, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { stripControls } from '../../text/terminal.js';
 import { ErrorAnswer } from '../commands/exchange.js';
-import { writeOut } from '../output/output.js';
+import { printLines, split } from '../format/format.js';
+import { rowsOf, tableCell, tsvCell } from '../format/rows.js';
+import { sayLine, writeOut } from '../output/output.js';
 import { aligned } from '../output/table.js';
 
 const STDOUT = 1;
@@ -20,6 +22,8 @@ interface Options {
   readonly sort: boolean;
   /** No errors are printed. */
   readonly quiet: boolean;
+  /** As `-o` takes it; of a table every row begins with the profile. */
+  readonly format: string | null;
 }
 
 export class Answers {
@@ -28,12 +32,26 @@ export class Answers {
   /** Whose turn has not come. */
   private readonly held = new Map<number, Outcome>();
   private next = 0;
+  private readonly kind: string;
+  private readonly columns: readonly string[];
+  /** Of a table, which is as wide as its widest cells. */
+  private readonly rows: string[][] = [];
 
   constructor(
     private readonly names: readonly string[],
     private readonly options: Options,
   ) {
     this.width = Math.max(...names.map(({ length }) => length));
+    const [kind, columns] = split(options.format ?? 'json');
+    this.kind = kind;
+    this.columns = columns ?? [];
+  }
+
+  /** All have answered. */
+  end(): void {
+    if (this.rows.length === 0) return;
+    const titles = ['profile', ...this.columns].map((column) => column.toUpperCase());
+    printLines(aligned([titles, ...this.rows]));
   }
 
   /** Takes the answer of the system at this place. Throws as `writeOut` does. */
@@ -54,8 +72,19 @@ export class Answers {
   private print(index: number, outcome: Outcome): void {
     const name = this.names[index] ?? '';
     if (outcome.kind === 'error' && this.options.quiet) return;
-    if (this.isTable) writeOut(Buffer.from(this.row(name, outcome)));
+    if (this.kind !== 'json') this.printRows(name, outcome);
+    else if (this.isTable) writeOut(Buffer.from(this.row(name, outcome)));
     else writeOut(lineOf(name, outcome));
+  }
+
+  private printRows(name: string, outcome: Outcome): void {
+    if (outcome.kind === 'error') {
+      sayLine(`${name}: Error: ${errorOf(outcome.error).text}`);
+      return;
+    }
+    const found = rowsOf(outcome.result, this.columns);
+    if (this.kind === 'table') this.rows.push(...found.map((row) => [name, ...row.map(tableCell)]));
+    else printLines(found.map((row) => [name, ...row.map(tsvCell)].join('\t')));
   }
 
   private row(name: string, outcome: Outcome): string {

@@ -71,6 +71,7 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
     forget();
     close();
   }
+  answers.end();
   if (failed.length === 0) return 0;
   const inOrder = names.filter((name) => failed.includes(name));
   if (!first.quiet) sayLine(`${failed.length} of ${names.length} failed: ${listed(inOrder)}`);
@@ -88,14 +89,12 @@ function listed(names: readonly string[]): string {
 }
 
 /** What makes no sense for several systems, for a line about the usage; or null. */
-function conflictOf({
-  name,
-  output,
-  failed,
-  unknown,
-  sort,
-  abortOnInterrupt,
-}: Arguments): string | null {
+function conflictOf(args: Arguments): string | null {
+  const { name, output, failed, unknown, sort, abortOnInterrupt, format } = args;
+  if (format !== null && !/^(?:json$|t[a-z]+=)/.test(format)) {
+    const choices = 'choose from json, table=COLUMN,..., tsv=COLUMN,...';
+    return `argument -o/--output: not allowed with several profiles (-p): ${format} (${choices})`;
+  }
   const has = (file: string | null) => file?.includes(PLACEHOLDER) ?? true;
   switch (name) {
     case 'call':

@@ -58,6 +58,8 @@ Wait for a job's end, and print its result as 'call -j' does. Ctrl-C ends the
 waiting alone, and says how to go on.
 
 Options:
+  -o, --output FORM         print the result as json, jsonl, pretty, table or
+                            tsv=COLUMN,...; 'midclt call -h' tells more
   --abort-on-interrupt      abort the job on Ctrl-C, and wait until it has
                             ended; a second time leaves it alone
   -h, --help                show this help
@@ -74,6 +76,8 @@ Wait for a job's end with its progress on stderr, and print its result. Ctrl-C
 ends the waiting alone, and says how to go on.
 
 Options:
+  -o, --output FORM         print the result as json, jsonl, pretty, table or
+                            tsv=COLUMN,...; 'midclt call -h' tells more
   -jp, --job-print HOW      how to show it: progressbar (default), or
                             description: a line for each new description
   --abort-on-interrupt      abort the job on Ctrl-C, and wait until it has

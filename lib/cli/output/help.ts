@@ -54,7 +54,8 @@ function textOf(command: string | null): string {
 }
 
 const CALL = `\
-usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] [--detach] METHOD [ARG ...]
+usage: midclt [OPTION ...] call [-q] [-j] [-jp HOW] [-o FORM] [--detach] METHOD
+              [ARG ...]
 
 Call a method of the middleware and print its result on stdout.
 
@@ -70,6 +71,15 @@ Options:
                             and show its progress on stderr
   -jp, --job-print HOW      how to show it: progressbar (default), or
                             description: a line for each new description
+  -o, --output FORM         print the result as
+                            json      one line of strict JSON, whatever it is
+                            jsonl     a line for each element of a list
+                            pretty    JSON to read, in colours on a terminal
+                            table, table=COLUMN,...
+                                      a table of a list of objects
+                            tsv=COLUMN,...
+                                      the same for scripts: tabs, no titles
+                            A column is a member, or a path: pool.status
   --detach                  with -j: print the job's id when the job has been
                             accepted, and do not wait for it
   --abort-on-interrupt      with -j: abort the job on Ctrl-C, and wait until it
@@ -79,7 +89,8 @@ Options:
   Those of 'midclt -h' may stand here too.
 
 Output:
-  A string is printed bare, a boolean as True or False, all else as JSON.
+  Without -o a string is printed bare, a boolean as True or False, all else as
+  the server's JSON.
   Errors go to stderr: the reason, the server's traceback, and what more it
   sent; for a validation error one line for each field.
 

@@ -61,6 +61,7 @@ const NOTHING: Arguments = {
   mine: false,
   output: null,
   buffered: false,
+  format: null,
   file: [],
   unix: null,
   ws: null,

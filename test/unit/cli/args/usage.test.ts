@@ -107,8 +107,8 @@ t.test('it is what argparse writes, at any width', { skip: noPython }, async (t)
   }
 });
 
-const CALL = `usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach]
-                   [--abort-on-interrupt]
+const CALL = `usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [-o OUTPUT]
+                   [--detach] [--abort-on-interrupt]
                    method [method ...]
 `;
 
@@ -123,7 +123,7 @@ t.test('it comes before the error on stderr, exit 2', async (t) => {
     code: 2,
     stdout: '',
     stderr:
-      'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach] [--abort-on-interrupt] method [method ...]\n' +
+      'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [-o OUTPUT] [--detach] [--abort-on-interrupt] method [method ...]\n' +
       "midclt call: error: argument -jp/--job-print: invalid choice: 'x' (choose from 'progressbar', 'description')\n",
   });
   const unknown = await midclt(['--nope'], { home });
@@ -146,7 +146,7 @@ t.test('it is as wide as the terminal', { skip: missing('script', 'stty') }, asy
   const wide = onTerminal(t, 'midclt call', { home, columns: 120 });
   t.equal(await wide.finished, 2);
   t.strictSame(wide.screen.lines, [
-    'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [--detach] [--abort-on-interrupt]',
+    'usage: midclt call [-h] [-q] [-j] [-jp {progressbar,description}] [-o OUTPUT] [--detach] [--abort-on-interrupt]',
     '                   method [method ...]',
     'midclt call: error: the following arguments are required: method',
   ]);

@@ -1,0 +1,110 @@
+/** `-o`: the forms in which a result can be printed, beside the one that the original has. */
+import { isatty } from 'node:tty';
+import type { Json } from '../../protocol/frames.js';
+import { membersOf, elementsOf } from '../../json/members.js';
+import { sayLine, writeOut } from '../output/output.js';
+import { aligned, widthOf } from '../output/table.js';
+import { COLOURS, JsonPrinter } from './json-printer.js';
+import { rowsOf, tableCell, tableOf, tsvCell, type Table } from './rows.js';
+
+/** Takes a result in pieces. */
+export interface Printer {
+  push(piece: Buffer): void;
+  end(): void;
+}
+
+const STDOUT = 1;
+const DEFAULT_COLUMNS = 80;
+const MOST_LINES = 100_000_000;
+
+/** What prints a result in this form; the text is one that `-o` takes. */
+export function printerOf(form: string): Printer {
+  const [kind, columns] = split(form);
+  switch (kind) {
+    case 'json':
+      return new JsonPrinter(writeOut, 'line');
+    case 'jsonl':
+      return new JsonPrinter(writeOut, 'lines');
+    case 'pretty':
+      return new JsonPrinter(writeOut, 'pretty', hasColours() ? COLOURS : null);
+    case 'tsv':
+      return collecting((result) => {
+        printLines(tsvLines(result, columns ?? []));
+      });
+    default:
+      return collecting((result) => {
+        printLines(tableLines(result, columns));
+      });
+  }
+}
+
+/** The columns are null where none are named. */
+export function split(form: string): readonly [string, readonly string[] | null] {
+  const equals = form.indexOf('=');
+  if (equals === -1) return [form, null];
+  return [form.slice(0, equals), form.slice(equals + 1).split(',')];
+}
+
+/** Colours are for a terminal, and for who does not refuse them (no-color.org). */
+function hasColours(): boolean {
+  return isatty(STDOUT) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+}
+
+function collecting(print: (result: Json) => void): Printer {
+  const pieces: Buffer[] = [];
+  return {
+    push: (piece) => pieces.push(piece),
+    end: () => {
+      print(Buffer.concat(pieces));
+    },
+  };
+}
+
+export function tsvLines(result: Json, columns: readonly string[]): string[] {
+  return rowsOf(result, columns).map((row) => row.map(tsvCell).join('\t'));
+}
+
+function tableLines(result: Json, columns: readonly string[] | null): string[] {
+  const width = isatty(STDOUT) ? process.stdout.columns || DEFAULT_COLUMNS : Infinity;
+  const table = columns ? { columns, rows: rowsOf(result, columns) } : tableOf(result);
+  if (table) {
+    const lines = cellsOf(table);
+    return aligned(columns ? lines : fitting(lines, table.columns, width), width);
+  }
+  const members = membersOf(result);
+  if (members)
+    return aligned(
+      [...members].map(([name, value]) => [name, tableCell(value)]),
+      width,
+    );
+  return (elementsOf(result, MOST_LINES) ?? [result]).map(tableCell);
+}
+
+/** With their titles. */
+export function cellsOf({ columns, rows }: Table): string[][] {
+  return [columns.map((column) => column.toUpperCase()), ...rows.map((row) => row.map(tableCell))];
+}
+
+/** As many columns as there is room for; says which are left out. */
+function fitting(
+  lines: readonly (readonly string[])[],
+  names: readonly string[],
+  width: number,
+): readonly (readonly string[])[] {
+  let room = width;
+  let count = 0;
+  for (const i of names.keys()) {
+    room -= Math.max(...lines.map((line) => widthOf(line[i] ?? ''))) + 2;
+    if (room < -2) break;
+    count++;
+  }
+  const shown = Math.max(count, 1);
+  if (shown < names.length) {
+    sayLine(`Left out: ${names.slice(shown).join(', ')}; '-o table=NAME,NAME' chooses`);
+  }
+  return lines.map((line) => line.slice(0, shown));
+}
+
+export function printLines(lines: readonly string[]): void {
+  if (lines.length > 0) writeOut(Buffer.from(`${lines.join('\n')}\n`));
+}
