@@ -90,6 +90,8 @@ export interface Options {
   all: boolean;
   /** daemon-status, daemon-list, daemon-log, job, methods, describe, events */
   json: boolean;
+  /** daemon-status, daemon-list */
+  prometheus: boolean;
   /** job list: null is any; a job's state, in capitals. */
   state: string | null;
   /** job list: those of who is logged in. */
@@ -192,6 +194,7 @@ export const DEFAULTS: Options = {
   handoverFd: null,
   all: false,
   json: false,
+  prometheus: false,
   state: null,
   mine: false,
   output: null,

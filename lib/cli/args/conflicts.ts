@@ -13,6 +13,8 @@ export function conflictOf(args: Arguments): string | null {
   if (args.detach && args.logFile === STDIN) {
     return "argument --log-file: a daemon in the background has no stderr ('-')";
   }
+  if (args.json && args.prometheus)
+    return 'argument --prometheus: not allowed with argument --json';
   const { name, file } = args;
   if (name === 'upload' && file.length === 0) {
     return 'the following arguments are required: --file';

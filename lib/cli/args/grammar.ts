@@ -90,6 +90,7 @@ const PROFILE_COMMANDS = new Map<ProfileCommand, Command>([
   ],
 ]);
 
+const PROMETHEUS: Option = own('prometheus', '--prometheus', 'boolean');
 const REFRESH: Option = own('refresh', '--refresh', 'boolean');
 const BIGINT: Option = own('bigint', '--bigint', 'boolean');
 
@@ -180,8 +181,8 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     },
   ],
   ['daemon-stop', { options: [HELP, own('all', '--all', 'boolean')], positional: null, most: 0 }],
-  ['daemon-status', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
-  ['daemon-list', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
+  ['daemon-status', { options: [HELP, JSON_OUTPUT, PROMETHEUS], positional: null, most: 0 }],
+  ['daemon-list', { options: [HELP, JSON_OUTPUT, PROMETHEUS], positional: null, most: 0 }],
   [
     'sandbox',
     {

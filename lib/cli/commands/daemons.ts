@@ -15,15 +15,20 @@ import { hostOf, ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayError, sayLine, writeOut } from '../output/output.js';
+import { exposition } from '../output/prometheus.js';
 import { aligned, duration } from '../output/table.js';
 
 /** `daemon-status`. Returns the exit code: 0 if the daemon runs and answers, else 1. */
-export async function daemonStatus({ uri, username, json }: Arguments): Promise<number> {
+export async function daemonStatus(args: Arguments): Promise<number> {
+  const { uri, username, json, prometheus } = args;
   const daemon = await look(daemonPaths(uri, username));
   const { state, report, problem, pid } = daemon;
+  const whose = { uri: report ? report.uri : uri, username: report ? report.username : username };
+  const profiles = profileNames(profilesPath)(whose.uri, whose.username);
+  if (prometheus) print(exposition([{ ...daemon, ...whose, profiles }]));
   if (report) {
-    const profiles = profileNames(profilesPath)(report.uri, report.username);
-    print(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
+    if (!prometheus)
+      print(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
     return 0;
   }
   if (state === 'gone') {
@@ -40,7 +45,7 @@ export async function daemonStatus({ uri, username, json }: Arguments): Promise<
 }
 
 /** `daemon-list`. Returns the exit code: 0, also when there are none. */
-export async function daemonList({ json }: Arguments): Promise<number> {
+export async function daemonList({ json, prometheus }: Arguments): Promise<number> {
   const daemons = await lookAround();
   const namesOf = profileNames(profilesPath);
   const named = daemons.map((daemon) => {
@@ -55,7 +60,8 @@ export async function daemonList({ json }: Arguments): Promise<number> {
   const hasNames = named.some(({ profiles }) => profiles.length > 0);
   const rows = named.map((daemon) => rowOf(daemon, hasNames));
   const titles = [...['PID', 'STATE', 'UPTIME', ...(hasNames ? ['PROFILE'] : [])], 'USER', 'URI'];
-  if (rows.length > 0) print(aligned([titles, ...rows]));
+  if (prometheus) print(exposition(named, getDaemonDir()));
+  else if (rows.length > 0) print(aligned([titles, ...rows]));
   for (const { problem } of daemons) if (problem !== null) sayLine(problem);
   return 0;
 }

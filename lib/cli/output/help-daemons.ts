@@ -67,7 +67,7 @@ Exit codes:
 `;
 
 export const DAEMON_STATUS = `\
-usage: midclt [-u URI] [-U NAME] daemon-status [--json]
+usage: midclt [-u URI] [-U NAME] daemon-status [--json | --prometheus]
 
 Ask the daemon of this URI and user what it is doing: it answers at once,
 whatever the middleware does.
@@ -75,6 +75,9 @@ whatever the middleware does.
 Options:
   --json                    as JSON, times in ISO 8601, seconds, milliseconds
                             ("latency") and bytes ("memory")
+  --prometheus              as metrics in Prometheus' text format, for the
+                            textfile collector of node_exporter; also of a
+                            daemon that does not answer: midclt_daemon_up is 0
   -h, --help                show this help
   Those of 'midclt -h' may stand here too.
 
@@ -83,13 +86,15 @@ Exit codes:
 `;
 
 export const DAEMON_LIST = `\
-usage: midclt daemon-list [--json]
+usage: midclt daemon-list [--json | --prometheus]
 
 List the daemons of this user, also those that do not answer.
 
 Options:
   --json                    a JSON object a line; "status" is what
                             'daemon-status --json' prints
+  --prometheus              as metrics in Prometheus' text format; the exit code
+                            is 0, also when there are none
   -h, --help                show this help
 `;
 

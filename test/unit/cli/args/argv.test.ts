@@ -57,6 +57,7 @@ const NOTHING: Arguments = {
   handoverFd: null,
   all: false,
   json: false,
+  prometheus: false,
   state: null,
   mine: false,
   output: null,
