@@ -171,7 +171,7 @@ export async function freeze(pid: number): Promise<void> {
 }
 
 /** Ends the daemons that have a pid file in this home, and whatever else was started there. */
-async function endAll(home: string): Promise<void> {
+export async function endAll(home: string): Promise<void> {
   const directory = `${home}/.midclt`;
   const names = fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory()
     ? fs.readdirSync(directory)
