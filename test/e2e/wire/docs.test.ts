@@ -34,7 +34,9 @@ t.test('the examples of the protocol print what they say', (t) =>
   runAll(t, 'docs/PROTOCOL.md', 10),
 );
 
-t.test('the examples of the README print what they say', (t) => runAll(t, 'README.md', 10));
+t.test('the examples of the README print what they say', (t) => runAll(t, 'README.md', 5));
+
+t.test('the examples of the usage print what they say', (t) => runAll(t, 'docs/USAGE.md', 20));
 
 t.test('the examples of the profiles print what they say', (t) =>
   runAll(t, 'docs/PROFILES.md', 10),
