@@ -1,6 +1,7 @@
 /** The embedded middleware: a simulation with a handful of methods, for tests and for trying things out. */
 import type { FileFault, FileOptions } from './files/transfers.js';
-import type { Account, ApiKey, TokenOptions } from './login/accounts.js';
+import type { Account, TokenOptions } from './login/accounts.js';
+import type { ApiKey } from './login/api-keys.js';
 import type { ScramFaults } from './login/scram.js';
 import { authMethods } from './methods/auth.js';
 import { catalogMethods } from './methods/catalog.js';
@@ -16,7 +17,7 @@ import type { Certificate } from './wire/certificate.js';
 import { Gate, listen, type Address, type Listener } from './wire/listeners.js';
 
 export type { FileFault, FileOptions } from './files/transfers.js';
-export { API_KEYS, type ApiKey } from './login/accounts.js';
+export { API_KEYS, type ApiKey } from './login/api-keys.js';
 export type { RateLimit } from './middleware.js';
 export type { Stats } from './recorder.js';
 export type { Certificate } from './wire/certificate.js';

@@ -7,14 +7,13 @@ import type { JobBody, JobOptions } from './job.js';
 import { Jobs } from './jobs.js';
 import {
   ACCOUNTS,
-  ApiKeys,
   ROOT,
   Tokens,
   type Account,
-  type ApiKey,
   type MechanismName,
   type TokenOptions,
 } from './login/accounts.js';
+import { ApiKeys, type ApiKey } from './login/api-keys.js';
 import type { ScramFaults } from './login/scram.js';
 import type { Parameter } from './python/parameters.js';
 import { datetime, dict, int, type PyValue } from './python/values.js';

@@ -1,6 +1,7 @@
 /** One connection of a client: who it is logged in as, its options, how many calls it may run, and what is sent to it. */
 import { randomUUID } from 'node:crypto';
-import type { Account, ScramLogin } from './login/accounts.js';
+import type { Account } from './login/accounts.js';
+import type { ScramLogin } from './login/api-keys.js';
 import type { PyException } from './python/exceptions.js';
 import {
   NotSerializable,

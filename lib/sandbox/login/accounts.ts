@@ -1,7 +1,6 @@
-/** The sandbox's users, and what logs them in: passwords, API keys, and tokens. */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+/** The sandbox's users, and what logs them in: passwords and tokens. */
+import { randomBytes } from 'node:crypto';
 import { PySet, dict, int, type PyDict } from '../python/values.js';
-import { deriveCredentials, type ScramCredentials, type ScramExchange } from './scram.js';
 
 /** The mechanisms of auth.login_ex. */
 export type MechanismName =
@@ -141,115 +140,5 @@ export class Tokens {
     const isOver = performance.now() > token.expires;
     if (token.isSingleUse || isOver) this.issued.delete(text);
     return isOver ? null : token;
-  }
-}
-
-/** An API key. A client logs in with `ID-KEY`. */
-export interface ApiKey {
-  /** From 1 on. */
-  readonly id: number;
-  readonly key: string;
-  /** One of the sandbox's users. */
-  readonly username: string;
-  /** In ms since the epoch; never unless given. */
-  readonly expiresAt?: number | undefined;
-  readonly revoked?: boolean | undefined;
-}
-
-/** The real server's number. */
-const DEFAULT_ITERATIONS = 500_000;
-
-/** OpenSSL's limit. */
-const MAX_ITERATIONS = 2 ** 31 - 1;
-
-const EXAMPLE = 'ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH';
-
-/** The sandbox's keys, unless others are given. */
-export const API_KEYS: readonly ApiKey[] = [
-  {
-    id: 2,
-    key: 'HGFEDCBAzyxwvutsrqponmlkjihgfedcba9876543210lairetaMyeKipAwMlaeR',
-    username: 'admin',
-  },
-  { id: 3, key: EXAMPLE, username: 'reader' },
-  { id: 4, key: EXAMPLE, username: 'admin', expiresAt: Date.UTC(2025, 0, 1) },
-  { id: 5, key: EXAMPLE, username: 'otp' }, // a login with a key needs no one-time password
-];
-
-/** One key as the server stores it. */
-export class KeyRecord {
-  readonly salt = randomBytes(16);
-  private isRevoked: boolean;
-  private derived: Promise<ScramCredentials> | null = null;
-
-  constructor(
-    private readonly apiKey: ApiKey,
-    readonly account: Account,
-    readonly iterations: number,
-  ) {
-    this.isRevoked = apiKey.revoked === true;
-  }
-
-  get id(): number {
-    return this.apiKey.id;
-  }
-
-  get isExpired(): boolean {
-    return this.isRevoked || Date.now() >= (this.apiKey.expiresAt ?? Infinity);
-  }
-
-  revoke(): void {
-    this.isRevoked = true;
-  }
-
-  /** Derived on first use: that takes a quarter of a second. */
-  credentials(): Promise<ScramCredentials> {
-    this.derived ??= deriveCredentials(this.apiKey.key, this.salt, this.iterations);
-    return this.derived;
-  }
-
-  async matches(key: string): Promise<boolean> {
-    const given = await deriveCredentials(key, this.salt, this.iterations);
-    return timingSafeEqual(given.storedKey, (await this.credentials()).storedKey);
-  }
-}
-
-/** A SCRAM login that has begun. */
-export interface ScramLogin {
-  readonly record: KeyRecord;
-  readonly exchange: ScramExchange;
-}
-
-/**
- * The API keys of a sandbox. Throws a RangeError for a key whose user does not exist, for an id used twice, and for
- * a number of iterations that is out of range.
- */
-export class ApiKeys {
-  private readonly keys = new Map<number, KeyRecord>();
-
-  constructor(
-    keys: readonly ApiKey[] = API_KEYS,
-    iterations = DEFAULT_ITERATIONS,
-    accounts: readonly Account[] = ACCOUNTS,
-  ) {
-    if (!Number.isInteger(iterations) || iterations < 1 || iterations > MAX_ITERATIONS)
-      throw new RangeError(`API keys: ${iterations} iterations`);
-    for (const key of keys) {
-      const account = accounts.find(({ name }) => name === key.username);
-      if (account === undefined) throw new RangeError(`API key ${key.id}: no user ${key.username}`);
-      if (this.keys.has(key.id)) throw new RangeError(`API key ${key.id}: there are two`);
-      this.keys.set(key.id, new KeyRecord(key, account, iterations));
-    }
-  }
-
-  find(id: number): KeyRecord | null {
-    return this.keys.get(id) ?? null;
-  }
-
-  /** Splits `ID-KEY`. Null when no key has that id; whether KEY is right is not checked. */
-  locate(text: string): { readonly record: KeyRecord; readonly key: string } | null {
-    const [, id, key] = /^([1-9]\d{0,8})-(.+)$/s.exec(text) ?? [];
-    const record = this.find(Number(id));
-    return record === null || key === undefined ? null : { record, key };
   }
 }

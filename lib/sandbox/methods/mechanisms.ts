@@ -1,11 +1,6 @@
 /** The mechanisms of auth.login_ex: what each asks for, what it checks, and how its login ends. */
-import {
-  findAccount,
-  userInfo,
-  type Account,
-  type KeyRecord,
-  type MechanismName,
-} from '../login/accounts.js';
+import { findAccount, userInfo, type Account, type MechanismName } from '../login/accounts.js';
+import type { KeyRecord } from '../login/api-keys.js';
 import { ScramExchange, parseClientFirst } from '../login/scram.js';
 import type { Call } from '../middleware.js';
 import { CallError, EINVAL, PyException } from '../python/exceptions.js';
