@@ -3,6 +3,7 @@ import type { FileFault, FileOptions } from './files/transfers.js';
 import type { Account, TokenOptions } from './login/accounts.js';
 import type { ApiKey } from './login/api-keys.js';
 import type { ScramFaults } from './login/scram.js';
+import { apiKeyMethods } from './methods/api-keys.js';
 import { authMethods } from './methods/auth.js';
 import { catalogMethods } from './methods/catalog.js';
 import { coreMethods } from './methods/core.js';
@@ -126,6 +127,7 @@ export const SERVER_METHODS: readonly MethodTable[] = [coreMethods, catalogMetho
 
 const METHODS: readonly MethodTable[] = [
   ...SERVER_METHODS,
+  apiKeyMethods,
   systemMethods,
   fileMethods,
   testMethods,

@@ -37,6 +37,15 @@ export function findAccount(
   return account !== undefined && account.password === password ? account : null;
 }
 
+export function findUser(accounts: readonly Account[], name: string): Account | null {
+  return accounts.find((account) => account.name === name) ?? null;
+}
+
+/** The number of a user in the server's database. */
+export function userId(accounts: readonly Account[], account: Account): number {
+  return accounts.indexOf(account) + 1;
+}
+
 /** The answer to auth.me, and to a login that asks for `user_info`. */
 export function userInfo(account: Account): PyDict {
   const roles = account.admin ? ['FULL_ADMIN', 'READONLY_ADMIN'] : ['READONLY_ADMIN'];

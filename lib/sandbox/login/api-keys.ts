@@ -1,5 +1,5 @@
 /** The sandbox's API keys. */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { ACCOUNTS, type Account } from './accounts.js';
 import { deriveCredentials, type ScramCredentials, type ScramExchange } from './scram.js';
 
@@ -13,6 +13,8 @@ export interface ApiKey {
   /** In ms since the epoch; never unless given. */
   readonly expiresAt?: number | undefined;
   readonly revoked?: boolean | undefined;
+  /** No two have the same. */
+  readonly name?: string | undefined;
 }
 
 /** The real server's number. */
@@ -20,6 +22,10 @@ const DEFAULT_ITERATIONS = 500_000;
 
 /** OpenSSL's limit. */
 const MAX_ITERATIONS = 2 ** 31 - 1;
+
+/** Letters and digits of a key that is made. */
+const KEY_LENGTH = 64;
+const KEY_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 const EXAMPLE = 'ExampleApiKeyMaterial0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH';
 
@@ -38,6 +44,7 @@ export const API_KEYS: readonly ApiKey[] = [
 /** One key as the server stores it. */
 export class KeyRecord {
   readonly salt = randomBytes(16);
+  readonly createdAt = Date.now();
   private isRevoked: boolean;
   private derived: Promise<ScramCredentials> | null = null;
 
@@ -51,6 +58,19 @@ export class KeyRecord {
 
   get id(): number {
     return this.apiKey.id;
+  }
+
+  get name(): string {
+    return this.apiKey.name ?? `key ${this.id}`;
+  }
+
+  /** In ms since the epoch; null: it does not expire. */
+  get expiresAt(): number | null {
+    return this.apiKey.expiresAt ?? null;
+  }
+
+  get wasRevoked(): boolean {
+    return this.isRevoked;
   }
 
   get isExpired(): boolean {
@@ -85,10 +105,12 @@ export interface ScramLogin {
  */
 export class ApiKeys {
   private readonly keys = new Map<number, KeyRecord>();
+  /** That was ever used. */
+  private lastId = 0;
 
   constructor(
     keys: readonly ApiKey[] = API_KEYS,
-    iterations = DEFAULT_ITERATIONS,
+    private readonly iterations = DEFAULT_ITERATIONS,
     accounts: readonly Account[] = ACCOUNTS,
   ) {
     if (!Number.isInteger(iterations) || iterations < 1 || iterations > MAX_ITERATIONS)
@@ -97,12 +119,40 @@ export class ApiKeys {
       const account = accounts.find(({ name }) => name === key.username);
       if (account === undefined) throw new RangeError(`API key ${key.id}: no user ${key.username}`);
       if (this.keys.has(key.id)) throw new RangeError(`API key ${key.id}: there are two`);
-      this.keys.set(key.id, new KeyRecord(key, account, iterations));
+      this.add(key, account);
     }
+  }
+
+  /** All there are. */
+  get records(): readonly KeyRecord[] {
+    return [...this.keys.values()];
+  }
+
+  /** Makes one. `key` is what nobody is told again; a client logs in with `ID-KEY`. */
+  create(
+    account: Account,
+    { name, expiresAt }: Pick<ApiKey, 'name' | 'expiresAt'>,
+  ): { readonly record: KeyRecord; readonly key: string } {
+    const letter = () => KEY_CHARACTERS.charAt(randomInt(KEY_CHARACTERS.length));
+    const key = Array.from({ length: KEY_LENGTH }, letter).join('');
+    const id = this.lastId + 1;
+    return { record: this.add({ id, key, username: account.name, name, expiresAt }, account), key };
+  }
+
+  /** It logs nobody in any more. */
+  delete(id: number): void {
+    this.keys.delete(id);
   }
 
   find(id: number): KeyRecord | null {
     return this.keys.get(id) ?? null;
+  }
+
+  private add(key: ApiKey, account: Account): KeyRecord {
+    const record = new KeyRecord(key, account, this.iterations);
+    this.keys.set(key.id, record);
+    this.lastId = Math.max(this.lastId, key.id);
+    return record;
   }
 
   /** Splits `ID-KEY`. Null when no key has that id; whether KEY is right is not checked. */

@@ -10,6 +10,8 @@ export interface ScramCredentials {
   readonly hash: ScramHash;
   readonly storedKey: Buffer;
   readonly serverKey: Buffer;
+  /** What a server tells of a password once, and does not store. */
+  readonly clientKey?: Buffer;
 }
 
 /** A client's first message: its channel binding's flag and type, its user and key, its nonce. */
@@ -57,7 +59,8 @@ export async function deriveCredentials(
 ): Promise<ScramCredentials> {
   const salted = await pbkdf2Async(password, salt, iterations, SIZES[hash], hash);
   const clientKey = hmac(hash, salted, 'Client Key');
-  return { hash, storedKey: digest(hash, clientKey), serverKey: hmac(hash, salted, 'Server Key') };
+  const serverKey = hmac(hash, salted, 'Server Key');
+  return { hash, storedKey: digest(hash, clientKey), serverKey, clientKey };
 }
 
 /** Whether a client's `proof` over the login's messages was made with the password. */

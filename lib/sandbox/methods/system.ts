@@ -1,6 +1,6 @@
 /** `system.*`, `pool.*` and `user.*`: a NAS with two pools, enough to try commands on. */
 import type { JobBody } from '../job.js';
-import type { Account } from '../login/accounts.js';
+import { userId, type Account } from '../login/accounts.js';
 import type { MethodTable } from '../middleware.js';
 import { instanceNotFound } from '../python/exceptions.js';
 import { QUERY_PARAMETERS, optional, query, required } from '../python/parameters.js';
@@ -127,9 +127,9 @@ function pool(id: number, name: string, size: bigint): PyDict {
 }
 
 function users(accounts: readonly Account[]): PyDict[] {
-  return accounts.map((account, index) =>
+  return accounts.map((account) =>
     dict({
-      id: int(index + 1),
+      id: int(userId(accounts, account)),
       uid: int(account.uid),
       username: account.name,
       full_name: account.name,

@@ -491,3 +491,56 @@ t.test('keys that cannot be are refused', async (test) => {
   for (const iterations of [0, 1.5, 2 ** 31])
     await test.rejects(startSandbox({ ws: 0, scram: { iterations } }), RangeError);
 });
+
+t.test(
+  'a key that is made logs in, by SCRAM and in the clear, until it is deleted',
+  async (test) => {
+    for (const version of ['27.0.0', '25.10.0']) {
+      const sandbox = await start(test, { version, failedLoginDelayMs: 0 });
+      const client = await Client.open(sandbox, 'ws');
+      const login = (username: string) =>
+        client.call('auth.login_ex', {
+          ...{ mechanism: 'PASSWORD_PLAIN', username, password: `${username}-pw` },
+        });
+      const create = { name: 'of a test', username: 'reader' };
+      test.match((await client.call('api_key.create', create)).error, { code: -32001 });
+      await login('reader');
+      const { result } = await client.call('api_key.create', create);
+      const { id, key, ...entry } = result as unknown as Record<string, unknown>;
+      test.match(entry, {
+        ...{ name: 'of a test', username: 'reader', user_identifier: 4, expires_at: null },
+        ...{ created_at: { $date: Number }, local: true, revoked: false, revoked_reason: null },
+        ...(version.startsWith('27')
+          ? { iterations: ITERATIONS, salt: String, stored_key: String, client_key: String }
+          : { keyhash: '********' }),
+      });
+      test.equal(String(key), `${id as number}-${String(key).slice(-64)}`);
+      for (const [params, reason] of [
+        [[{ name: 'of a test', username: 'reader' }], /api_key_create: name must be unique/],
+        [[{ name: 'other', username: 'admin' }], /reader: authenticated user lacks privileges/],
+        [[{ name: 'other' }], /api_key_create.username: Field required/],
+        [[{ name: '', username: 'reader' }], /should have at least 1 character/],
+        [[{ name: 'other', username: 'reader', allowlist: [] }], /allowlist: Extra inputs/],
+        [[{ name: 'x', username: 'reader', expires_at: { $date: 0 } }], /is in the past/],
+      ] as const) {
+        const { error } = await client.call('api_key.create', ...params);
+        test.match(error?.data.reason, reason);
+      }
+      const other = await Client.open(sandbox, 'ws');
+      const text = String(key);
+      test.equal((await scramLogin(other, 'reader', text)).isServerGenuine, true);
+      test.match((await other.plain('reader', text)).result, { response_type: 'SUCCESS' });
+      const filter = [['id', '=', id]];
+      const [listed] = (await client.call('api_key.query', filter)).result as unknown as object[];
+      test.match(listed, { id, name: 'of a test', username: 'reader' });
+      test.notMatch(JSON.stringify(listed), text.slice(-64));
+      test.match((await client.call('api_key.delete', 2)).error?.data.reason, /lacks privileges/);
+      test.equal((await client.call('api_key.delete', id)).result, true);
+      test.match((await client.call('api_key.delete', id)).error?.data.reason, /does not exist/);
+      test.match((await other.plain('reader', text)).result, { response_type: 'AUTH_ERR' });
+      await login('admin');
+      const { result: next } = await client.call('api_key.create', create);
+      test.not((next as unknown as { id: number }).id, id, 'a number is not used again');
+    }
+  },
+);
