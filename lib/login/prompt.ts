@@ -1,5 +1,5 @@
 /**
- * Asks for a secret on the terminal, without echo, whatever stdin and stdout are.
+ * Asks on the terminal, whatever stdin and stdout are: for a secret without echo, or for what may be seen.
  *
  * It is not npm's `read`, whose promise is never settled at Ctrl-D, which passes over Ctrl-\ and Ctrl-Z,
  * and which leaves a terminal without echo behind when a signal ends the process.
@@ -27,11 +27,20 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
  * read then. Ctrl-C ends the process as it would without raw mode. Rejects with a `REQUEST` error
  * if nothing is given: Ctrl-D, a signal that somebody else handles, or the terminal's end.
  */
-export async function promptSecret(text: string): Promise<string | null> {
+export function promptSecret(text: string): Promise<string | null> {
+  return prompt(text, false);
+}
+
+/** The same, and what is typed is shown. */
+export function promptLine(text: string): Promise<string | null> {
+  return prompt(text, true);
+}
+
+async function prompt(text: string, isShown: boolean): Promise<string | null> {
   const terminal = openTerminal();
   if (!terminal) return null;
   try {
-    return await typed(terminal, text);
+    return await typed(terminal, text, isShown);
   } finally {
     restore(terminal);
   }
@@ -96,9 +105,10 @@ function restore({ input, write, release }: Terminal): void {
   release();
 }
 
-async function typed(terminal: Terminal, text: string): Promise<string> {
+async function typed(terminal: Terminal, text: string, isShown: boolean): Promise<string> {
   const { input } = terminal;
   const line = new TypedLine();
+  const show = isShown ? echo(terminal, text) : () => undefined;
   const listening = new AbortController();
   const { promise, resolve, reject } = withResolvers<string>();
   const endBy = (signal: NodeJS.Signals): void => {
@@ -110,6 +120,7 @@ async function typed(terminal: Terminal, text: string): Promise<string> {
   };
   const onData = (chunk: Buffer): void => {
     const done = line.take(chunk);
+    show(line.text);
     if (done === null) return;
     if (done.kind === 'line') resolve(done.text);
     else if (done.kind === 'end') reject(aborted('nothing was typed'));
@@ -144,6 +155,18 @@ async function typed(terminal: Terminal, text: string): Promise<string> {
   }
 }
 
+/** Shows what has been typed so far. */
+function echo({ write }: Terminal, prompt: string): (text: string) => void {
+  const last = prompt.slice(prompt.lastIndexOf('\n') + 1);
+  let shown = '';
+  return (text) => {
+    // How wide a character is that was taken back, the terminal knows.
+    if (text.startsWith(shown)) write(text.slice(shown.length));
+    else write(`${LINE_START}${last}${text}`);
+    shown = text;
+  };
+}
+
 function aborted(why: string): MidcltError {
   return new MidcltError('REQUEST', `The prompt was aborted: ${why}`);
 }
@@ -165,6 +188,8 @@ const KILL = '\x15';
 const SUSPEND = '\x1a';
 const QUIT = '\x1c';
 const DELETE = '\x7f';
+/** To the line's first column, and all of it gone. */
+const LINE_START = '\r\x1b[K';
 const KEPT = `${INTERRUPT}${END}\b\n\r${KILL}${SUSPEND}${QUIT}${DELETE}`;
 
 type Typed =
@@ -178,13 +203,18 @@ export class TypedLine {
   /** A character may come in two pieces. */
   private readonly decoder = new StringDecoder();
 
+  /** What has been typed. */
+  get text(): string {
+    return this.characters.join('');
+  }
+
   /** What ended the line, or null if it goes on. What comes behind that is dropped. */
   take(chunk: Buffer): Typed | null {
     for (const character of stripControls(this.decoder.write(chunk), KEPT)) {
       switch (character) {
         case '\r':
         case '\n':
-          return { kind: 'line', text: this.characters.join('') };
+          return { kind: 'line', text: this.text };
         case INTERRUPT:
           return { kind: 'signal', signal: 'SIGINT' };
         case QUIT:
