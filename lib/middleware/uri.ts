@@ -125,6 +125,13 @@ export function connectError(target: Target, error: Error): MidcltError {
   });
 }
 
+/** Was there no connection because the server's certificate is not trusted? With why not. */
+export function distrust(error: unknown): string | null {
+  if (!(error instanceof MidcltError) || !(error.cause instanceof Error)) return null;
+  const { message, code } = error.cause as NodeJS.ErrnoException;
+  return error.code === 'CONNECT' && isVerification(code) ? message : null;
+}
+
 /** The codes of a certificate that is not trusted, not valid now, or another host's. */
 function isVerification(code: string | undefined): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');

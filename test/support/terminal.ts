@@ -145,6 +145,8 @@ export interface TerminalRun {
   readonly type: (keys: string | Buffer) => void;
   /** Changes the terminal's width, and with it the screen's. */
   readonly resize: (columns: number) => void;
+  /** The terminal goes away, as with a window that is closed. */
+  readonly hangUp: () => void;
   /** The exit code. */
   readonly finished: Promise<number | null>;
 }
@@ -194,6 +196,7 @@ export function onTerminal(t: Test, command: string, options: TerminalOptions): 
       spawnSync('stty', ['-F', tty, 'cols', `${wanted}`]);
       screen.resize(wanted, onResize);
     },
+    hangUp: () => child.kill('SIGKILL'),
     finished,
   };
 }

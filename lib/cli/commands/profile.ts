@@ -8,6 +8,7 @@ import { parseTarget, uriOf } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, removing } from '../../profiles/edit.js';
 import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { inventory } from '../../profiles/inventory.js';
+import { keysDirectory } from '../../profiles/keys.js';
 import { checkName, type Profile } from '../../profiles/profile.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
@@ -152,11 +153,6 @@ async function remove(file: string, name: string): Promise<number> {
     );
   }
   return 0;
-}
-
-/** Where `login` keeps the keys that it is given or makes. */
-export function keysDirectory(file: string): string {
-  return path.join(path.dirname(file), 'keys');
 }
 
 async function chooseDefault({ none, profileName }: Arguments, file: string): Promise<number> {
