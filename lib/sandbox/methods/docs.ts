@@ -133,6 +133,23 @@ export const DOCS: Readonly<Record<string, Doc>> = {
       ],
     },
   },
+  'api_key.create': {
+    text: 'Make an API key.\n\nIts ``key`` is in this answer alone.',
+    accepts: {
+      api_key_create: object({
+        name: { ...string, minLength: 1, maxLength: 200, default: 'nobody' },
+        username: { ...string, minLength: 1, description: 'Who logs in with it.' },
+        expires_at: { ...orNull({ ...string, format: 'date-time' }), default: null },
+      }),
+    },
+    returns: { type: 'object', properties: { id: integer, name: string, key: string } },
+    roles: ['API_KEY_WRITE', 'READONLY_ADMIN'],
+  },
+  'api_key.query': queryDoc('Query the API keys.', {
+    type: 'object',
+    properties: { id: integer, name: string, username: string, revoked: boolean },
+  }),
+  'api_key.delete': { text: 'Delete an API key.', returns: boolean },
   'auth.me': { text: 'Return who is logged in.', returns: { type: 'object' } },
   'auth.login_ex': {
     text: 'Log in with one of several mechanisms.',

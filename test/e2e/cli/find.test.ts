@@ -54,7 +54,10 @@ for (const [how, way, wire] of WAYS) {
     const { run, asked, cacheFile } = await onTheWay(t, way, { wire });
     const all = await run(['methods']);
     t.match(all, { code: 0, stderr: '' });
-    t.match(all.stdout, /^METHOD +KIND +DESCRIPTION\nauth\.generate_token +-\n/);
+    t.match(
+      all.stdout,
+      /^METHOD +KIND +DESCRIPTION\napi_key\.create +- +Make an API key\n[^]*\nauth\.generate_token +-\n/,
+    );
     t.match(
       all.stdout,
       /\nconfig\.save +job,download +Create a tar file of security-sensitive info/,
