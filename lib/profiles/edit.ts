@@ -69,9 +69,10 @@ async function open(draft: string): Promise<number> {
   }
 }
 
-/** For a comparison: what is parsed has no prototypes. */
+/** For a comparison: what is parsed has no prototypes, and names that are numbers come first there. */
 function said({ default: chosen, entries }: Expected): unknown {
-  return JSON.parse(JSON.stringify([chosen, ...entries]));
+  const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.parse(JSON.stringify([chosen, ...sorted]));
 }
 
 /** Adds it at the end. */
@@ -102,7 +103,7 @@ export function removing(name: string): Edit {
     const after = lines.findIndex((line, i) => i > start && isHeader(line));
     let end = after === -1 ? lines.length : after;
     // The comment above the next table is that one's.
-    if (after !== -1) while (/^\s*(?:#.*)?$/.test(lines[end - 1] ?? 'x')) end--;
+    if (after !== -1) while (/^(?:#|$)/.test(lines[end - 1]?.trim() ?? 'x')) end--;
     const kept = start === -1 ? lines : [...lines.slice(0, start), ...lines.slice(end)];
     return {
       text: `${kept
@@ -124,7 +125,8 @@ export function choosing(name: string | null): Edit {
     const first = lines.findIndex(isHeader);
     const top = first === -1 ? lines.length : first;
     const at = lines.findIndex((line, i) => i < top && /^\s*(?:default|"default")\s*=/.test(line));
-    const line = name === null ? [] : [`default = ${JSON.stringify(name)}`];
+    const [, comment = ''] = /=\s*(?:"[^"\\]*"|'[^']*')(\s*#.*)/.exec(lines[at] ?? '') ?? [];
+    const line = name === null ? [] : [`default = ${JSON.stringify(name)}${comment}`];
     const kept =
       at === -1
         ? [...line, ...(name !== null && text !== '' && lines[0] !== '' ? [''] : []), ...lines]
@@ -162,7 +164,8 @@ function isHeader(line: string): boolean {
 /** The name of the profile whose table begins with this line. */
 function nameIn(line: string): string | null {
   const [, bare, quoted] =
-    /^\s*\[\s*profile\s*\.\s*(?:([A-Za-z0-9_-]+)|["']([^"'\\]+)["'])\s*\]\s*(?:#.*)?$/.exec(line) ??
-    [];
+    /^\s*\[\s*profile\s*\.\s*(?:([A-Za-z0-9_-]+)|["']([^"'\\]+)["'])\s*\]\s*(?:#.*)?$/.exec(
+      line.trimEnd(),
+    ) ?? [];
   return bare ?? quoted ?? null;
 }

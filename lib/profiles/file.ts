@@ -67,10 +67,11 @@ function readTrusted(file: string): string | null {
 }
 
 /** Throws a `REQUEST` error. */
-export function parseProfiles(file: string, text: string): Profiles {
+export function parseProfiles(file: string, contents: string): Profiles {
+  const text = contents.replace(/^\uFEFF/, '');
   let value: Readonly<Record<string, unknown>>;
   try {
-    value = parse(text.replace(/^\uFEFF/, ''));
+    value = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [message = ''] = error.message.split('\n');
