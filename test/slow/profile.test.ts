@@ -131,3 +131,33 @@ t.test(
     t.match(add.stdout, /-rw------- .*profiles\.toml/, add.stderr);
   },
 );
+
+t.test('of twenty that are added at once none is lost', async (t) => {
+  const home = makeHome(t);
+  const names = Array.from({ length: 20 }, (_, i) => `nas${i}`);
+  const add = (name: string) =>
+    midclt(['profile', 'add', name, '-u', name, '--no-check'], { home });
+  const runs = await Promise.all([...names, ...names.slice(0, 3)].map(add));
+  const failed = runs.filter(({ code }) => code !== 0);
+  t.equal(failed.length, 3, 'the second of a name');
+  for (const { stderr } of failed) t.match(stderr, /There is a profile 'nas[0-2]' in .* already/);
+  const { stdout } = await midclt(['profile', 'list', '--json'], { home });
+  const kept = stdout.trimEnd().split('\n');
+  t.strictSame(
+    kept.map((line) => (JSON.parse(line) as { profile: string }).profile).sort(),
+    [...names].sort(),
+  );
+  t.strictSame(fs.readdirSync(`${home}/.config/midclt`), ['profiles.toml']);
+});
+
+t.test('a lock that is left is told of', async (t) => {
+  const home = makeHome(t);
+  const lock = `${home}/.config/midclt/profiles.toml.lock`;
+  fs.mkdirSync(`${home}/.config/midclt`, { recursive: true, mode: 0o700 });
+  fs.writeFileSync(lock, '');
+  t.match(await midclt(['profile', 'add', 'a', '-u', 'a', '--no-check'], { home }), {
+    code: 1,
+    stderr: /another midclt is changing the profiles, .* if none runs, 'rm .*\.toml\.lock'\n$/,
+  });
+  t.strictSame(fs.readdirSync(`${home}/.config/midclt`), ['profiles.toml.lock']);
+});
