@@ -3,6 +3,7 @@ import { Alarm, CLOCK, type Clock } from '../timer.js';
 import type { Cancellation } from '../cancellation.js';
 import { abandoned, MidcltError } from '../errors.js';
 import { TakenSlots, type SlotClass, type Slots } from './slots.js';
+import { Waiter, Waiting } from './waiting.js';
 
 /**
  * The right to have one request at the middleware. Its slot is free when whoever works on the request has
@@ -22,14 +23,19 @@ export interface Lease {
   readonly giveUp: () => void;
 }
 
-interface Waiter {
-  /** Asked whenever there is room: it may have turned out to need another. */
-  readonly slotClass: () => SlotClass;
-  /** By the clock. */
-  readonly deadline: number;
-  readonly patience: number;
-  readonly grant: (lease: Lease) => void;
-  readonly refuse: (error: MidcltError) => void;
+/** A request that waits for its slot. Whoever is granted one or refused does not wait any more. */
+class WaitingRequest extends Waiter {
+  constructor(
+    /** Asked whenever there is room: it may have turned out to need another. */
+    readonly slotClass: () => SlotClass,
+    /** By the clock. */
+    readonly deadline: number,
+    readonly patience: number,
+    readonly grant: (lease: Lease) => void,
+    readonly refuse: (error: MidcltError) => void,
+  ) {
+    super();
+  }
 }
 
 /** For what needs none. */
@@ -49,12 +55,10 @@ const STUCK = 10_000;
  */
 export class Scheduler {
   private readonly slots: TakenSlots;
-  /** In the order in which they came. A Set would keep the places of those at its head that are gone. */
-  private readonly queue: Waiter[] = [];
-  /** Of the queue, those for a look-up. */
-  private lookUpsWait = 0;
+  private readonly queue = new Waiting<WaitingRequest>();
   private readonly alarm: Alarm;
   private readonly stuckAlarm: Alarm;
+  private readonly hasRoom = (slotClass: SlotClass) => this.slots.hasRoom(slotClass);
 
   constructor(
     slots: Slots,
@@ -74,7 +78,7 @@ export class Scheduler {
   }
 
   get waiting(): number {
-    return this.queue.length;
+    return this.queue.size;
   }
 
   /** Is there room for calls, only not for more that may start a job? */
@@ -99,50 +103,47 @@ export class Scheduler {
     if (client.isCancelled) return Promise.reject(abandoned());
     const free = this.tryAcquire(slotClass());
     if (free) return Promise.resolve(free);
-    const isLookUp = slotClass() === 'look-up';
     return new Promise<Lease>((resolve, reject) => {
       const onCancel = () => {
         waiter.refuse(abandoned());
       };
       const leave = () => {
         client.off(onCancel);
-        const at = this.queue.indexOf(waiter);
-        if (at === -1) return; // it left when another listener of the same cancellation gave it a lease
-        this.queue.splice(at, 1);
-        if (isLookUp) this.lookUpsWait--;
+        this.queue.remove(waiter);
       };
-      const waiter: Waiter = {
+      const waiter = new WaitingRequest(
         slotClass,
-        deadline: this.clock.now() + (patience ?? Infinity),
-        patience: patience ?? Infinity,
-        grant(lease) {
+        this.clock.now() + (patience ?? Infinity),
+        patience ?? Infinity,
+        (lease) => {
           leave();
           resolve(lease);
         },
-        refuse(error) {
+        (error) => {
           leave();
           reject(error);
         },
-      };
+      );
       client.on(onCancel);
-      this.queue.push(waiter);
-      if (isLookUp) this.lookUpsWait++;
+      this.queue.add(waiter);
       this.alarm.by(waiter.deadline);
-      this.stuckAlarm.by(this.slots.stuckSince(slotClass()) + STUCK);
+      this.stuckAlarm.by(this.slots.stuckSince(waiter.line) + STUCK);
     });
   }
 
-  /** Grants what there is room for. Somebody who waits may need another slot than before. */
+  /** Somebody who waits may need another slot than before. Grants what there is room for. */
   reconsider(): void {
-    const { slots, queue } = this;
-    for (let at = 0; ;) {
-      const waiter = queue[at];
+    this.queue.regroup();
+    this.grant();
+  }
+
+  /** Grants what there is room for. */
+  private grant(): void {
+    const { queue } = this;
+    while (queue.size > 0) {
+      const waiter = queue.first(this.hasRoom);
       if (!waiter) return;
-      if (!slots.hasRoom('call') && !(slots.hasRoom('look-up') && this.lookUpsWait > 0)) return;
-      const slotClass = waiter.slotClass();
-      // Whoever is granted a lease leaves the queue.
-      if (slots.hasRoom(slotClass)) waiter.grant(this.take(slotClass));
-      else at++;
+      waiter.grant(this.take(waiter.line));
     }
   }
 
@@ -162,7 +163,7 @@ export class Scheduler {
         holders--;
         if (holders > 0) return;
         slots.free(slotClass, isGivenUp);
-        this.reconsider();
+        this.grant();
       };
     };
     return {
@@ -172,7 +173,7 @@ export class Scheduler {
         if (holders === 0 || slotClass !== 'job') return;
         slotClass = 'call';
         slots.freeJob(isGivenUp);
-        this.reconsider();
+        this.grant();
       },
       giveUp: () => {
         if (holders === 0 || isGivenUp) return;
@@ -186,8 +187,8 @@ export class Scheduler {
   /** Returns when to look again. */
   private lookIfStuck(now: number): number {
     let due = Infinity;
-    for (const waiter of this.queue) {
-      due = Math.min(due, this.slots.stuckSince(waiter.slotClass()) + STUCK);
+    for (const kind of this.queue.kinds()) {
+      due = Math.min(due, this.slots.stuckSince(kind) + STUCK);
     }
     if (due > now) return due;
     this.onStuck();
@@ -196,7 +197,7 @@ export class Scheduler {
 
   private expire(now: number): number {
     let nearest = Infinity;
-    for (const waiter of [...this.queue]) {
+    for (const waiter of this.queue) {
       if (waiter.deadline > now) nearest = Math.min(nearest, waiter.deadline);
       else waiter.refuse(tooBusy(waiter.patience));
     }

@@ -112,6 +112,79 @@ t.test('F37: a call that turns out to start no job makes room for one that may',
   t.same([scheduler.active, scheduler.isShortOfJobs], [0, false]);
 });
 
+t.test('F37: a slot that becomes free does not make it look at all who wait', async (t) => {
+  const scheduler = wide(4, 1);
+  const many = 2000;
+  let asked = 0;
+  let granted = 0;
+  const held: Lease[] = [scheduler.tryAcquire('job')!];
+  const jobs = Array.from({ length: many }, async () => {
+    const lease = await scheduler.acquire(() => (asked++, 'job'), never, null);
+    held.push(lease);
+    granted++;
+  });
+  await turn();
+  asked = 0;
+  for (let i = 0; i < many; i++) {
+    scheduler.tryAcquire('call')!.release();
+    held.shift()!.release();
+    await turn();
+  }
+  await Promise.all(jobs);
+  t.equal(granted, many);
+  t.ok(asked <= 4 * many, `${asked} times`);
+  held[0]?.release();
+  t.same([scheduler.active, scheduler.waiting], [0, 0]);
+});
+
+t.test('F37: who turns out to need another slot keeps the order', async (t) => {
+  const scheduler = wide(3, 1);
+  const order: string[] = [];
+  const held = [1, 2].map(() => scheduler.tryAcquire('call')!);
+  const job = scheduler.tryAcquire('job')!;
+  let isJob = true;
+  const want = (name: string, slotClass: () => SlotClass) =>
+    scheduler.acquire(slotClass, never, null).then((lease) => {
+      order.push(name);
+      lease.release();
+    });
+  const all = [
+    want('a', () => (isJob ? 'job' : 'call')),
+    want('b', call),
+    want('c', () => 'job'),
+    want('d', () => (isJob ? 'call' : 'job')),
+    want('e', call),
+  ];
+  await turn();
+  isJob = false;
+  scheduler.reconsider();
+  for (const lease of held) lease.release();
+  await turn();
+  t.same(order, ['a', 'b', 'e'], 'd needs the slot of a job by now, and c came before it');
+  job.release();
+  await Promise.all(all);
+  t.same(order, ['a', 'b', 'e', 'c', 'd']);
+  t.same([scheduler.active, scheduler.waiting], [0, 0]);
+});
+
+t.test(
+  'F37: a call that may be a job after all, as nobody has said, is none of the calls',
+  async (t) => {
+    const scheduler = wide(2, 1);
+    const held = scheduler.tryAcquire('call')!;
+    const job = scheduler.tryAcquire('job')!;
+    let needed: SlotClass = 'call';
+    const waiting = scheduler.acquire(() => needed, never, null);
+    needed = 'job';
+    held.release();
+    t.same([scheduler.active, scheduler.waiting], [1, 1]);
+    job.release();
+    t.ok(scheduler.isShortOfJobs);
+    (await waiting).release();
+    t.same([scheduler.active, scheduler.waiting], [0, 0]);
+  },
+);
+
 t.test('what is answered here waits for nothing', async (t) => {
   const scheduler = wide(1);
   await scheduler.acquire(call, never, null);
