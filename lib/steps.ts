@@ -44,3 +44,39 @@ export function startTurn(): { isOver(): boolean } {
   const end = steadyNow() + TURN;
   return { isOver: () => steadyNow() >= end };
 }
+
+/** For small pieces of work of which thousands may come at once: some are done in a turn of the event loop, the others later, in order. */
+export class Crowd {
+  private readonly waiting: (() => void)[] = [];
+  /** How many may be done before the turn is over. */
+  private left: number;
+  private isSet = false;
+
+  /** `most`: pieces a turn. */
+  constructor(private readonly most: number) {
+    this.left = most;
+  }
+
+  /** Does it at once if the turn has room. */
+  take(work: () => void): void {
+    this.endTurn();
+    if (this.left === 0) {
+      this.waiting.push(work);
+      return;
+    }
+    this.left--;
+    work();
+  }
+
+  private endTurn(): void {
+    if (this.isSet) return;
+    this.isSet = true;
+    setImmediate(() => {
+      this.isSet = false;
+      const due = this.waiting.splice(0, this.most);
+      this.left = this.most - due.length;
+      if (due.length > 0) this.endTurn();
+      for (const work of due) work();
+    });
+  }
+}

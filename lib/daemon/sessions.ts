@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { MidcltError, systemReason } from '../errors.js';
 import type { Log } from '../logger.js';
 import { Command, errorFrame } from '../protocol/frames.js';
+import { Crowd } from '../steps.js';
 import { encodeFrame } from '../stream/codec.js';
 import type { Session } from '../stream/session.js';
 import { steadyNow } from '../timer.js';
@@ -15,6 +16,8 @@ const PATIENCE = 1000;
 const REFUSAL_LINGERS = 1000;
 /** Milliseconds between two checks whether clients that nobody reads from just now still live. */
 const LOOK = 1000;
+/** Sessions made in a turn of the event loop, which takes ten milliseconds: thousands may come at once. */
+const ARRIVALS = 128;
 /** Milliseconds between two lines in the log about refused connections. */
 const REFUSAL_LOGGED = 60_000;
 
@@ -34,6 +37,8 @@ export class Sessions {
   private readonly asked = new Set<() => void>();
   private readonly refused = new Set<net.Socket>();
   private readonly places: Places;
+  /** Silent connections of which something has come. */
+  private readonly arrivals = new Crowd(ARRIVALS);
   private lastLogged = -Infinity;
   private looking: NodeJS.Timeout | undefined;
 
@@ -92,8 +97,10 @@ export class Sessions {
     const onClose = () => silent.delete(socket);
     socket.once('close', onClose);
     socket.once('readable', () => {
-      socket.off('close', onClose);
-      if (silent.delete(socket)) this.serve(socket);
+      this.arrivals.take(() => {
+        socket.off('close', onClose);
+        if (silent.delete(socket)) this.serve(socket);
+      });
     });
   }
 
