@@ -6,7 +6,18 @@ const path = require('node:path');
 const { endAll, killAll } = require('./lib/children.js');
 const { Report } = require('./lib/report.js');
 
-const NAMES = ['startup', 'hop', 'large', 'batch', 'idle', 'shell', 'find', 'files'];
+const NAMES = [
+  'startup',
+  'hop',
+  'large',
+  'batch',
+  'idle',
+  'shell',
+  'find',
+  'files',
+  'scale',
+  'fleet',
+];
 const USAGE = `usage: npm run bench -- [--quick] [--json] [--cpu-prof DIR] [${NAMES.join('|')} ...]`;
 
 let interrupted = false;

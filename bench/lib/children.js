@@ -1,6 +1,7 @@
 'use strict';
 // Every process a benchmark starts, so that none outlives it.
 const { fork, spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 
 const BINARY = path.join(__dirname, '../../dist/bin/midclt.js');
@@ -10,6 +11,8 @@ const LAUNCHER = path.join(__dirname, '../../dist/bin/midclt');
 const PATIENCE = 3000;
 
 const running = new Set();
+/** Homes whose daemons were started by calls: children of nobody here. */
+const homes = new Set();
 
 /**
  * This process's environment without what would slow Node's start (NODE_EXTRA_CA_CERTS, a test
@@ -94,11 +97,32 @@ async function end(child) {
   clearTimeout(timer);
 }
 
-function endAll() {
-  return Promise.all([...running].map(end));
+/** The daemons of this home, by their pid files. From now on they end with the benchmarks. */
+function adopt(home) {
+  homes.add(home);
+  const directory = path.join(home, '.midclt');
+  if (!fs.existsSync(directory)) return [];
+  const files = fs.readdirSync(directory).filter((name) => name.endsWith('.pid'));
+  return files.map((name) => Number(fs.readFileSync(path.join(directory, name), 'utf8')));
+}
+
+function endAdopted() {
+  for (const pid of [...homes].flatMap(adopt)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
+  }
+}
+
+async function endAll() {
+  await Promise.all([...running].map(end));
+  endAdopted();
 }
 
 async function killAll() {
+  endAdopted();
   while (running.size > 0) {
     const children = [...running];
     for (const child of children) child.kill('SIGKILL');
@@ -113,6 +137,7 @@ function isInstalled(tool) {
 module.exports = {
   BINARY,
   LAUNCHER,
+  adopt,
   end,
   endAll,
   environment,

@@ -1,5 +1,5 @@
 'use strict';
-// Resident memory of a process, in bytes; Linux only.
+// Memory of a process, in bytes, and its descriptors; Linux only.
 const fs = require('node:fs');
 
 function read(pid, field) {
@@ -11,6 +11,14 @@ const resident = (pid) => read(pid, 'VmRSS');
 
 /** The most it ever was, or since `forgetPeak`. */
 const peak = (pid) => read(pid, 'VmHWM');
+
+/** Its own, and its share of what others have mapped, too: what one more such process costs a machine. */
+function proportional(pid) {
+  const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s*(\d+) kB/m.exec(text)[1]) * 1024;
+}
+
+const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 
 function forgetPeak(pid) {
   fs.writeFileSync(`/proc/${pid}/clear_refs`, '5');
@@ -29,4 +37,4 @@ async function settled(pid) {
   return known;
 }
 
-module.exports = { forgetPeak, peak, resident, settled };
+module.exports = { descriptors, forgetPeak, peak, proportional, resident, settled };

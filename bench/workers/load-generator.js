@@ -5,18 +5,22 @@ const { WebSocket } = require('ws');
 const { answerParent } = require('../lib/answering.js');
 const { quantile } = require('../lib/sampling.js');
 
-const REQUEST = '{"jsonrpc": "2.0", "method": "test.echo", "params": ["x"], "id": "bench-1"}';
-const LINE = '{"command":"call","method":"test.echo","params":["x"],"keep":true}\n';
-const LAST_LINE = LINE.replace('keep', 'close');
+/** What is called unless something else is asked for. */
+const ECHO = '"method":"test.echo","params":["x"]';
 /** Milliseconds of a round that do not count yet. */
 const WARM_UP = 100;
+/** Milliseconds between two looks at how long the daemon takes for its own status. */
+const PROBE = 20;
 /** Connections that are opened at a time, so that the backlog has room. */
 const OPENING = 50;
 
 /** What all rounds have in common: when it is over, and what came of it. */
 class Round {
-  constructor(ms) {
-    this.from = performance.now() + WARM_UP;
+  constructor({ ms, warmUp = WARM_UP, call = ECHO }) {
+    this.request = `{"jsonrpc":"2.0",${call},"id":"bench-1"}`;
+    this.line = `{"command":"call",${call},"keep":true}\n`;
+    this.lastLine = `{"command":"call",${call},"close":true}\n`;
+    this.from = performance.now() + warmUp;
     this.until = this.from + ms;
     this.last = this.from;
     this.latencies = [];
@@ -48,14 +52,14 @@ class Round {
 
 answerParent({
   /** One WebSocket with `width` calls in flight. */
-  async ws({ path, width, ms }) {
+  async ws({ path, width, ...what }) {
     const socket = await openWebSocket(path);
-    const round = new Round(ms);
+    const round = new Round(what);
     const sent = []; // answers come in the order of their requests
     let oldest = 0;
     const send = () => {
       sent.push(performance.now());
-      socket.send(REQUEST);
+      socket.send(round.request);
     };
     await new Promise((resolve, reject) => {
       socket.on('close', () => reject(new Error('the WebSocket was closed')));
@@ -70,16 +74,19 @@ answerParent({
   },
 
   /** `width` WebSockets, each with one call in flight: a write for every call, as `kept` has. */
-  async wsEach({ path, width, ms }) {
+  async wsEach({ path, width, ...what }) {
     const sockets = [];
-    while (sockets.length < width) sockets.push(await openWebSocket(path));
-    const round = new Round(ms);
+    while (sockets.length < width) {
+      const some = Math.min(OPENING, width - sockets.length);
+      sockets.push(...(await Promise.all(Array.from({ length: some }, () => openWebSocket(path)))));
+    }
+    const round = new Round(what);
     const keepOn = (socket) =>
       new Promise((resolve, reject) => {
         let sent = 0;
         const send = () => {
           sent = performance.now();
-          socket.send(REQUEST);
+          socket.send(round.request);
         };
         socket.on('close', () => reject(new Error('a WebSocket was closed')));
         socket.on('message', () => {
@@ -94,26 +101,26 @@ answerParent({
   },
 
   /** `width` connections that stay, each with one call in flight. */
-  async kept({ path, width, ms }) {
+  async kept({ path, width, ...what }) {
     const sockets = [];
     while (sockets.length < width) {
       const some = Math.min(OPENING, width - sockets.length);
       sockets.push(...(await Promise.all(Array.from({ length: some }, () => connect(path)))));
     }
-    const round = new Round(ms);
+    const round = new Round(what);
     await Promise.all(sockets.map((socket) => keepCalling(socket, round)));
     for (const socket of sockets) socket.destroy();
     return round.result();
   },
 
   /** A new connection for each call, `width` of them at a time. */
-  async fresh({ path, width, ms }) {
-    const round = new Round(ms);
+  async fresh({ path, width, ...what }) {
+    const round = new Round(what);
     const lane = async () => {
       for (let more = true; more;) {
         const sent = performance.now();
         const socket = await connect(path);
-        socket.write(LAST_LINE);
+        socket.write(round.lastLine);
         await new Promise((resolve, reject) => {
           socket.on('data', check(reject));
           socket.on('end', resolve);
@@ -125,6 +132,40 @@ answerParent({
     };
     await Promise.all(Array.from({ length: width }, lane));
     return round.result();
+  },
+
+  /** `width` calls over one WebSocket at the same moment, once: how many the server refuses. */
+  async burst({ path, width, ...what }) {
+    const socket = await openWebSocket(path);
+    const round = new Round(what);
+    let refused = 0;
+    await new Promise((resolve, reject) => {
+      let left = width;
+      socket.on('close', () => reject(new Error('the WebSocket was closed')));
+      socket.on('message', (data) => {
+        if (data.includes('"error"')) refused += 1;
+        left -= 1;
+        if (left === 0) resolve();
+      });
+      for (let i = 0; i < width; i += 1) socket.send(round.request);
+    });
+    socket.terminate();
+    return refused;
+  },
+
+  /** Asks a daemon for its own status again and again: milliseconds it took, in the middle and at worst. */
+  async probe({ path, ms }) {
+    const socket = await connect(path);
+    const took = [];
+    const until = performance.now() + ms;
+    for (let sent; (sent = performance.now()) < until;) {
+      socket.write('{"command":"status","keep":true}\n');
+      await new Promise((resolve) => socket.once('data', resolve));
+      took.push(performance.now() - sent);
+      await new Promise((resolve) => setTimeout(resolve, PROBE));
+    }
+    socket.destroy();
+    return { median: quantile(took, 0.5), worst: Math.max(...took) };
   },
 });
 
@@ -151,9 +192,9 @@ function keepCalling(socket, round) {
         return;
       }
       sent = performance.now();
-      socket.write(LINE);
+      socket.write(round.line);
     });
-    socket.write(LINE);
+    socket.write(round.line);
   });
 }
 
