@@ -1,16 +1,9 @@
 'use strict';
-// A hundred systems from one machine, each with a daemon of its own: started cold, warm, and beside calls that log in.
+// A hundred systems from one machine, each with a daemon of its own: by one command for all of them and by a command each, with the
+// daemons to be started and running, beside calls that log in. BENCH_SYSTEMS=N: so many.
 const fs = require('node:fs');
 const path = require('node:path');
-const {
-  BINARY,
-  LAUNCHER,
-  adopt,
-  environment,
-  output,
-  start,
-  startWorker,
-} = require('./lib/children.js');
+const { LAUNCHER, adopt, environment, start, startWorker } = require('./lib/children.js');
 const { descriptors, proportional, resident, settled } = require('./lib/process-memory.js');
 const { processorTime } = require('./lib/processor-time.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
@@ -24,30 +17,34 @@ const BOXES = 2;
 async function run({ home, report, quick }) {
   const count = quick ? 4 : Number(process.env.BENCH_SYSTEMS ?? 100);
   fs.mkdirSync(home, { recursive: true });
-  const env = environment(home, { MIDCLT_AUTOSTART: '1' });
+  const env = environment(home, {
+    MIDCLT_AUTOSTART: '1',
+    XDG_CONFIG_HOME: path.join(home, '.config'),
+  });
   const systems = await startSystems(home, count);
   const pids = () => adopt(home);
-  const stop = () =>
-    output(process.execPath, [BINARY, 'daemon-stop', '--all'], {
-      env,
-      stdio: ['ignore', 'pipe', 'ignore'],
+  const command = (args, more = {}) => {
+    const child = start(LAUNCHER, args, { env: { ...env, ...more }, cwd: home, stdio: 'ignore' });
+    return child.closed.then(({ code }) => {
+      if (code !== 0) throw new Error(`midclt ${args.join(' ')}: exit code ${code}`);
     });
+  };
+  const fleet = (more) => () => command(['-p', 'all', 'ping'], more);
+  const each = (args) => async () => {
+    const left = [...systems.options];
+    const lane = async () => {
+      for (let options; (options = left.shift());) await command([...options, ...args, 'ping']);
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, lane));
+  };
 
-  /** One call of each system, `PARALLEL` at a time: milliseconds of the clock and of processors, and logins. */
-  const round = async (args) => {
+  /** A call of each system: milliseconds of the clock and of processors, the simulated systems' left out, and logins. */
+  const measure = async (calls) => {
     const logins = await systems.logins();
     const before = new Map(pids().map((pid) => [pid, processorTime(pid)]));
     const children = childrenTime();
     const began = performance.now();
-    const left = [...systems.options];
-    const lane = async () => {
-      for (let options; (options = left.shift());) {
-        const child = start(LAUNCHER, [...options, ...args], { env, cwd: home, stdio: 'ignore' });
-        const { code } = await child.closed;
-        if (code !== 0) throw new Error(`midclt ${args.join(' ')}: exit code ${code}`);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, lane));
+    await calls();
     const took = performance.now() - began;
     let cpu = childrenTime() - children;
     for (const pid of pids()) cpu += processorTime(pid) - (before.get(pid) ?? 0);
@@ -56,26 +53,32 @@ async function run({ home, report, quick }) {
 
   const memory = [];
   let fds = 0;
+  const direct = { MIDCLT_USE_DAEMON: '0' };
   const taken = await interleave(quick ? 1 : 3, {
-    direct: () => round(['ping']),
+    direct: async () => ({
+      fleetDirect: await measure(fleet(direct)),
+      eachDirect: await measure(each([])),
+    }),
     through: async () => {
-      const cold = await round(['-d', 'ping']);
-      const warm = await round(['-d', 'ping']);
+      const cold = await measure(fleet());
+      const warm = await measure(fleet());
+      const eachWarm = await measure(each(['-d']));
       const daemons = pids();
       if (!quick) await settled(daemons[daemons.length - 1]);
       const sum = (of) => daemons.reduce((all, pid) => all + of(pid), 0);
       memory.push({ pss: sum(proportional), rss: sum(resident) });
       fds = Math.max(...daemons.map(descriptors));
-      await stop();
-      return { cold, warm };
+      await command(['daemon-stop', '--all']);
+      return { cold, warm, eachWarm };
     },
   });
+  const samples = {};
+  for (const round of Object.values(taken).flat()) {
+    for (const [variant, sample] of Object.entries(round)) {
+      (samples[variant] ??= []).push(sample);
+    }
+  }
   await systems.end();
-  const samples = {
-    cold: taken.through.map(({ cold }) => cold),
-    warm: taken.through.map(({ warm }) => warm),
-    direct: taken.direct,
-  };
   tell(report, count, samples);
   const row = (name, value, unit, more) => report.row({ name, value, unit, ...more });
   const [pss, rss] = ['pss', 'rss'].map((what) => median(memory.map((each) => each[what])) / MB);
@@ -85,23 +88,29 @@ async function run({ home, report, quick }) {
   row('a daemon, descriptors', fds, '');
 }
 
+const NAMES = {
+  fleetDirect: '-p all, a login each',
+  cold: '-p all, daemons to be started',
+  warm: '-p all, daemons running',
+  eachDirect: 'a command each with a login',
+  eachWarm: 'a command each with -d',
+};
+const RIVALS = { cold: 'fleetDirect', warm: 'fleetDirect', eachWarm: 'eachDirect' };
+
 function tell(report, count, samples) {
   const of = (variant, what) => samples[variant].map((sample) => sample[what]);
-  const names = { cold: 'cold', warm: 'warm', direct: 'direct, each with a login' };
-  for (const [variant, name] of Object.entries(names)) {
-    const row = (what, unit, divisor, more = {}) => {
-      const value = median(of(variant, what)) / divisor;
-      const isDirect = variant === 'direct';
-      const beside = isDirect
-        ? {}
-        : { ratio: paired(of(variant, what), of('direct', what)), to: 'direct' };
-      return { name: `${count} systems, ${name}`, value, unit, ...beside, ...more };
+  for (const [variant, text] of Object.entries(NAMES)) {
+    const name = `${count} systems, ${text}`;
+    const rival = RIVALS[variant];
+    const row = (what, unit, goal = {}) => {
+      const ratio = rival && paired(of(variant, what), of(rival, what));
+      const more = rival ? { ratio, to: 'with logins', ...goal } : {};
+      report.row({ name, value: median(of(variant, what)) / 1000, unit, ...more });
     };
-    const goals = variant === 'warm' ? { atMost: 0.5 } : {};
-    report.row(row('took', 's', 1000, goals));
-    report.row(row('cpu', 's of CPU', 1000));
+    row('took', 's', variant === 'warm' ? { atMost: 0.5 } : {});
+    row('cpu', 's of CPU');
     const logins = median(of(variant, 'logins')) / count;
-    report.row({ name: `${count} systems, ${name}, logins each`, value: logins, unit: '' });
+    report.row({ name: `${name}: logins each`, value: logins, unit: '' });
   }
 }
 
@@ -117,10 +126,16 @@ async function startSystems(home, count) {
     ports.push(...(await box.ask('start', { paths })));
   }
   const login = ['-U', 'admin', '--password-file', secret];
+  const uris = ports.slice(0, count).map((port) => `ws://127.0.0.1:${port}/api/current`);
+  const profiles = uris.map(
+    (uri, i) =>
+      `[profile.nas${i}]\nuri = "${uri}"\nusername = "admin"\npassword_file = "${secret}"\n`,
+  );
+  const directory = path.join(home, '.config/midclt');
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  fs.writeFileSync(path.join(directory, 'profiles.toml'), profiles.join('\n'), { mode: 0o600 });
   return {
-    options: ports
-      .slice(0, count)
-      .map((port) => ['-u', `ws://127.0.0.1:${port}/api/current`, ...login]),
+    options: uris.map((uri) => ['-u', uri, ...login]),
     async logins() {
       const counts = await Promise.all(boxes.map((box) => box.ask('counts')));
       return counts.flat().reduce((sum, { logins }) => sum + logins, 0);

@@ -7,7 +7,7 @@ import { BINARY, makeHome, until } from '../support/midclt.js';
 import { ROOT } from '../support/root.js';
 
 const RUN = path.join(ROOT, 'bench/run.js');
-const NAMES = ['startup', 'hop', 'large', 'batch', 'idle', 'shell', 'find'];
+const NAMES = ['startup', 'hop', 'large', 'batch', 'idle', 'shell', 'find', 'scale', 'fleet'];
 
 /** They read /proc. */
 const skip = process.platform !== 'linux' && 'needs Linux';
