@@ -8,9 +8,15 @@ const { descriptors, proportional, resident, settled } = require('./lib/process-
 const { processorTime } = require('./lib/processor-time.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 
+const { API_KEYS } = require('../dist/lib/sandbox/index.js');
+
 const MB = 1024 * 1024;
 /** Calls at a time. */
 const PARALLEL = 8;
+/** Of so many systems one is asked with an API key, too. */
+const KEYS = 5;
+/** Milliseconds in which the idle daemons are watched. */
+const IDLE = 20_000;
 /** Processes in which the systems are simulated. */
 const BOXES = 2;
 
@@ -29,7 +35,7 @@ async function run({ home, report, quick }) {
       if (code !== 0) throw new Error(`midclt ${args.join(' ')}: exit code ${code}`);
     });
   };
-  const fleet = (more) => () => command(['-p', 'all', 'ping'], more);
+  const fleet = (group, more) => () => command(['-p', group, 'ping'], more);
   const each = (args) => async () => {
     const left = [...systems.options];
     const lane = async () => {
@@ -52,24 +58,31 @@ async function run({ home, report, quick }) {
   };
 
   const memory = [];
+  const idle = [];
   let fds = 0;
   const direct = { MIDCLT_USE_DAEMON: '0' };
   const taken = await interleave(quick ? 1 : 3, {
     direct: async () => ({
-      fleetDirect: await measure(fleet(direct)),
+      fleetDirect: await measure(fleet('@all-of-them', direct)),
+      keyDirect: await measure(fleet('@with-key', direct)),
       eachDirect: await measure(each([])),
     }),
     through: async () => {
-      const cold = await measure(fleet());
-      const warm = await measure(fleet());
+      const cold = await measure(fleet('@all-of-them'));
+      const warm = await measure(fleet('@all-of-them'));
+      const keyWarm = await measure(fleet('@with-key'));
       const eachWarm = await measure(each(['-d']));
       const daemons = pids();
       if (!quick) await settled(daemons[daemons.length - 1]);
       const sum = (of) => daemons.reduce((all, pid) => all + of(pid), 0);
       memory.push({ pss: sum(proportional), rss: sum(resident) });
       fds = Math.max(...daemons.map(descriptors));
+      const cpu = sum(processorTime);
+      const watched = quick ? 100 : IDLE;
+      await new Promise((resolve) => setTimeout(resolve, watched));
+      idle.push(((sum(processorTime) - cpu) / watched) * 100);
       await command(['daemon-stop', '--all']);
-      return { cold, warm, eachWarm };
+      return { cold, warm, keyWarm, eachWarm };
     },
   });
   const samples = {};
@@ -79,27 +92,36 @@ async function run({ home, report, quick }) {
     }
   }
   await systems.end();
-  tell(report, count, samples);
+  tell(report, systems, samples);
   const row = (name, value, unit, more) => report.row({ name, value, unit, ...more });
   const [pss, rss] = ['pss', 'rss'].map((what) => median(memory.map((each) => each[what])) / MB);
   row(`${count} daemons, proportional memory`, pss, 'MB');
   row(`${count} daemons, resident memory`, rss, 'MB', { ratio: rss / pss, to: 'proportional' });
   row('a daemon, proportional memory', pss / count, 'MB', { atMost: 45 });
   row('a daemon, descriptors', fds, '');
+  row(`${count} idle daemons`, median(idle), '% of a core');
 }
 
 const NAMES = {
   fleetDirect: '-p all, a login each',
+  keyDirect: '-p @group, an API key each',
+  keyWarm: '-p @group, daemons running',
   cold: '-p all, daemons to be started',
   warm: '-p all, daemons running',
   eachDirect: 'a command each with a login',
   eachWarm: 'a command each with -d',
 };
-const RIVALS = { cold: 'fleetDirect', warm: 'fleetDirect', eachWarm: 'eachDirect' };
+const RIVALS = {
+  keyWarm: 'keyDirect',
+  cold: 'fleetDirect',
+  warm: 'fleetDirect',
+  eachWarm: 'eachDirect',
+};
 
-function tell(report, count, samples) {
+function tell(report, { options, keys }, samples) {
   const of = (variant, what) => samples[variant].map((sample) => sample[what]);
   for (const [variant, text] of Object.entries(NAMES)) {
+    const count = variant.startsWith('key') ? keys : options.length;
     const name = `${count} systems, ${text}`;
     const rival = RIVALS[variant];
     const row = (what, unit, goal = {}) => {
@@ -107,7 +129,7 @@ function tell(report, count, samples) {
       const more = rival ? { ratio, to: 'with logins', ...goal } : {};
       report.row({ name, value: median(of(variant, what)) / 1000, unit, ...more });
     };
-    row('took', 's', variant === 'warm' ? { atMost: 0.5 } : {});
+    row('took', 's', variant === 'keyWarm' ? { atMost: 0.5 } : {});
     row('cpu', 's of CPU');
     const logins = median(of(variant, 'logins')) / count;
     report.row({ name: `${name}: logins each`, value: logins, unit: '' });
@@ -127,15 +149,20 @@ async function startSystems(home, count) {
   }
   const login = ['-U', 'admin', '--password-file', secret];
   const uris = ports.slice(0, count).map((port) => `ws://127.0.0.1:${port}/api/current`);
-  const profiles = uris.map(
-    (uri, i) =>
-      `[profile.nas${i}]\nuri = "${uri}"\nusername = "admin"\npassword_file = "${secret}"\n`,
-  );
+  const key = path.join(home, 'key');
+  fs.writeFileSync(key, `${API_KEYS[0].id}-${API_KEYS[0].key}\n`, { mode: 0o600 });
+  const profiles = uris.map((uri, i) => {
+    const where = `uri = "${uri}"\nusername = "admin"\n`;
+    const all = `[profile.nas${i}]\n${where}password_file = "${secret}"\ngroups = ["all-of-them"]\n`;
+    if (i % KEYS > 0) return all;
+    return `${all}[profile.key${i}]\n${where}api_key_file = "${key}"\ngroups = ["with-key"]\n`;
+  });
   const directory = path.join(home, '.config/midclt');
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   fs.writeFileSync(path.join(directory, 'profiles.toml'), profiles.join('\n'), { mode: 0o600 });
   return {
     options: uris.map((uri) => ['-u', uri, ...login]),
+    keys: Math.ceil(count / KEYS),
     async logins() {
       const counts = await Promise.all(boxes.map((box) => box.ask('counts')));
       return counts.flat().reduce((sum, { logins }) => sum + logins, 0);
