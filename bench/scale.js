@@ -39,7 +39,12 @@ async function tellClients({ home, report, quick, echo, generator, prober, width
   const daemon = await startDaemon(path.join(at, 'daemon'), echo.uri, { args: ROOM });
   const relay = await startRelay(path.join(at, 'relay'), echo.socket);
   const isCrowd = width >= 1000;
-  const load = { width, ms: quick ? 50 : isCrowd ? 3000 : 500, warmUp: isCrowd ? 2000 : 100 };
+  const load = {
+    width,
+    met: true,
+    ms: quick ? 50 : isCrowd ? 3000 : 500,
+    warmUp: isCrowd ? 1000 : 100,
+  };
   const ask = (verb, socket) => generator.ask(verb, { path: socket, ...load });
   const through = async () => {
     forgetPeak(daemon.pid);
@@ -59,7 +64,7 @@ async function tellClients({ home, report, quick, echo, generator, prober, width
     const cpu = ((processorTime(daemon.pid) - before) / result.calls) * 1000;
     return { ...result, ...most, worst, cpu, rss: peak(daemon.pid) };
   };
-  const samples = await interleave(quick ? 1 : isCrowd ? 5 : 9, {
+  const samples = await interleave(quick ? 1 : isCrowd ? 3 : 7, {
     daemon: through,
     relay: () => ask('kept', relay.socket),
     each: () => ask('wsEach', echo.socket),
