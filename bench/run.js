@@ -27,15 +27,17 @@ async function main() {
   // Short, since the path of a Unix socket has to be.
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'mb-'));
   const cleanUp = () => fs.rmSync(home, { recursive: true, force: true });
-  for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
-    process.on(signal, () => {
-      interrupted = true;
-      void killAll().then(() => {
-        cleanUp();
-        process.exit(128 + number);
-      });
+  const interrupt = (code) => {
+    interrupted = true;
+    void killAll().then(() => {
+      cleanUp();
+      process.exit(code);
     });
+  };
+  for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+    process.on(signal, () => interrupt(128 + number));
   }
+  process.stdout.on('error', () => interrupt(1)); // who read the figures has gone: `| head`
   const report = new Report({ json, quick });
   report.machine();
   try {
