@@ -1,12 +1,12 @@
 'use strict';
 // One daemon with one client and with ten thousand: what is full first. Beside a bare relay, and beside clients that have
 // each a WebSocket of their own; then with a server that is slow, and with one that counts logins.
+// BENCH_CLIENTS=N: so many clients, and nothing else.
 const fs = require('node:fs');
 const path = require('node:path');
 const { clearInterval, setInterval } = require('node:timers');
 const { BINARY, LAUNCHER, environment, start, startWorker } = require('./lib/children.js');
 const { descriptors, forgetPeak, peak, proportional } = require('./lib/process-memory.js');
-const { processorTime } = require('./lib/processor-time.js');
 const { interleave, median, paired } = require('./lib/sampling.js');
 const { startDaemon, startEchoServer, startRelay } = require('./lib/surroundings.js');
 
@@ -18,12 +18,15 @@ const SLOW = 0.05;
 const SERVER_SLOTS = 10;
 
 async function run({ home, report, quick }) {
+  const { BENCH_CLIENTS: only } = process.env;
+  const widths = only ? [Number(only)] : [1, 10, 100, 1000, 10_000];
   const echo = await startEchoServer(home);
   const generator = startWorker('load-generator', home);
   const prober = startWorker('load-generator', home);
-  for (const width of quick ? [1, 20] : [1, 10, 100, 1000, 10_000]) {
+  for (const width of quick ? [1, 20] : widths) {
     await tellClients({ home, report, quick, echo, generator, prober, width });
   }
+  if (only) return;
   const box = startWorker('sandboxes', home);
   const socket = path.join(home, 'slow.sock');
   const [port] = await box.ask('start', { paths: [socket] });
@@ -42,13 +45,12 @@ async function tellClients({ home, report, quick, echo, generator, prober, width
   const load = {
     width,
     met: true,
-    ms: quick ? 50 : isCrowd ? 3000 : 500,
+    ms: quick ? 50 : isCrowd ? 1000 + width / 2 : 500,
     warmUp: isCrowd ? 1000 : 100,
   };
-  const ask = (verb, socket) => generator.ask(verb, { path: socket, ...load });
+  const ask = (verb, socket, more) => generator.ask(verb, { path: socket, ...load, ...more });
   const through = async () => {
     forgetPeak(daemon.pid);
-    const before = processorTime(daemon.pid);
     const most = { fds: 0, pss: 0 };
     const look = setInterval(
       () => {
@@ -58,11 +60,10 @@ async function tellClients({ home, report, quick, echo, generator, prober, width
       quick ? 20 : 250,
     );
     const probing = prober.ask('probe', { path: daemon.socket, ms: load.warmUp + load.ms });
-    const result = await ask('kept', daemon.socket);
+    const result = await ask('kept', daemon.socket, { pid: daemon.pid });
     clearInterval(look);
     const { worst } = await probing;
-    const cpu = ((processorTime(daemon.pid) - before) / result.calls) * 1000;
-    return { ...result, ...most, worst, cpu, rss: peak(daemon.pid) };
+    return { ...result, ...most, worst, rss: peak(daemon.pid) };
   };
   const samples = await interleave(quick ? 1 : isCrowd ? 3 : 7, {
     daemon: through,
@@ -94,7 +95,7 @@ async function tellClients({ home, report, quick, echo, generator, prober, width
 async function tellSlow({ home, report, quick, socket, generator, width }) {
   const uri = `ws+unix://${socket}`;
   const load = { width, call: `"method":"test.sleep","params":[${SLOW}]` };
-  load.ms = quick ? 100 : Math.max(2000, width * 12);
+  load.ms = quick ? 100 : Math.max(2000, width * 6);
   load.warmUp = quick ? 0 : load.ms / 4;
   const ask = (verb, at) => generator.ask(verb, { path: at, ...load });
   const daemons = {};

@@ -3,6 +3,7 @@
 const net = require('node:net');
 const { WebSocket } = require('ws');
 const { answerParent } = require('../lib/answering.js');
+const { processorTime } = require('../lib/processor-time.js');
 const { quantile } = require('../lib/sampling.js');
 
 /** What is called unless something else is asked for. */
@@ -16,7 +17,7 @@ const OPENING = 50;
 
 /** What all rounds have in common: when it is over, and what came of it. */
 class Round {
-  constructor({ ms, warmUp = WARM_UP, call = ECHO }) {
+  constructor({ ms, warmUp = WARM_UP, call = ECHO, pid = null }) {
     this.request = `{"jsonrpc":"2.0",${call},"id":"bench-1"}`;
     this.line = `{"command":"call",${call},"keep":true}\n`;
     this.lastLine = `{"command":"call",${call},"close":true}\n`;
@@ -26,6 +27,8 @@ class Round {
     this.latencies = [];
     /** All that were answered, also those that do not count. */
     this.calls = 0;
+    this.pid = pid;
+    this.cpu = { from: null, until: null };
   }
 
   /** Counts an answer to what was sent then; is there time for another? On a slow day for one at least. */
@@ -33,19 +36,24 @@ class Round {
     const now = performance.now();
     this.calls += 1;
     const isOver = now > this.until && this.latencies.length > 0;
+    if (now >= this.from && this.pid !== null) {
+      this.cpu.from ??= processorTime(this.pid);
+      if (isOver) this.cpu.until ??= processorTime(this.pid);
+    }
     if (now < this.from || isOver) return !isOver;
     this.latencies.push((now - sent) * 1000);
     this.last = now;
     return true;
   }
 
-  /** Calls a second, and microseconds each. */
+  /** Calls a second, and microseconds each: until they were answered, and of the processor time of the process `pid`. */
   result() {
     return {
       calls: this.calls,
       rate: this.latencies.length / ((this.last - this.from) / 1000),
       p50: quantile(this.latencies, 0.5),
       p99: quantile(this.latencies, 0.99),
+      cpu: ((this.cpu.until - this.cpu.from) / this.latencies.length) * 1000,
     };
   }
 }
