@@ -36,10 +36,11 @@ async function run({ home, report, quick }) {
     });
   };
   const fleet = (group, more) => () => command(['-p', group, 'ping'], more);
-  const each = (args) => async () => {
-    const left = [...systems.options];
+  /** With `-d` without the login, which only what starts a daemon needs. */
+  const each = (options, args) => async () => {
+    const left = [...options];
     const lane = async () => {
-      for (let options; (options = left.shift());) await command([...options, ...args, 'ping']);
+      for (let system; (system = left.shift());) await command([...system, ...args, 'ping']);
     };
     await Promise.all(Array.from({ length: PARALLEL }, lane));
   };
@@ -65,13 +66,13 @@ async function run({ home, report, quick }) {
     direct: async () => ({
       fleetDirect: await measure(fleet('@all-of-them', direct)),
       keyDirect: await measure(fleet('@with-key', direct)),
-      eachDirect: await measure(each([])),
+      eachDirect: await measure(each(systems.withLogin, [])),
     }),
     through: async () => {
       const cold = await measure(fleet('@all-of-them'));
       const warm = await measure(fleet('@all-of-them'));
       const keyWarm = await measure(fleet('@with-key'));
-      const eachWarm = await measure(each(['-d']));
+      const eachWarm = await measure(each(systems.options, ['-d']));
       const daemons = pids();
       if (!quick) await settled(daemons[daemons.length - 1]);
       const sum = (of) => daemons.reduce((all, pid) => all + of(pid), 0);
@@ -147,8 +148,8 @@ async function startSystems(home, count) {
     const paths = Array.from({ length: size }, (_, i) => path.join(home, `${index}-${i}.sock`));
     ports.push(...(await box.ask('start', { paths })));
   }
-  const login = ['-U', 'admin', '--password-file', secret];
   const uris = ports.slice(0, count).map((port) => `ws://127.0.0.1:${port}/api/current`);
+  const options = uris.map((uri) => ['-u', uri, '-U', 'admin']);
   const key = path.join(home, 'key');
   fs.writeFileSync(key, `${API_KEYS[0].id}-${API_KEYS[0].key}\n`, { mode: 0o600 });
   const profiles = uris.map((uri, i) => {
@@ -161,7 +162,8 @@ async function startSystems(home, count) {
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   fs.writeFileSync(path.join(directory, 'profiles.toml'), profiles.join('\n'), { mode: 0o600 });
   return {
-    options: uris.map((uri) => ['-u', uri, ...login]),
+    options,
+    withLogin: options.map((each) => [...each, '--password-file', secret]),
     keys: Math.ceil(count / KEYS),
     async logins() {
       const counts = await Promise.all(boxes.map((box) => box.ask('counts')));
