@@ -48,9 +48,8 @@ export function startTurn(): { isOver(): boolean } {
 /** For small pieces of work of which thousands may come at once: some are done in a turn of the event loop, the others later, in order. */
 export class Crowd {
   private readonly waiting: (() => void)[] = [];
-  /** How many may be done before the turn is over. */
+  /** How many may be done until the turn in which the last of them is done is over. */
   private left: number;
-  private isSet = false;
 
   /** `most`: pieces a turn. */
   constructor(private readonly most: number) {
@@ -59,23 +58,20 @@ export class Crowd {
 
   /** Does it at once if the turn has room. */
   take(work: () => void): void {
-    this.endTurn();
     if (this.left === 0) {
       this.waiting.push(work);
       return;
     }
-    this.left--;
+    // Not at the end of every turn: for who come one by one that would cost as much as a write.
+    if (--this.left === 0) this.refillLater();
     work();
   }
 
-  private endTurn(): void {
-    if (this.isSet) return;
-    this.isSet = true;
+  private refillLater(): void {
     setImmediate(() => {
-      this.isSet = false;
       const due = this.waiting.splice(0, this.most);
       this.left = this.most - due.length;
-      if (due.length > 0) this.endTurn();
+      if (this.left === 0) this.refillLater();
       for (const work of due) work();
     });
   }

@@ -14,17 +14,25 @@ export abstract class Waiter {
   abstract readonly slotClass: () => SlotClass;
 }
 
-interface Line {
-  first: Waiter | null;
-  last: Waiter | null;
+class Line {
+  first: Waiter | null = null;
+  last: Waiter | null = null;
 }
+
+/** Of which there can be too few. */
+const KINDS = ['call', 'job', 'look-up'] as const;
 
 /**
  * Nothing here looks at all who wait, but `regroup`: with ten thousand of them that would be most of what a call costs. The lines
  * are linked, since an array moves all of them when one leaves.
  */
 export class Waiting<W extends Waiter> {
-  private readonly lines = new Map<SlotClass, Line>();
+  private readonly lines: Readonly<Record<SlotClass, Line>> = {
+    call: new Line(),
+    job: new Line(),
+    'look-up': new Line(),
+    none: new Line(),
+  };
   private last = 0;
   private count = 0;
 
@@ -43,7 +51,7 @@ export class Waiting<W extends Waiter> {
     if (waiter.number === 0) return;
     this.count--;
     waiter.number = 0;
-    const line = this.lineOf(waiter.line);
+    const line = this.lines[waiter.line];
     const { before, behind } = waiter;
     if (before) before.behind = behind;
     else line.first = behind;
@@ -55,8 +63,9 @@ export class Waiting<W extends Waiter> {
   /** Who came first of those that need a slot for which `hasRoom`, or null. */
   first(hasRoom: (slotClass: SlotClass) => boolean): W | null {
     let found: Waiter | null = null;
-    for (const [slotClass, { first }] of this.lines) {
-      if (!first || !hasRoom(slotClass)) continue;
+    for (const kind of KINDS) {
+      const { first } = this.lines[kind];
+      if (first === null || !hasRoom(kind)) continue;
       if (!found || first.number < found.number) found = first;
     }
     if (!found || found.slotClass() === found.line) return found as W | null;
@@ -67,19 +76,19 @@ export class Waiting<W extends Waiter> {
   /** Lets everybody stand in the line of the slot that it needs by now. */
   regroup(): void {
     const all = [...this].sort((one, other) => one.number - other.number);
-    this.lines.clear();
+    for (const kind of KINDS) this.lines[kind].first = this.lines[kind].last = null;
     for (const waiter of all) this.append(waiter);
   }
 
   /** The kinds of slots for which somebody waits. */
   *kinds(): Generator<SlotClass> {
-    for (const [slotClass, { first }] of this.lines) if (first) yield slotClass;
+    for (const kind of KINDS) if (this.lines[kind].first) yield kind;
   }
 
   /** Line by line. Who is looked at may leave. */
   *[Symbol.iterator](): Generator<W> {
-    for (const { first } of this.lines.values()) {
-      for (let waiter = first; waiter;) {
+    for (const kind of KINDS) {
+      for (let waiter = this.lines[kind].first; waiter;) {
         const { behind }: Waiter = waiter;
         yield waiter as W;
         waiter = behind;
@@ -89,17 +98,11 @@ export class Waiting<W extends Waiter> {
 
   private append(waiter: W): void {
     waiter.line = waiter.slotClass();
-    const line = this.lineOf(waiter.line);
+    const line = this.lines[waiter.line];
     waiter.before = line.last;
     waiter.behind = null;
     if (line.last) line.last.behind = waiter;
     else line.first = waiter;
     line.last = waiter;
-  }
-
-  private lineOf(slotClass: SlotClass): Line {
-    let line = this.lines.get(slotClass);
-    if (!line) this.lines.set(slotClass, (line = { first: null, last: null }));
-    return line;
   }
 }
