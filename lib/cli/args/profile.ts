@@ -21,6 +21,7 @@ export function withProfiles(
   choice: string,
   env: NodeJS.ProcessEnv,
 ): Arguments | readonly Arguments[] {
+  if (choice === LOCAL) return withEnvironment(args, env, LOCAL_SYSTEM); // whatever the file is
   const profiles = readProfiles(profilesPath(env));
   const one = (name: string) => withEnvironment(args, env, systemOf(profiles, name));
   if (isSeveral(choice)) {
