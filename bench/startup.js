@@ -25,6 +25,11 @@ async function run({ home, report, quick }) {
     ...options,
     env: { ...options.env, PATH: `${path.dirname(process.execPath)}:${process.env.PATH}` },
   };
+  const withProfile = (count) => {
+    const env = { ...withNode.env, XDG_CONFIG_HOME: writeProfiles(home, uri, count) };
+    const args = ['-p', 'nas1', '-d', 'call', 'core.ping'];
+    return () => timed(LAUNCHER, args, { ...withNode, env });
+  };
 
   const variants = {
     'node -e 0': () => timed(process.execPath, ['-e', '0'], options),
@@ -35,6 +40,8 @@ async function run({ home, report, quick }) {
   if (isInstalled('nc') || isInstalled('socat')) {
     variants.local = launched('-d', 'call', 'core.ping');
     variants['with -u'] = launched(...call);
+    variants['with -p'] = withProfile(5);
+    variants['of 100'] = withProfile(100);
   }
   if (isInstalled('nc')) variants['printf | nc -U'] = shell(`printf '${LINE}' | nc -U $SOCK`);
   if (isInstalled('socat')) {
@@ -60,8 +67,14 @@ async function run({ home, report, quick }) {
     ratio: Math.min(...samples.midclt) / Math.min(...node),
     to: 'node -e 0',
   });
-  const launcher = { local: 0.3, 'with -u': 0.35, handed: 1.45 };
-  const names = { local: 'local middleware', 'with -u': 'with -u', handed: 'handed over (-j)' };
+  const launcher = { local: 0.3, 'with -u': 0.35, 'with -p': 0.4, 'of 100': 0.75, handed: 1.45 };
+  const names = {
+    local: 'local middleware',
+    'with -u': 'with -u',
+    'with -p': 'with -p, of 5 profiles',
+    'of 100': 'with -p, of 100 profiles',
+    handed: 'handed over (-j)',
+  };
   for (const [name, atMost] of Object.entries(launcher)) {
     if (!samples[name]) continue;
     const ratio = paired(samples[name], node);
@@ -98,6 +111,22 @@ async function run({ home, report, quick }) {
     to: 'the peer',
     atMost: 0.4,
   });
+}
+
+/** Writes a file of profiles as `profile add` does; `nas1` is at the URI. Returns what XDG_CONFIG_HOME is to be. */
+function writeProfiles(home, uri, count) {
+  const config = path.join(home, `profiles-${count}`);
+  const profiles = Array.from({ length: count }, (_, i) => {
+    const at =
+      i === 0
+        ? [`uri = "${uri}"`]
+        : [`uri = "wss://nas${i + 1}.example/api/current"`, 'username = "admin"'];
+    const key = `api_key_file = "/root/.config/midclt/keys/nas${i + 1}"`;
+    return [`[profile.nas${i + 1}]`, ...at, key, 'groups = [ "rack1", "prod" ]', ''].join('\n');
+  });
+  fs.mkdirSync(path.join(config, 'midclt'), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(path.join(config, 'midclt/profiles.toml'), profiles.join('\n'), { mode: 0o600 });
+  return config;
 }
 
 module.exports = { title: 'one midclt -d call, start to end', run };

@@ -21,7 +21,8 @@ const homes = new Set();
 function environment(home, extra = {}) {
   const env = { ...process.env, HOME: home, LANG: 'C.UTF-8', MIDCLT_AUTOSTART: '0', ...extra };
   for (const name of Object.keys(process.env)) {
-    if (/^(NODE_|MIDCLT_|TAP)/.test(name) && name !== 'MIDCLT_AUTOSTART') delete env[name];
+    if (/^(NODE_|MIDCLT_|TAP|XDG_CONFIG_HOME)/.test(name) && name !== 'MIDCLT_AUTOSTART')
+      delete env[name];
   }
   return env;
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { freeze, ground, isAlive, processOf, type Ground } from '../support/lifecycle.js';
+import { filesOf, freeze, ground, isAlive, processOf, type Ground } from '../support/lifecycle.js';
 import { boxOf, CONNECTORS, has, SHELLS as LAUNCHER_SHELLS } from '../support/launcher.js';
 import { BINARY, shell, until } from '../support/midclt.js';
 
@@ -51,8 +51,9 @@ function variantsOf({ home, uri }: Ground): Variant[] {
         encoding: 'utf8',
       });
       if (!made.stdout.includes(connector)) throw new Error(made.stderr);
-      const file = `${home}/script-${connector}-${i}`;
+      let runs = 0;
       const run = (line: string) => {
+        const file = `${home}/script-${connector}-${i}-${runs++}`;
         fs.writeFileSync(file, `${made.stdout}\nset -eu\n${line}\n`);
         return shell(`${command} ${file}`, { home, env: { MIDCLT_URI: uri } });
       };
@@ -99,6 +100,44 @@ t.test(
     await onlyLeft(t, place, daemon);
   },
 );
+
+t.test('F4: of the daemon that was asked, whatever profiles there are', async (t) => {
+  const place = await ground(t);
+  const { home, uri } = place;
+  const all = variantsOf(place);
+  const variants = [all[0], all.find(({ name }) => name.startsWith('the launcher'))];
+  t.match(await place.d(['ping']), { code: 0 });
+  const daemon = place.pid() ?? 0;
+  for (const [name, of] of [
+    ['nas', uri],
+    ['other', 'wss://nowhere.example/api/current'],
+  ] as const) {
+    const add = ['profile', 'add', name, '-u', of, '--no-check'];
+    t.match(await place.run(add), { code: 0 });
+  }
+  t.match(await place.run(['profile', 'default', 'nas']), { code: 0 });
+  // The same daemon as that of the local middleware.
+  const [its, local] = [place.files(), filesOf(home, null)];
+  fs.linkSync(its.socket, local.socket);
+  fs.copyFileSync(its.pid, local.pid);
+  await freeze(daemon);
+  const asked = [
+    'midclt -p nas',
+    'MIDCLT_PROFILE=nas; export MIDCLT_PROFILE; midclt',
+    'unset MIDCLT_URI; midclt',
+    'MIDCLT_PROFILE=other; export MIDCLT_PROFILE; midclt -u "$MIDCLT_URI"',
+    'midclt -p local',
+  ];
+  const stderr = `The daemon (pid ${daemon}) does not answer; the outcome`;
+  const runs = variants.flatMap((variant) =>
+    asked.map(async (line) => {
+      const result = await variant?.run(`${line} -d call core.ping`);
+      t.match(result, { code: 1, stdout: '', stderr }, `${variant?.name}: ${line}`);
+    }),
+  );
+  await Promise.all(runs);
+  await onlyLeft(t, place, daemon);
+});
 
 t.test('F4: a long call of a daemon that lives is waited for, also while it ends', async (t) => {
   const place = await ground(t);

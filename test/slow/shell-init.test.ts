@@ -102,6 +102,46 @@ t.test('does the common calls without the program', async (t) => {
   }
 });
 
+t.test('looks at the profiles at every call', async (t) => {
+  const { run, home, uri } = await surroundings(t);
+  const file = `${home}/.config/midclt/profiles.toml`;
+  for (const [name, of] of [
+    ['nas', uri],
+    ['other', 'ws+unix:///nowhere.sock'],
+  ] as const) {
+    const add = ['profile', 'add', name, '-u', of, '--no-check'];
+    t.match(await midclt(add, { home }), { code: 0 });
+  }
+  const text = fs.readFileSync(file, 'utf8');
+  for (const name of SHELLS) {
+    fs.writeFileSync(file, text, { mode: 0o600 });
+    const own = (await midclt(['shell-init', name], { home })).stdout;
+    const broken = own.replace(/command '.*'/, 'command false');
+    const lines = [
+      'set -eu',
+      'unset MIDCLT_URI',
+      'ask() { midclt "$@" -d ping || echo left; }',
+      'ask -p nas; ask; ask -p other; ask -p nas',
+      'MIDCLT_PROFILE=nas; ask; MIDCLT_PROFILE=other; ask; unset MIDCLT_PROFILE',
+      `{ echo 'default = "nas"'; cat "$F"; } >"$F.new"; mv "$F.new" "$F"; ask`,
+      'chmod 600 "$F"; echo >>"$F"; ask',
+      'chmod 620 "$F"; ask -p nas',
+      'echo >>"$F"; ask -p nas',
+      'chmod 600 "$F"; ask -p nas',
+      'printf "insecure = true" >>"$F"; ask -p nas',
+      'rm "$F"; ask -p nas',
+    ];
+    const { stdout, stderr } = await run(name, `${broken}\n${lines.join('\n')}`, { F: file });
+    const words = stdout.replaceAll('\n', ' ').trim();
+    t.equal(
+      words,
+      // Others can write; what they have written is not believed.
+      'pong left left pong pong left pong pong pong left pong left left',
+      `${name}: ${stderr}`,
+    );
+  }
+});
+
 t.test('leaves what it does not trust or find to the program', async (t) => {
   const { run, home, socket } = await surroundings(t);
   const text = (await midclt(['shell-init', 'sh'], { home })).stdout;

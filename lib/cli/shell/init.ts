@@ -9,6 +9,7 @@ import { MidcltError, systemReason } from '../../errors.js';
 import { VERSION } from '../../protocol/frames.js';
 import type { Arguments } from '../args/arguments.js';
 import { writeOut } from '../output/output.js';
+import { PROFILE, SYSTEM } from './profile-text.js';
 import { FAST, NAME, POSIX_QUOTE, QUOTE, TRUST } from './request-text.js';
 import {
   ANSWER,
@@ -59,7 +60,8 @@ export function launcher(): string {
 
 /** What the function and the launcher have in common, around how the `call` is made. */
 function common(call: string): string {
-  return [FAST.replace('@CALL@', () => call.slice(1)), NAME, TRUST, WATCH, ANSWER].join('\n');
+  const fast = FAST.replace('@CALL@', () => call.slice(1));
+  return [fast, SYSTEM, PROFILE, NAME, TRUST, WATCH, ANSWER].join('\n');
 }
 
 function filledIn(text: string, words: Readonly<Record<string, string>>): string {

@@ -42,8 +42,9 @@ export const FAST = String.raw`
 _midclt_newline='
 ' _midclt_tab='	'
 _midclt_fast() {
-@EMULATION@  local uri user on time quiet verb request args quoted rest head tail dir id key names sock terminal numbered peer pause again text nap rang taken code size lines count LC_ALL=C || return @LEFT@
+@EMULATION@  local uri user given profile insecure file size on time quiet verb request args quoted rest head tail dir id key names trust sock terminal numbered peer pause again text nap rang taken code lines count LC_ALL=C || return @LEFT@
   uri=@{MIDCLT_URI-} user=@{MIDCLT_USERNAME-} time=@{CALL_TIMEOUT-} on= quiet= args=
+  given= profile= insecure=false file= size=
   case @{MIDCLT_USE_DAEMON-} in
     '' | 0 | no | false | off) ;;
     1 | yes | true | on) on=1 ;;
@@ -56,14 +57,15 @@ _midclt_fast() {
         verb=$1
         shift
         break ;;
-      -u | -U | -t)
+      -p | --profile | -u | -U | -t)
         case @{2-} in
           '' | -*) return @LEFT@ ;;
         esac
         case $1 in
-          -u) uri=$2 ;;
-          -U) user=$2 ;;
+          -u) uri=$2 given=u$given ;;
+          -U) user=$2 given=U$given ;;
           -t) time=$2 ;;
+          *) profile=$2 given=p$given ;;
         esac
         shift ;;
       *) return @LEFT@ ;;
@@ -109,8 +111,9 @@ _midclt_fast() {
     [ -O "@{HOME-}" ] || return @LEFT@
     dir=$HOME/.midclt
   fi
+  _midclt_system || return @LEFT@
   case $uri in
-    [Ww][Ss][Ss]:*) request="$request,\"insecure\":false" ;;
+    [Ww][Ss][Ss]:*) request="$request,\"insecure\":$insecure" ;;
   esac
   case $dir in
     /*) ;;
@@ -119,7 +122,8 @@ _midclt_fast() {
   key= names=
   [ -z "$uri" ] || key=$uri@{user:+:$user} names=$dir/daemon-names
   [ -d "$dir" ] && [ -O "$dir" ] && [ ! -L "$dir" ] || return @LEFT@
-  [ "$dir" = "@{_midclt_trusted-}" ] || _midclt_trust "$dir" || return @LEFT@
+  trust=$dir@{file:+/$_midclt_newline$file $size $insecure $key}
+  [ "$trust" = "@{_midclt_trusted-}" ] || _midclt_trust || return @LEFT@
   id=local
   [ -z "$key" ] || _midclt_name || return @LEFT@
   sock=$dir/daemon-$id.sock
@@ -189,48 +193,60 @@ _midclt_name() {
 }`;
 
 /**
- * Looks at the directories above the daemon's, as `lib/files/trust.ts` does.
+ * Looks at the directories above the daemon's and at those above the profiles, as `lib/files/trust.ts` does.
  *
- * One `ls` does it, once a shell. It sorts, so that the directory itself is the last of its lines, but for the file
- * of names in it; whose that is, is known by then: one's own. Anything but root's and one's own is left to the
- * program, and so are links, and a daemon's directory that others can enter, which it makes private.
+ * One `ls` does it, once a shell, and again when the profiles say something else. Anything but root's and one's own is
+ * left to the program, and so are links, and a daemon's directory that others can enter, which it makes private. Of
+ * the file of names in it, and of that of the profiles, it is known by then that they are one's own.
  */
 export const TRUST = String.raw`
+# Takes a field off the start of rest.
+_midclt_field() {
+  rest=@{rest#* }
+  rest=@{rest#"@{rest%%[! ]*}"}
+}
 _midclt_trust() {
-  local list mode links owner rest own last private part=$1 LC_ALL=C
-  case $part in
+  local list mode owner rest own private part LC_ALL=C
+  case $dir$file in
     *[!\ -~]*) return 1 ;;
   esac
-  set -- "$part"
-  while [ -n "@{part%/*}" ]; do
-    part=@{part%/*}
+  set --
+  for rest in "$dir" @{file:+"$file"}; do
+    part=$rest
     set -- "$part" "$@"
+    while [ -n "@{part%/*}" ]; do
+      part=@{part%/*}
+      set -- "$part" "$@"
+    done
   done
   [ ! -f "$names" ] || [ ! -O "$names" ] || set -- "$@" "$names"
   list=$(LC_ALL=C command ls -ldn / "$@") || return 1
-  own= last= private=
+  own= private=
   # A read would take its bytes one by one.
   while [ -n "$list" ]; do
     mode=@{list%% *} rest=@{list%%"$_midclt_newline"*}
     list=@{list#"$rest"}
     list=@{list#"$_midclt_newline"}
-    for links in mode links; do
-      rest=@{rest#* }
-      rest=@{rest#"@{rest%%[! ]*}"}
-    done
+    _midclt_field
+    _midclt_field
     owner=@{rest%% *}
-    case $mode in
-      drwx------*) private=1 ;;
-      d????-??-* | d????????[Tt]*) private= ;;
-      -rw-------*) continue ;; # the file of names, one's own
+    case $mode:$rest in
+      drwx------*:*" $dir") private=$owner ;;
+      *:*" $dir") return 1 ;;
+      d????-??-*:* | d????????[Tt]*:*) ;;
+      -rw-------*:*" $names") continue ;;
+      -????-??-*:*" $file")
+        _midclt_field
+        _midclt_field
+        [ "@{rest%% *}" = "$size" ] || return 1
+        continue ;;
       *) return 1 ;;
     esac
-    last=$owner
     if [ "$owner" != 0 ]; then
       [ "@{own:-$owner}" = "$owner" ] || return 1
       own=$owner
     fi
   done
-  [ -n "$private" ] && [ "@{own:-$last}" = "$last" ] || return 1
-  _midclt_trusted=$dir
+  [ -n "$private" ] && [ "@{own:-$private}" = "$private" ] || return 1
+  _midclt_trusted=$trust
 }`;

@@ -19,9 +19,10 @@
 export const WATCH = String.raw`
 _midclt_hung() {
   text=$(
-    unset NODE_EXTRA_CA_CERTS
+    unset NODE_EXTRA_CA_CERTS MIDCLT_PROFILE
     export MIDCLT_URI="$uri" MIDCLT_USERNAME="$user"
-    _midclt_run daemon-status 2>&1 >/dev/null </dev/null
+    [ -n "$uri" ] || set -- -p local
+    _midclt_run "$@" daemon-status 2>&1 >/dev/null </dev/null
   )
   case $text in
     *'does not answer'*) [ -z "$again" ] || return 0
@@ -222,7 +223,7 @@ _midclt_run() {
 }
 case @{MIDCLT_LAUNCHER-}:@{MIDCLT_USE_DAEMON-}:@{1-} in
   0:*) _midclt_run "$@" ;;
-  *::-[duUt] | *::--use-daemon | *:?*:*) ;;
+  *::-[dpuUt] | *::--use-daemon | *::--profile | *:?*:*) ;;
   *) _midclt_run "$@" ;;
 esac
 _midclt_client= _midclt_key= _midclt_trusted=
