@@ -14,6 +14,7 @@ export {
 } from './commands/daemons.js';
 export { downloadCommand } from './commands/download.js';
 export { loginCommand } from './commands/login.js';
+export { helpCommand } from './commands/help.js';
 export { runFleet } from './fleet/fleet.js';
 export { findCommand, sayNearNames } from './commands/find.js';
 export { printerOf } from './format/format.js';
@@ -22,6 +23,6 @@ export { profileCommand } from './commands/profile.js';
 export { subscribeCommand } from './commands/subscribe.js';
 export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';
-export { helpText } from './output/help.js';
+export { helpText } from './words/help.js';
 export { shellInit } from './shell/init.js';
 export { usageText } from './args/usage.js';

@@ -106,6 +106,10 @@ async function run(given: Arguments): Promise<number> {
     case 'profile remove':
     case 'profile default':
       return full().profileCommand(args);
+    case 'help':
+      return full().helpCommand(args);
+    case 'version':
+      return print(`midclt ${VERSION}\n`);
   }
 }
 

@@ -28,7 +28,9 @@ export type CommandName =
   | 'methods'
   | 'describe'
   | 'events'
-  | 'types';
+  | 'types'
+  | 'help'
+  | 'version';
 
 /** The commands of the group `job`. */
 export type JobCommand =
@@ -154,6 +156,8 @@ export interface Arguments extends Options {
   shell: (typeof SHELLS)[number];
   /** methods, events */
   pattern: string | null;
+  /** help: a command, of one word or two, or a topic. */
+  topic: string[];
   /** login, profile add, show, remove, default */
   profileName: string | null;
   /** The profile's name where it is one of several systems: nobody is asked for its login then. */
@@ -226,5 +230,5 @@ export const DEFAULTS: Options = {
 export const NO_COMMAND: Arguments = {
   ...DEFAULTS,
   ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh', pattern: null },
-  ...{ profileName: null, system: null },
+  ...{ profileName: null, system: null, topic: [] },
 };

@@ -120,6 +120,7 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     event: name === 'subscribe' ? first : null,
     files: name === 'batch' ? rest : [],
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
+    topic: name === 'help' ? rest : [],
     pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
     profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
     system: null,

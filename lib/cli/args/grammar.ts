@@ -28,7 +28,7 @@ const clients = (value: string): string => between(1, 1_000_000, value);
 /** Mebibytes; the least is room for one large request and its answer. */
 const mebibytes = (value: string): string => between(32, 1_000_000, value);
 
-const STATES = ['WAITING', 'RUNNING', 'SUCCESS', 'FAILED', 'ABORTED'];
+export const STATES = ['WAITING', 'RUNNING', 'SUCCESS', 'FAILED', 'ABORTED'];
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 
 /** Of a job that exists. */
@@ -254,6 +254,8 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   ...FIND_COMMANDS,
   ['login', { options: [HELP, GROUP], positional: 'name', most: 1 }],
   ...PROFILE_COMMANDS,
+  ['help', { options: [HELP], positional: null, optional: 'topic ...', most: 2 }],
+  ['version', { options: [HELP], positional: null, most: 0 }],
 ]);
 
 /** What begins the names of several commands, and is none itself. */

@@ -48,7 +48,7 @@ export function between(least: number, most: number, value: string): string {
 /** A place in a sequence, from 1. */
 export const ordinal = (value: string): string => between(1, Number.MAX_SAFE_INTEGER, value);
 
-const FORMATS = ['json', 'jsonl', 'pretty', 'table'];
+export const FORMATS = ['json', 'jsonl', 'pretty', 'table'];
 
 /** Of a result: the name of a form, of which two take the names of columns. */
 export function format(value: string): string {

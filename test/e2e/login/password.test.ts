@@ -3,8 +3,6 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { SECRET_VARIABLES } from '../../../lib/login/variables.js';
-import { helpText } from '../../../lib/cli/output/help.js';
 import { startDaemon } from '../../support/daemon.js';
 import { KEY, PONG, startServer, type Server } from '../../support/login.js';
 import { startRelay } from '../../support/relay.js';
@@ -275,10 +273,4 @@ test('variables name the daemon, too, and with -d nothing is asked or read', asy
   t.match(await midclt(['-d', 'ping'], { home }), { code: 1, stderr: /No daemon/ });
   t.equal(server.sandbox.stats.logins, logins);
   t.match(await detached(server, 'eval "$M daemon-stop"', { env }), { code: 0 });
-});
-
-test('the help tells of every variable', async (t) => {
-  for (const name of ['MIDCLT_URI', 'MIDCLT_USERNAME', ...SECRET_VARIABLES]) {
-    t.match(helpText(null), name);
-  }
 });

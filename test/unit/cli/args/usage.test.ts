@@ -64,6 +64,7 @@ function described(name: string | null, { options, most }: Command) {
     'profile show': ['name', null, null],
     'profile remove': ['name', null, null],
     'profile default': ['name', '?', null],
+    help: ['topic', '*', null],
     'shell-init': ['shell', null, ['bash', 'zsh', 'sh']],
   };
   const positional = name === null ? null : (positionals[name] ?? null);

@@ -1,0 +1,92 @@
+/** The words of what needs no TrueNAS. */
+import { TOPICS } from './topics.js';
+import { takes, type CommandWords } from './word.js';
+
+export const SHELL_INIT: CommandWords = {
+  summary: 'a shell function for fast calls in loops',
+  reach: 'none',
+  text: [
+    "Print a shell function 'midclt', to be evaluated in scripts that make many calls: it makes '-d call' and '-d ping' itself, with nc or socat, in a tenth of the time this program takes to start. Everything else it leaves to the program: other commands and options (jobs, for one), arguments that begin with '-' or have other characters than printable ASCII, and calls without a daemon. What is printed, and the exit code, are the same.",
+  ],
+  arguments: [{ name: 'SHELL', kind: 'choice', is: 'the shell that evaluates it: {choices}' }],
+  exits: ['printed', 'there is neither nc (that of OpenBSD) nor socat'],
+  examples: [
+    [
+      'eval "$(midclt shell-init sh)"',
+      'for user in alice bob; do',
+      `  midclt -d call user.get_user_obj '{"username": "'$user'"}'`,
+      'done',
+    ].join('\n'),
+  ],
+  see: ['call', 'daemon'],
+};
+
+export const SANDBOX: CommandWords = {
+  summary: 'run a small simulated TrueNAS to try things on',
+  reach: 'none',
+  text: [
+    'Run a small simulated TrueNAS until SIGTERM or SIGINT, to try midclt on or to test scripts with. It has a handful of methods and is no TrueNAS. It serves /api/current and /websocket. Its first line on stdout tells how to reach it; with --ws or --wss, the users and API keys follow.',
+  ],
+  options: {
+    unix: takes(
+      'PATH',
+      'file',
+      'listen on a Unix socket',
+      '; no login needed (default, without --ws and --wss: one in the directory for temporary files)',
+    ),
+    ws: takes(
+      'PORT',
+      'number',
+      'listen on a port of 127.0.0.1',
+      ', 0 for any free one; log in as admin with the password admin-pw, or with one of the API keys it prints',
+    ),
+    wss: takes(
+      'PORT',
+      'number',
+      'the same with TLS',
+      ", and a new self-signed certificate for localhost and this machine's name",
+    ),
+    certificate: takes(
+      'FILE',
+      'file',
+      'write that certificate to FILE',
+      ' (PEM); a midclt that has NODE_EXTRA_CA_CERTS=FILE in its environment trusts it',
+    ),
+  },
+  exits: ['ended by a signal', 'could not listen, or not write FILE'],
+  examples: [
+    'midclt sandbox --unix /tmp/box.sock &',
+    'midclt -u ws+unix:///tmp/box.sock daemon &',
+    'midclt -u ws+unix:///tmp/box.sock -d call system.info',
+    'midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5',
+    'midclt -u ws+unix:///tmp/box.sock daemon-stop',
+    'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
+  ],
+  see: ['call', 'methods', 'daemon'],
+};
+
+export const HELP: CommandWords = {
+  summary: 'tell more about a command or a topic',
+  reach: 'none',
+  text: [
+    "Tell about a command, as 'midclt COMMAND -h' does, or about a topic. Without either: what there is.",
+  ],
+  arguments: [
+    {
+      ...{ name: 'TOPIC', kind: 'command' },
+      is: `a command, of one word or two, or one of the topics ${Object.keys(TOPICS).join(', ')}`,
+    },
+  ],
+  exits: ['told', undefined, 'there is no such command or topic, or wrong usage'],
+  examples: ['midclt help call', 'midclt help job list', 'midclt help options'],
+  see: ['options', 'environment'],
+};
+
+export const VERSION: CommandWords = {
+  summary: 'show the version',
+  reach: 'none',
+  text: ["Print the program's name and version, as --version does."],
+  exits: ['shown'],
+  examples: ['midclt version'],
+  see: ['daemon-status'],
+};
