@@ -2,11 +2,12 @@
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
 // runs from. thin.js is all that `midclt -d call` loads, direct.js is a call without a daemon, sandbox.js is
 // `midclt sandbox`, profile.js reads profiles, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
-// `midclt`, which npm installs, is a shell's script, the launcher.
+// `midclt`, which npm installs, is a shell's script, the launcher. dist/man has the manual pages.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const esbuild = require('esbuild');
+const { writePages } = require('./man.js');
 
 const root = path.join(__dirname, '..');
 const dist = path.join(root, 'dist');
@@ -132,6 +133,7 @@ async function main() {
   }))
     fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();
+  await writePages();
 }
 
 main().catch((error) => {

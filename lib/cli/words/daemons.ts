@@ -1,6 +1,6 @@
 /** The words of the daemon and of the commands beside it. */
 import { DAEMON_DIRECTORY, DAEMON_FILES } from './surroundings.js';
-import { flag, takes, type CommandWords } from './word.js';
+import { flag, takes, type CommandWords, type Term } from './word.js';
 
 const NOT_THERE = 'no daemon is running, or it does not answer';
 
@@ -78,6 +78,19 @@ export const DAEMON: CommandWords = {
   ],
   see: ['daemon-status', 'daemon-log', 'daemon-stop', 'call'],
 };
+
+/** What its manual tells of signals besides. */
+export const SIGNALS: readonly Term[] = [
+  [
+    'SIGTERM, SIGINT',
+    "finish the calls under way, take no others, and end, as 'midclt daemon-stop' asks for; a second one: end at once",
+  ],
+  [
+    'SIGHUP',
+    'the same to a daemon that has a terminal and was not started by nohup; to any other nothing',
+  ],
+  ['SIGUSR1', 'nothing'],
+];
 
 export const DAEMON_STOP: CommandWords = {
   summary: 'end the daemon when it has finished its calls',

@@ -4,6 +4,7 @@ import { commandOf, COMMANDS } from '../args/grammar.js';
 import { shellWord } from '../../errors.js';
 import { blocks, codes, paragraph, section, terms, usage, type Entry } from './layout.js';
 import { FOREMOST } from './options.js';
+import { ABOUT } from './surroundings.js';
 import { TOPICS, type Topic } from './topics.js';
 import type { Block, CommandWords, Example, GroupWords, Section, Term } from './word.js';
 import {
@@ -59,10 +60,7 @@ function overviewLines(): readonly string[] {
   return [
     ...usage(['[OPTION ...]', 'COMMAND', '[ARGUMENT ...]']),
     '',
-    ...paragraph(
-      "The command-line client of TrueNAS's middleware. A daemon keeps one logged-in connection open; with -d a call goes through it, and costs no login of its own.",
-      TEXT,
-    ),
+    ...paragraph(ABOUT, TEXT),
     ...section(
       'Commands',
       terms(OVERVIEW.map(([name, summary]) => [nameWords(name), summary ?? summaryOf(name)])),

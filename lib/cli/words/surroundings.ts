@@ -1,5 +1,8 @@
-/** The words of what is around the program: variables, files, exit codes. */
+/** The words of the program as a whole, and of what is around it: variables, files, exit codes. */
 import type { Example, Section, Term } from './word.js';
+
+export const ABOUT =
+  "The command-line client of TrueNAS's middleware. A daemon keeps one logged-in connection open; with -d a call goes through it, and costs no login of its own.";
 
 /** The variables of the environment that are for users. */
 export const VARIABLES: readonly Term[] = [
