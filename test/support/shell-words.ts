@@ -1,6 +1,6 @@
 /** The commands of a line of shell, each as its words; redirections are left out, and nothing is expanded. */
 export function shellCommands(text: string): string[][] {
-  const line = text.replace(/^eval "\$\((.*)\)"$/m, '$1');
+  const line = text.replace(/\d*>&\d/g, '').replace(/^eval "\$\((.*)\)"$/m, '$1');
   const tokens = line.match(/(?:'[^']*'|"[^"]*"|\\.|[^\s'"|&;<>\\])+|[<>]+|[|&;\n]+/g) ?? [];
   const commands: string[][] = [];
   let command: string[] = [];

@@ -24,7 +24,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         'NAME',
         'profiles',
         'the system of this name',
-        "; see 'midclt help profiles'. Several: NAME,NAME, 'all' or @GROUP, as told below",
+        "; see 'midclt help profiles'. Several: NAME,NAME, 'all' or @GROUP",
       ),
       uri: takes(
         'URI',
@@ -88,7 +88,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         terms: [
           [
             '-p NAME,NAME',
-            'these profiles; \'all\' are all, \'@GROUP\' are those of a group: for call, ping, batch, download and job. Each is asked through a daemon of its own. Answers come as they are there, a line of JSON each with "profile" and "result" or "error"; on a terminal as a table. Exit code 1 if any has failed',
+            'these profiles; \'all\' stands for all, \'@GROUP\' for those of a group: with call, ping, batch, download and job. Each is asked through a daemon of its own. Answers come as they are there, a line of JSON each with "profile" and "result" or "error"; on a terminal as a table. Exit code 1 if any has failed',
           ],
         ],
       },

@@ -132,16 +132,20 @@ export const PROFILE_WORDS: Readonly<Record<ProfileCommand, CommandWords>> = {
 export const LOGIN: CommandWords = {
   summary: 'log in to a system, and keep it under a name',
   reach: 'none',
-  usage: 'NAME [-u URI] [-U USER] [-K FILE] [-g GROUP]',
+  usage: 'NAME [-u URI] [-U USER] [-K FILE] [OPTION ...]',
   text: [
-    'Ask on the terminal for what is needed to log in to a system, try it, and keep it as the profile NAME. An API key that is given, or made if you like, is kept in a file that only you can read; a password is not.',
+    'Ask on the terminal for what is needed to log in to a system, try it, and keep it as the profile NAME. An API key that is given, or made if you like, is kept in a file that only you can read; a password is not. No secret is sent before you have seen where it goes.',
   ],
   arguments: [NEW_NAME],
   options: {
     uri: takes('URI', 'uri', 'the system', ', if it is not to be asked for'),
     username: takes('USER', 'user', 'who logs in', ', if that is not to be asked for'),
     apiKey: takes('FILE', 'file', 'a file with the API key'),
+    passwordFile: takes('FILE', 'file', "a file with that user's password"),
     group: GROUP,
+    insecure: KEPT,
+    plain: KEPT,
+    noChannelBinding: KEPT,
   },
   exits: ['kept', 'the login failed'],
   examples: ['midclt login nas1', 'midclt -p nas1 call system.info'],
