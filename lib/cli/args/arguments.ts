@@ -164,6 +164,9 @@ export interface Arguments extends Options {
   system: string | null;
 }
 
+/** Systems that are asked at once, where nothing else is said. To wait for one costs next to nothing. */
+export const DEFAULT_SYSTEMS = 32;
+
 /** What holds for an option that is not given. */
 export const DEFAULTS: Options = {
   profile: null,

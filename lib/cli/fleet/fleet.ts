@@ -6,7 +6,7 @@ import { MidcltError } from '../../errors.js';
 import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
 import { quote } from '../../json/members.js';
-import type { Arguments } from '../args/arguments.js';
+import { DEFAULT_SYSTEMS, type Arguments } from '../args/arguments.js';
 import { usageText } from '../args/usage.js';
 import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands/call.js';
 import { downloadFor } from '../commands/download.js';
@@ -16,8 +16,6 @@ import { isTerminal, sayLine, USAGE } from '../output/output.js';
 import { Answers } from './answers.js';
 import { BatchRuns, runCommand } from './children.js';
 
-/** Systems that are asked at once, where nothing else is said. To wait for one costs next to nothing. */
-const DEFAULT_SYSTEMS = 32;
 /** How many systems a line on stderr names. */
 const MOST_NAMED = 20;
 /** Stands for the profile's name in the name of a file. */

@@ -1,5 +1,6 @@
 /** The words of jobs, and of the files that they read and write. */
 import type { JobCommand } from '../args/arguments.js';
+import { MAX_FILES } from '../../protocol/frames.js';
 import { STATES } from '../args/grammar.js';
 import { FORMAT_AS_CALL, JOB_PRINT, METHOD } from './calls.js';
 import { flag, takes, type ArgumentWords, type CommandWords, type GroupWords } from './word.js';
@@ -146,7 +147,7 @@ export const UPLOAD: CommandWords = {
   arguments: [{ ...METHOD, is: 'such as filesystem.put or config.upload' }, PRINTED_ARG],
   options: {
     file: {
-      ...takes('FILE', 'file', 'a file to send', ", five at most; '-' is stdin"),
+      ...takes('FILE', 'file', 'a file to send', `, ${MAX_FILES} at most; '-' is stdin`),
       isRequired: true,
     },
     jobPrint: JOB_PRINT,

@@ -1,4 +1,5 @@
 /** The words of the options that stand before every command, in groups. */
+import { DEFAULT_SYSTEMS } from '../args/arguments.js';
 import type { Option } from '../args/options.js';
 import { flag, takes, type Block, type OptionWords } from './word.js';
 
@@ -94,7 +95,12 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
       },
     ],
     options: {
-      systems: takes('N', 'number', 'ask so many systems at a time', ' (default: 32)'),
+      systems: takes(
+        'N',
+        'number',
+        'ask so many systems at a time',
+        ` (default ${DEFAULT_SYSTEMS})`,
+      ),
       sort: flag('print answers in the order of the profiles'),
     },
   },

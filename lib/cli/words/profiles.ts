@@ -57,7 +57,7 @@ export const PROFILE_WORDS: Readonly<Record<ProfileCommand, CommandWords>> = {
     reach: 'none',
     usage: 'NAME -u URI [-U USER] [-K FILE] [OPTION ...]',
     text: [
-      'Keep a system under a name, if the login works. No secret is kept, only the path of a file that holds it.',
+      "Keep a system under a name, if the login works. No secret is kept, only the path of a file that holds it. 'midclt login NAME' asks for what is needed.",
     ],
     arguments: [NEW_NAME],
     options: {

@@ -1,4 +1,5 @@
 /** The words of the program as a whole, and of what is around it: variables, files, exit codes. */
+import { DEFAULT_CALL_TIMEOUT } from '../../protocol/frames.js';
 import type { Example, Section, Term } from './word.js';
 
 export const ABOUT =
@@ -19,7 +20,7 @@ export const VARIABLES: readonly Term[] = [
   ['MIDCLT_LAUNCHER', '0: make no call without Node'],
   [
     'CALL_TIMEOUT',
-    'the default of --timeout in seconds; without it the one the daemon was started with, else 60',
+    `the default of --timeout in seconds; without it the one the daemon was started with, else ${DEFAULT_CALL_TIMEOUT}`,
   ],
   [
     'MIDCLT_HOME',
