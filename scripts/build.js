@@ -7,7 +7,6 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const esbuild = require('esbuild');
-const { writePages } = require('./man.js');
 
 const root = path.join(__dirname, '..');
 const dist = path.join(root, 'dist');
@@ -133,6 +132,7 @@ async function main() {
   }))
     fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();
+  const { writePages } = require('./man.js'); // which reads what has just been built
   await writePages();
 }
 
