@@ -22,26 +22,34 @@ const SCRAM_MEMBERS = ['api_key_id', 'client_key', 'stored_key', 'server_key'] a
 const MOST_KEY_FILE_BYTES = 65_536;
 const SHA512_BYTES = 64;
 
+const VALUE = 'The value of -K (or MIDCLT_API_KEY)';
+
 /**
- * Reads `-K`'s value: `ID-KEY`, or the path of a file with that, with JSON, or with INI. Warns of a
- * file that others can read. Throws a `REQUEST` or `FILES` error that names the file and its defect.
+ * Reads `-K`'s value: `ID-KEY`, the path of a file with that, with JSON, or with INI, or what such a file has in it.
+ * Warns of a file that others can read. Throws a `REQUEST` or `FILES` error that names the file and its defect.
  */
 export function readKey(value: string, warn: (line: string) => void): KeyMaterial {
   const raw = parseRawKey(value);
   if (raw) return { key: raw, username: null };
+  if (/^\s*[{[]/.test(value)) return parseKey(VALUE, value);
   // A key with a slip in it is no path, and must not be shown as one.
   const isPath = value.includes('/') && !/^\d+-/.test(value);
   if (value === '' || (!isPath && !fs.existsSync(value))) {
     throw new MidcltError(
       'REQUEST',
-      "The value of -K (or MIDCLT_API_KEY) is neither an API key (NUMBER-LETTERS_AND_DIGITS) nor a file's path",
+      `${VALUE} is neither an API key (NUMBER-LETTERS_AND_DIGITS) nor a file's path`,
     );
   }
   return parseKeyFile(value, readKeyFile(value, warn));
 }
 
-/** `name` is the file's, for messages. Throws a `REQUEST` error. */
-export function parseKeyFile(name: string, contents: string): KeyMaterial {
+/** `file` is its name, for messages. Throws a `REQUEST` error. */
+export function parseKeyFile(file: string, contents: string): KeyMaterial {
+  return parseKey(`The key file ${file}`, contents);
+}
+
+/** Messages begin with `name`. */
+function parseKey(name: string, contents: string): KeyMaterial {
   const text = contents.replace(/^\uFEFF/, '').trim();
   if (text === '') throw keyDefect(name, 'is empty');
   const raw = parseRawKey(text);
@@ -62,7 +70,10 @@ function readKeyFile(path: string, warn: (line: string) => void): string {
   } finally {
     file.close();
   }
-  throw keyDefect(path, `is too long for one (over ${MOST_KEY_FILE_BYTES} bytes)`);
+  throw keyDefect(
+    `The key file ${path}`,
+    `is too long for one (over ${MOST_KEY_FILE_BYTES} bytes)`,
+  );
 }
 
 const NOTHING = 'neither an API key (NUMBER-LETTERS_AND_DIGITS) nor JSON nor INI';
@@ -137,7 +148,7 @@ function keyOf(name: string, values: Values): ApiKey {
 }
 
 function keyDefect(name: string, what: string): MidcltError {
-  return new MidcltError('REQUEST', `The key file ${name} ${what}`);
+  return new MidcltError('REQUEST', `${name} ${what}`);
 }
 
 /** This name of a file means stdin. */

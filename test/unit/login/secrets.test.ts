@@ -130,6 +130,18 @@ t.test('-K takes the key itself, or the path of a file', async (t) => {
   }
 });
 
+t.test("-K takes a key file's contents too, as the Python program does", (t) => {
+  t.same(readKey(`{"raw_key": "${RAW}"}`, quiet), { key: RAW_KEY, username: null });
+  t.same(readKey(` {"raw_key": "${RAW}", "username": "ann"}\n`, quiet).username, 'ann');
+  t.same(readKey(`[TRUENAS_API_KEY]\nraw_key = ${RAW}\n`, quiet).key, RAW_KEY);
+  for (const value of [`{"raw_key": "${SECRET}"}`, `{${SECRET}`, `[KEY]\nraw_key = ${SECRET}`]) {
+    const error = failure(() => readKey(value, quiet));
+    t.match(error, { code: 'REQUEST', message: /^The value of -K \(or MIDCLT_API_KEY\) (has|is)/ });
+    t.notMatch(error?.message, SECRET);
+  }
+  t.end();
+});
+
 t.test('a value that is neither is not shown, since it may be a key with a slip in it', (t) => {
   for (const value of ['', SECRET, `${RAW}!`, `7_${SECRET}`, `7-${SECRET}/x`, '7-', '-7']) {
     const error = failure(() => readKey(value, quiet));
