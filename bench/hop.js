@@ -40,7 +40,7 @@ async function run({ home, report, quick, profile }) {
       relayFresh: costing(relay.pid, round('fresh', relay.socket)),
     };
     if (width === WIDEST) variants.wsEach = costing(generator.pid, round('wsEach', echo.socket));
-    if (peer) variants.peer = round('fresh', peer.socket);
+    if (peer) variants.peer = costing(peer.pid, round('fresh', peer.socket));
     tell(report, width, await interleave(quick ? 1 : 15, variants));
   }
   await daemon.end(); // writes the profile
@@ -86,6 +86,8 @@ function tell(report, width, samples) {
   if (!samples.peer) return;
   row('the peer, a connection a call', 'peer');
   row('kept connections', 'kept', isWidest ? { atLeast: 20 } : {}, 'peer', 'the peer');
+  row('a connection a call', 'fresh', {}, 'peer', 'the peer');
+  cpu("the peer's CPU, a connection a call", 'peer');
 }
 
 module.exports = { title: 'what the daemon adds to a call', run };

@@ -17,6 +17,7 @@ const NAMES = [
   'files',
   'scale',
   'fleet',
+  'peer',
 ];
 const USAGE = `usage: npm run bench -- [--quick] [--json] [--cpu-prof DIR] [${NAMES.join('|')} ...]`;
 

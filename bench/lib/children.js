@@ -63,6 +63,35 @@ async function output(command, args, options = {}) {
   return { text, took: performance.now() - started };
 }
 
+/** Resolves with how many milliseconds a command took, and the most memory it had, in MB; Linux only. */
+async function peakOf([file, ...args], options = {}) {
+  const started = performance.now();
+  const child = start(file, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
+  let peak = 0;
+  let running = true;
+  let took = 0;
+  void child.closed.then(() => {
+    running = false;
+    took = performance.now() - started;
+  });
+  while (running) {
+    const status = readIfThere(`/proc/${child.pid}/status`);
+    peak = Math.max(peak, Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const { code } = await child.closed;
+  if (code !== 0) throw new Error(`${file} ${args.join(' ')}: exit code ${code}`);
+  return { took, peak };
+}
+
+function readIfThere(file) {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /**
  * Starts `bench/workers/NAME.js`; `ask(verb, argument)` resolves with what its function of that name
  * returns (see answering.js).
@@ -145,6 +174,7 @@ module.exports = {
   isInstalled,
   killAll,
   output,
+  peakOf,
   start,
   startWorker,
   timed,

@@ -47,6 +47,27 @@ async function startPeerDaemon(home, uri) {
   return running(home, uri, [...peerCommand(), '-u', uri, 'daemon']);
 }
 
+/**
+ * The simulated middleware, over a Unix socket and over TLS, with the API key of its administrator: what the echo server
+ * has not, logins, events and calls that take their time.
+ */
+async function startSandbox(home) {
+  const socket = path.join(home, 'box.sock');
+  const args = [BINARY, 'sandbox', '--unix', socket, '--wss', '0'];
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  const child = start(process.execPath, args, { env: environment(home), cwd: home, stdio });
+  let text = '';
+  const told = new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      const found = /(wss:\S+)[^]*^ {2}admin +(\S+)$/m.exec(text);
+      if (found) resolve({ wss: found[1], key: found[2] });
+    });
+    child.once('close', () => reject(new Error(`the sandbox ended: ${text}`)));
+  });
+  return { ...(await told), unix: `ws+unix://${socket}`, end: () => end(child) };
+}
+
 /** The command of `MIDCLT_PEER` as an argument vector, or null. */
 function peerCommand() {
   const command = (process.env.MIDCLT_PEER ?? '').trim();
@@ -99,4 +120,5 @@ module.exports = {
   startEchoServer,
   startPeerDaemon,
   startRelay,
+  startSandbox,
 };

@@ -88,11 +88,14 @@ for (const name of NAMES) {
 t.test('a peer is measured beside it', { skip }, async (t) => {
   process.env.MIDCLT_PEER = `${process.execPath} ${BINARY}`;
   t.teardown(() => delete process.env.MIDCLT_PEER);
-  const bench = startBench(t, ['--quick', 'startup', 'hop']);
+  const bench = startBench(t, ['--quick', 'startup', 'hop', 'peer']);
   t.equal(await bench.ended, 0, bench.stderr());
   t.match(bench.stdout(), /the peer .* ms/);
   t.match(bench.stdout(), /100 in flight, the peer, a connection a call .* calls\/s/);
   t.match(bench.stdout(), /× the peer +≤ 0\.4 × +(pass|short)/);
+  for (const what of ['-d call', 'API key', 'to the first event', 'idle daemon', 'of the command'])
+    t.match(bench.stdout(), new RegExp(`the peer, .*${what}.* (ms|MB)`));
+  t.match(bench.stdout(), /midclt, a ping during another's call of 2 s .* ms .* × the peer/);
 });
 
 t.test('when interrupted they leave nothing behind', { skip }, async (t) => {
