@@ -14,7 +14,7 @@ const {
 } = require('./lib/surroundings.js');
 
 const MB = 1024 * 1024;
-const LARGE = 50 * MB;
+const LARGE = 10 * MB;
 /** Seconds that the slow call takes, and milliseconds until it is surely at the middleware. */
 const SLOW = 2;
 const UNDER_WAY = 500;
@@ -30,7 +30,7 @@ async function run({ home, report, quick }) {
   const box = await startSandbox(home);
   const bench = { home, report, peer, ours, rounds: quick ? 1 : 21 };
   await tellCommands({ ...bench, echo, box });
-  await tellLarge({ ...bench, echo, rounds: quick ? 1 : 5, bytes: quick ? MB : LARGE });
+  await tellLarge({ ...bench, echo, rounds: quick ? 1 : 2, bytes: quick ? MB : LARGE });
   await tellOthers({ ...bench, box, rounds: quick ? 1 : 5 });
 }
 
