@@ -41,3 +41,7 @@ t.test('the examples of the usage print what they say', (t) => runAll(t, 'docs/U
 t.test('the examples of the profiles print what they say', (t) =>
   runAll(t, 'docs/PROFILES.md', 10),
 );
+
+t.test('so do those for who comes from the Python program', (t) =>
+  runAll(t, 'docs/MIGRATING.md', 5),
+);
