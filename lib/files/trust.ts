@@ -11,6 +11,7 @@ const OWN_NAME = '.midclt';
 /** What a daemon puts into its directory: its files, its logs, and a socket before it is published. */
 const OWN_FILES = /^(?:daemon-.+|logs|\.[0-9a-f]{10})$/;
 const STICKY = 0o1000;
+const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
 /** Links that lead to links; the system itself follows no more. */
 const MOST_LINKS = 40;
@@ -20,8 +21,16 @@ const MOST_LINKS = 40;
  * another in its place: a loose mode is tightened to 0700. False if nothing is there. Throws a `FILES` error.
  */
 export function trustDirectory(directory: string): boolean {
+  const mode = directoryMode(directory);
+  if (mode === null) return false;
+  if ((mode & OTHERS) !== 0) tighten(directory);
+  return true;
+}
+
+/** As {@link trustDirectory}, but it changes nothing: the mode may be a loose one. Null: nothing is there. */
+export function directoryMode(directory: string): number | null {
   const stats = look(directory);
-  if (!stats) return false;
+  if (!stats) return null;
   if (stats.isSymbolicLink()) {
     throw refusal(
       `${directory} is a symbolic link; a daemon's directory must not be one. Remove it`,
@@ -35,8 +44,8 @@ export function trustDirectory(directory: string): boolean {
     );
   }
   trustAncestors(directory);
-  if ((stats.mode & 0o077) !== 0) tighten(directory);
-  return true;
+  if ((stats.mode & OTHERS) !== 0) checkOwn(directory);
+  return stats.mode & 0o7777;
 }
 
 /**
@@ -127,22 +136,28 @@ function look(file: string): Stats | undefined {
 }
 
 /** MIDCLT_HOME may have been set to `/tmp`: what others use, too, is refused and left as it is. */
+function checkOwn(directory: string): void {
+  if (directory.split('/').slice(-2).includes(OWN_NAME)) return;
+  const stranger = privately(directory, () =>
+    readdirSync(directory).find((name) => !OWN_FILES.test(name)),
+  );
+  if (stranger === undefined) return;
+  throw refusal(
+    `Others can enter ${directory}, and there is more in it than a daemon's files (${stranger}); ` +
+      'make it 0700, or set MIDCLT_HOME to a directory for nothing else',
+  );
+}
+
 function tighten(directory: string): void {
+  privately(directory, () => {
+    chmodSync(directory, 0o700);
+  });
+}
+
+function privately<T>(directory: string, work: () => T): T {
   try {
-    const isOurs = directory.split('/').slice(-2).includes(OWN_NAME);
-    const stranger = isOurs
-      ? undefined
-      : readdirSync(directory).find((name) => !OWN_FILES.test(name));
-    if (stranger === undefined) {
-      chmodSync(directory, 0o700);
-      return;
-    }
-    throw refusal(
-      `Others can enter ${directory}, and there is more in it than a daemon's files (${stranger}); ` +
-        'make it 0700, or set MIDCLT_HOME to a directory for nothing else',
-    );
+    return work();
   } catch (error) {
-    if (error instanceof MidcltError) throw error;
     throw refusal(`Cannot make ${directory} private (0700): ${systemReason(error)}`);
   }
 }
