@@ -76,12 +76,17 @@ const SOCAT = `sh -c 'echo "$$"; exec socat -t 86400 - "UNIX-CONNECT:$1"' sh "$s
 
 /** The program that connects stdin and stdout to a socket until the daemon closes it. Throws a `FILES` error where there is none. */
 function connector(): 'nc' | 'socat' {
-  if (/^\s*-U\b/m.test(outputOf('nc', '-h') ?? '')) return 'nc';
+  if (knowsUnixSockets('nc')) return 'nc';
   if (outputOf('socat', '-V') !== null) return 'socat';
   throw new MidcltError(
     'FILES',
     'A shell needs nc (that of OpenBSD) or socat to talk to the daemon; install one of them',
   );
+}
+
+/** Is this program one of the kinds of nc that do? */
+export function knowsUnixSockets(program: string): boolean {
+  return /^\s*-U\b/m.test(outputOf(program, '-h') ?? '');
 }
 
 /** What a program prints, or null if it is not there. Throws a `FILES` error if it can't be run for another reason. */
