@@ -12,6 +12,7 @@ export {
   sayWhyDaemonWaits,
   stopAll,
 } from './commands/daemons.js';
+export { doctorCommand } from './doctor/doctor.js';
 export { downloadCommand } from './commands/download.js';
 export { loginCommand } from './commands/login.js';
 export { helpCommand } from './commands/help.js';

@@ -41,7 +41,8 @@ async function run(given: Arguments): Promise<number> {
   if (conflict !== null) {
     return wrongUsage(`midclt: error: ${conflict}`, null);
   }
-  const args = effective(given);
+  const args = given.name === 'doctor' ? effectiveOrError(given) : effective(given);
+  if (args instanceof Error) return leave(await full().doctorCommand(given, null, args));
   if (!('name' in args)) return leave(await full().runFleet(args));
   const misplaced = given.systems !== null ? '--parallel' : given.sort ? '--sort' : null;
   if (misplaced !== null) {
@@ -98,6 +99,8 @@ async function run(given: Arguments): Promise<number> {
       return leave(await full().findCommand(args));
     case 'types':
       return leave(await full().typesCommand(args));
+    case 'doctor':
+      return leave(await full().doctorCommand(given, args));
     case 'login':
       return full().loginCommand(args);
     case 'profile add':
@@ -118,6 +121,15 @@ function effective(given: Arguments): Arguments | readonly Arguments[] {
   const choice = profileChoice(given, process.env);
   if (choice === null) return withEnvironment(given, process.env);
   return profiles().withProfiles(given, choice, process.env);
+}
+
+/** What is wrong with the profiles is for `doctor` to tell, beside all else. */
+function effectiveOrError(given: Arguments): ReturnType<typeof effective> | Error {
+  try {
+    return effective(given);
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 /** Opened only where a method does not exist. */

@@ -29,6 +29,7 @@ export type CommandName =
   | 'describe'
   | 'events'
   | 'types'
+  | 'doctor'
   | 'help'
   | 'version';
 
@@ -90,7 +91,7 @@ export interface Options {
   handoverFd: number | null;
   /** daemon-stop: those of every URI and user. */
   all: boolean;
-  /** daemon-status, daemon-list, daemon-log, job, methods, describe, events */
+  /** daemon-status, daemon-list, daemon-log, job, methods, describe, events, doctor */
   json: boolean;
   /** daemon-status, daemon-list */
   prometheus: boolean;

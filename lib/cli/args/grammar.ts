@@ -254,6 +254,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   ...FIND_COMMANDS,
   ['login', { options: [HELP, GROUP], positional: 'name', most: 1 }],
   ...PROFILE_COMMANDS,
+  ['doctor', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   ['help', { options: [HELP], positional: null, optional: 'topic ...', most: 2 }],
   ['version', { options: [HELP], positional: null, most: 0 }],
 ]);

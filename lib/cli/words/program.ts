@@ -1,6 +1,6 @@
-/** The words of what needs no TrueNAS. */
+/** The words of what needs no TrueNAS, and of what finds out why one is not reached. */
 import { TOPICS } from './topics.js';
-import { takes, type CommandWords } from './word.js';
+import { flag, takes, type CommandWords } from './word.js';
 
 export const SHELL_INIT: CommandWords = {
   summary: 'a shell function for fast calls in loops',
@@ -63,6 +63,29 @@ export const SANDBOX: CommandWords = {
     'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
   ],
   see: ['call', 'methods', 'daemon'],
+};
+
+export const DOCTOR: CommandWords = {
+  summary: 'find out what is wrong, and what to do',
+  reach: 'system',
+  text: [
+    'Look at everything between here and the middleware, in order, and say of each thing whether it is well, and if not, what to do next, in a line to paste: this program and what is around it, the profile, the daemon, the network, the certificate, the login, who that is there, and the clock.',
+    'It puts nothing right by itself. A login that is given is tried, once; where none is, a daemon that runs is asked, else the terminal.',
+  ],
+  options: {
+    json: flag(
+      'print JSON',
+      ', a line for each thing: "name", "state" (ok, warning, failed or skipped), "message" and "advice"',
+    ),
+  },
+  timeout: 'for each step over the network (default 10)',
+  exits: ['nothing failed', 'something did'],
+  examples: [
+    'midclt doctor',
+    'midclt -p nas1 doctor',
+    'midclt -u wss://nas1.example/api/current doctor --json',
+  ],
+  see: ['login', 'daemon-status', 'environment'],
 };
 
 export const HELP: CommandWords = {

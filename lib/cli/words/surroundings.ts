@@ -45,7 +45,7 @@ export const VARIABLES: readonly Term[] = [
 export const INTERNAL_VARIABLES: readonly string[] = [
   'MIDCLT_EXTRA_CA_CERTS',
   ...['LISTEN_FDS', 'LISTEN_PID', 'SYSTEMD_EXEC_PID', 'INVOCATION_ID'],
-  ...['NODE_OPTIONS', 'PATH'],
+  ...['NODE_OPTIONS', 'PATH', 'LC_ALL', 'LC_CTYPE', 'LANG'],
 ];
 
 /** Of a daemon; in its directory. */

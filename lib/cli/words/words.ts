@@ -8,7 +8,7 @@ import { DESCRIBE, EVENTS, METHODS, TYPES } from './find.js';
 import { DOWNLOAD, JOB, JOB_WORDS, UPLOAD } from './jobs.js';
 import { OPTION_GROUPS, type OptionGroup } from './options.js';
 import { LOGIN, PROFILE, PROFILE_WORDS } from './profiles.js';
-import { HELP, SANDBOX, SHELL_INIT, VERSION } from './program.js';
+import { DOCTOR, HELP, SANDBOX, SHELL_INIT, VERSION } from './program.js';
 import {
   flag,
   type ArgumentWords,
@@ -38,6 +38,7 @@ export const COMMAND_WORDS: Readonly<Record<CommandName, CommandWords>> = {
   'daemon-stop': DAEMON_STOP,
   login: LOGIN,
   ...PROFILE_WORDS,
+  doctor: DOCTOR,
   'shell-init': SHELL_INIT,
   sandbox: SANDBOX,
   help: HELP,
@@ -61,6 +62,7 @@ export const OVERVIEW: readonly (readonly [names: string, summary?: string])[] =
   ['daemon-status|list|log|stop', 'ask what it does, list them, see its log, end it'],
   ['login'],
   ['profile'],
+  ['doctor'],
   ['shell-init'],
   ['sandbox'],
 ];
