@@ -84,10 +84,13 @@ async function tcp(context: Context, target: Target): Promise<Found> {
     );
   }
   const text = `nothing listens on port ${port}: ${reasons}. Is it the port of the web interface, and has that started?`;
-  const { scheme, url } = target;
-  const { hostname, pathname } = new URL(url);
-  const usual = `${scheme}://${hostname}${isUsual && scheme === 'wss' ? ':8443' : ''}${pathname}`;
-  return failed(text, commandFor(context, ['doctor'], usual));
+  const { hostname, pathname } = new URL(target.url);
+  const isTls = target.scheme === 'wss';
+  // Who has moved the web interface has often moved it there.
+  const usual = isUsual
+    ? `wss://${hostname}${isTls ? ':8443' : ''}`
+    : `${target.scheme}://${hostname}`;
+  return failed(text, commandFor(context, ['doctor'], `${usual}${pathname}`));
 }
 
 async function unixSocket(context: Context, path: string): Promise<Found> {
@@ -153,7 +156,7 @@ async function tls(context: Context, target: Target): Promise<Found> {
         commandFor(context, ['doctor'], target.uri.replace(/^wss:/, 'ws:')),
       );
     }
-    return failed(`port ${port}: ${systemReason(error)}`, null);
+    return failed(`port ${port}: ${systemReason(error)}`, lookAt(target));
   }
 }
 
@@ -183,6 +186,12 @@ async function handshake(target: Target, patience: number): Promise<HttpAnswer |
   }
 }
 
+/** What shows a person what answers there. */
+function lookAt({ url, socketPath }: Target): string {
+  const at = socketPath === null ? '' : `--unix-socket ${shellWord(socketPath)} `;
+  return `curl -skI ${at}${shellWord(url.replace(/^ws/, 'http'))}`;
+}
+
 async function webSocket(context: Context, target: Target): Promise<Found> {
   const answer = await handshake(target, context.patience);
   const { pathname } = new URL(target.url);
@@ -206,12 +215,15 @@ async function webSocket(context: Context, target: Target): Promise<Found> {
             `${http}: the port may be one for TLS`,
             commandFor(context, again, target.uri.replace(/^ws:/, 'wss:')),
           )
-        : failed(`${http}: a proxy in between may not let WebSockets through (Upgrade)`, null);
+        : failed(
+            `${http}: a proxy in between may not let WebSockets through (Upgrade)`,
+            lookAt(target),
+          );
     case 401:
     case 403:
       return failed(
         `${http}: the web server does not let this machine in; the system's list of allowed addresses says who may`,
-        null,
+        lookAt(target),
       );
     case 502:
     case 503:
@@ -221,7 +233,7 @@ async function webSocket(context: Context, target: Target): Promise<Found> {
         `sleep 60; ${commandFor(context, again)}`,
       );
     default:
-      return failed(http, null);
+      return failed(http, lookAt(target));
   }
 }
 

@@ -75,8 +75,9 @@ async function logIn(context: Context): Promise<Found> {
   try {
     await connection.open();
   } catch (error) {
-    if (late.isIt) return failed(`the login was not answered within ${patience / 1000} s`, null);
-    if (isRateLimit(error)) return failedBy(error, `sleep 60; ${commandFor(context, ['doctor'])}`);
+    const later = `sleep 60; ${commandFor(context, ['doctor'])}`;
+    if (late.isIt) return failed(`the login was not answered within ${patience / 1000} s`, later);
+    if (isRateLimit(error)) return failedBy(error, later);
     return failedBy(error, loginCommand(context));
   } finally {
     clock.stop();
@@ -116,10 +117,9 @@ async function privileges(context: Context): Promise<Found> {
   try {
     who = await ask(context, 'auth.me');
   } catch (error) {
-    return failed(
-      `the server does not say who is logged in: ${publicText(error)}`,
-      loginCommand(context),
-    );
+    const { message, advice } = failedBy(error);
+    const text = `the server does not say who is logged in: ${message}`;
+    return failed(text, advice ?? loginCommand(context));
   }
   const named = member(who, 'pw_name');
   const name = typeof named === 'string' ? named : 'who is logged in';
