@@ -1,9 +1,9 @@
 /** argv to the command it names, and its exit code: 0 success, 1 failure, 2 wrong usage. */
-import { parseArgv } from './args/argv.js';
+import { parseArgv, type Typed } from './args/argv.js';
 import type { Arguments } from './args/arguments.js';
 import { conflictOf } from './args/conflicts.js';
 import { profileChoice, withEnvironment } from './args/environment.js';
-import { SUCCESS, USAGE, failureCode, sayLine, writeOut } from './output/output.js';
+import { SUCCESS, USAGE, failureCode, isTerminal, sayLine, writeOut } from './output/output.js';
 import { runCall, runPing } from './commands/call.js';
 import { VERSION } from '../protocol/frames.js';
 import { anyDaemonExchange, stopDaemon } from './commands/via-daemon.js';
@@ -16,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const parsed = parseArgv(argv);
     switch (parsed.kind) {
       case 'usage':
-        return wrongUsage(parsed.message, parsed.command);
+        return wrongUsage(parsed.message, parsed.command, parsed.typed);
       case 'help':
         return print(full().helpText(parsed.command, parsed.method));
       case 'version':
@@ -137,8 +137,11 @@ function sayNearNames(args: Arguments): void {
   full().sayNearNames(args);
 }
 
-function wrongUsage(message: string, command: string | null): number {
-  sayLine(`${full().usageText(command)}${message}`);
+function wrongUsage(message: string, command: string | null, typed?: Typed): number {
+  const { usageText, nearWords } = full();
+  sayLine(`${usageText(command)}${message}`);
+  const near = typed && isTerminal() ? nearWords(typed) : null;
+  if (near !== null) sayLine(near);
   return USAGE;
 }
 

@@ -24,7 +24,13 @@ export type Parsed =
   | { kind: 'help'; command: string | null; method?: string }
   | { kind: 'version' }
   /** The complete line to print below the usage of the command, or the program's; the exit code is 2. */
-  | { kind: 'usage'; message: string; command: string | null };
+  | { kind: 'usage'; message: string; command: string | null; typed?: Typed };
+
+/** Words that are none where they stand: behind this command, of which null is the program itself. */
+export interface Typed {
+  readonly command: string | null;
+  readonly words: readonly string[];
+}
 
 /** Never throws. */
 export function parseArgv(argv: readonly string[]): Parsed {
@@ -84,7 +90,8 @@ function run(argv: readonly string[]): Parsed {
     }
   }
   if (found.unrecognized.length > 0) {
-    throw usage(outside, `unrecognized arguments: ${found.unrecognized.join(' ')}`);
+    const { unrecognized: words } = found;
+    throw usage(outside, `unrecognized arguments: ${words.join(' ')}`, { command: name, words });
   }
   try {
     return { kind: 'run', args: argumentsOf(name, found) };
@@ -135,7 +142,8 @@ function commandName(rest: string[], scope: Scope, found: Found): CommandName | 
   try {
     choice(word, scope.command.commands ?? []);
   } catch (error) {
-    throw refusal(scope, scope.name === null ? 'name' : 'command', error);
+    const typed = { command: scope.name, words: [word] };
+    throw refusal(scope, scope.name === null ? 'name' : 'command', error, typed);
   }
   const name = scope.name === null ? word : `${scope.name} ${word}`;
   const command = commandOf(name);
@@ -266,13 +274,14 @@ function clustered(name: string, here: Scope): { option: Option; scope: Scope } 
 }
 
 /** A {@link Refused} as the error in the usage that it is; anything else as it came. */
-function refusal(scope: Scope, argument: Option | string, error: unknown): unknown {
+function refusal(scope: Scope, argument: Option | string, error: unknown, typed?: Typed): unknown {
   if (!(error instanceof Refused)) return error;
   const name = typeof argument === 'string' ? argument : argument.names.join('/');
-  return usage(scope, `argument ${name}: ${error.message}`);
+  return usage(scope, `argument ${name}: ${error.message}`, typed);
 }
 
-function usage(scope: Scope, message: string): Stop {
-  const program = scope.name === null ? 'midclt' : `midclt ${scope.name}`;
-  return new Stop({ kind: 'usage', message: `${program}: error: ${message}`, command: scope.name });
+function usage({ name: command }: Scope, text: string, typed?: Typed): Stop {
+  const program = command === null ? 'midclt' : `midclt ${command}`;
+  const message = `${program}: error: ${text}`;
+  return new Stop({ kind: 'usage', message, command, ...(typed && { typed }) });
 }

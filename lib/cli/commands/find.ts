@@ -9,7 +9,7 @@ import type { Arguments } from '../args/arguments.js';
 import { readCache, type Row } from '../find/cache.js';
 import { catalogOf } from '../find/catalog.js';
 import { describeLines } from '../find/describe.js';
-import { isGlob, matcher, nearNames } from '../find/pattern.js';
+import { didYouMean, isGlob, matcher, nearNames } from '../find/pattern.js';
 import { summaryOf } from '../find/prose.js';
 import { sayLine, writeOut } from '../output/output.js';
 import { aligned } from '../output/table.js';
@@ -155,10 +155,8 @@ export function sayNearNames(args: Arguments): void {
 }
 
 function near(args: Arguments, name: string, names: readonly string[]): string {
-  const found = nearNames(name, names);
-  const last = found.at(-1) ?? '';
-  const others = found.slice(0, -1).join(', ');
-  if (last !== '') return `Did you mean ${others ? `${others} or ${last}` : last}?`;
+  const question = didYouMean(nearNames(name, names));
+  if (question !== null) return question;
   const [service = ''] = /^.*\./.exec(name) ?? [];
   const isThere = names.length === 0 || names.some((each) => each.startsWith(service));
   const words = service !== '' && isThere ? [service] : [];

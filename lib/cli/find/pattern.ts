@@ -40,11 +40,14 @@ const MOST_NEAR = 3;
 /** Characters of the longest name that others are compared with. */
 const LONGEST = 100;
 
-/** The names that somebody may have meant who typed this one, the nearest first. */
-export function nearNames(typed: string, names: readonly string[]): string[] {
+/** The names that somebody may have meant who typed this one, the nearest first; `most` is how far they may be. */
+export function nearNames(
+  typed: string,
+  names: readonly string[],
+  most = Math.max(2, Math.floor(typed.length / 4)),
+): string[] {
   const name = typed.toLowerCase();
   if (name === '' || name.length > LONGEST) return [];
-  const most = Math.max(2, Math.floor(name.length / 4));
   const found: [distance: number, name: string][] = [];
   for (const each of names) {
     if (Math.abs(each.length - name.length) > most) continue;
@@ -53,6 +56,14 @@ export function nearNames(typed: string, names: readonly string[]): string[] {
   }
   found.sort(([a], [b]) => a - b);
   return found.slice(0, MOST_NEAR).map(([, each]) => each);
+}
+
+/** The names as a question; null where there are none. */
+export function didYouMean(names: readonly string[]): string | null {
+  const last = names.at(-1);
+  if (last === undefined) return null;
+  const others = names.slice(0, -1).join(', ');
+  return `Did you mean ${others ? `${others} or ${last}` : last}?`;
 }
 
 /** How many letters to change, add, leave out, or swap with their neighbours. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import t from 'tap';
 
-import { parseArgv, type Parsed } from '../../../../lib/cli/args/argv.js';
+import { parseArgv as parseWhole, type Parsed } from '../../../../lib/cli/args/argv.js';
 import type { Arguments } from '../../../../lib/cli/args/arguments.js';
 import { ROOT } from '../../../support/root.js';
 
@@ -97,6 +97,16 @@ const acceptedHere = new Map<string, Partial<Arguments>>([
   ['call -d m', { name: 'call', useDaemon: true, method: ['m'] }],
   ['ping -d', { name: 'ping', useDaemon: true }],
 ]);
+
+/** Without the words that are told apart for whom near ones are said to. */
+function parseArgv(argv: readonly string[]): Parsed {
+  const parsed = parseWhole(argv);
+  return parsed.kind === 'usage' ? usageOf(parsed) : parsed;
+}
+
+function usageOf({ kind, message, command }: Extract<Parsed, { kind: 'usage' }>): Parsed {
+  return { kind, message, command };
+}
 
 function run(given: Partial<Arguments>): Parsed {
   return { kind: 'run', args: { ...NOTHING, ...given } };
