@@ -2,18 +2,12 @@
  * Changes the file of the profiles as a person would, and leaves what else is written in it as it is, comments too:
  * TOML's libraries would write it anew without them. What came of a change is read again before it is kept.
  */
-import fs from 'node:fs';
-import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'smol-toml';
-import { MidcltError, shellWord, systemReason } from '../errors.js';
-import { steadyNow } from '../timer.js';
+import { MidcltError } from '../errors.js';
+import { editKept } from '../files/kept.js';
 import { parseProfiles, readProfiles, type Profiles } from './file.js';
 import type { Profile } from './profile.js';
-
-/** Milliseconds that another edit may take. */
-const PATIENCE = 2000;
-const PAUSE = 20;
 
 /** What the file is to say; the same but for one thing. */
 export type Edit = (profiles: Profiles) => { readonly text: string; readonly expected: Expected };
@@ -24,49 +18,15 @@ type Expected = Pick<Profiles, 'default' | 'entries'>;
  * error, or a `REQUEST` error where the file can't be changed so.
  */
 export async function editProfiles(file: string, edit: Edit): Promise<void> {
-  const target = fs.existsSync(file) ? fs.realpathSync(file) : file;
-  const draft = `${target}.lock`; // who has made it may write
-  const descriptor = await open(draft);
-  try {
-    const before = readProfiles(file);
-    const { text, expected } = edit(before);
+  await editKept(file, 'profiles', () => {
+    const { text, expected } = edit(readProfiles(file));
     const after = parseProfiles(file, text);
-    if (!isDeepStrictEqual(said(after), said(expected))) {
-      throw new MidcltError(
-        'REQUEST',
-        `${file} is written in a way that can't be changed here; edit it yourself`,
-      );
-    }
-    fs.writeFileSync(descriptor, text);
-    fs.fsyncSync(descriptor);
-    fs.renameSync(draft, target);
-  } catch (error) {
-    fs.rmSync(draft, { force: true });
-    if (error instanceof MidcltError) throw error;
-    throw new MidcltError('FILES', `Cannot write ${target}: ${systemReason(error)}`);
-  } finally {
-    fs.closeSync(descriptor);
-  }
-}
-
-async function open(draft: string): Promise<number> {
-  const end = steadyNow() + PATIENCE;
-  for (;;) {
-    try {
-      fs.mkdirSync(path.dirname(draft), { recursive: true, mode: 0o700 });
-      return fs.openSync(draft, 'wx', 0o600);
-    } catch (error) {
-      const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
-      if (isTaken && steadyNow() < end) {
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
-        continue;
-      }
-      const why = isTaken
-        ? `another midclt is changing the profiles, or was killed while it did; if none runs, 'rm ${shellWord(draft)}'`
-        : systemReason(error);
-      throw new MidcltError('FILES', `Cannot write ${draft}: ${why}`);
-    }
-  }
+    if (isDeepStrictEqual(said(after), said(expected))) return text;
+    throw new MidcltError(
+      'REQUEST',
+      `${file} is written in a way that can't be changed here; edit it yourself`,
+    );
+  });
 }
 
 /** For a comparison: what is parsed has no prototypes, and names that are numbers come first there. */

@@ -10,12 +10,11 @@
  *
  * Who reads it uses what it says to log in: so it must be one's own (or root's), and nobody else may write to it.
  */
-import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
-import { MidcltError, shellWord, systemReason } from '../errors.js';
-import { trustAncestors } from '../files/trust.js';
+import { MidcltError, shellWord } from '../errors.js';
+import { readKept } from '../files/kept.js';
 import { stripControls } from '../text/terminal.js';
 import { checkName, LOCAL, type Profile } from './profile.js';
 
@@ -30,40 +29,12 @@ export interface Profiles {
 /** The members of one profile as TOML has them. */
 type Entry = Readonly<Record<string, unknown>>;
 
-const MOST_BYTES = 4 * 1024 * 1024;
-const OTHERS_WRITE = 0o022;
-
 /** Without a file: no profiles. Throws a `FILES` error for one that can't be read or trusted, `REQUEST` for what is no such TOML. */
 export function readProfiles(file: string): Profiles {
-  const text = readTrusted(file);
+  const text = readKept(file, 'profiles');
   return text === null
     ? { path: file, text: '', default: null, entries: new Map() }
     : parseProfiles(file, text);
-}
-
-function readTrusted(file: string): string | null {
-  try {
-    if (!lstatSync(file, { throwIfNoEntry: false })) return null;
-    // A link may lead to where people keep such files.
-    for (const each of new Set([file, realpathSync(file)])) trustAncestors(each, 'XDG_CONFIG_HOME');
-    const stats = statSync(file);
-    const self = process.geteuid?.();
-    if (stats.uid !== self && stats.uid !== 0) {
-      throw refusal(`${file} belongs to user ${stats.uid}, not to you (${self})`);
-    }
-    if ((stats.mode & OTHERS_WRITE) !== 0) {
-      const right = `'chmod 600 ${shellWord(file)}' puts that right`;
-      throw refusal(
-        `Others can write to ${file}, and so could have your logins sent to them; ${right}`,
-      );
-    }
-    if (!stats.isFile()) throw refusal(`${file} is no regular file`);
-    if (stats.size > MOST_BYTES) throw refusal(`${file} is too long for a file of profiles`);
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof MidcltError) throw error;
-    throw refusal(`Cannot read the profiles in ${file}: ${systemReason(error)}`);
-  }
 }
 
 /** Throws a `REQUEST` error. */
@@ -204,10 +175,6 @@ function isTable(value: unknown): value is Entry {
   return (
     typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
   );
-}
-
-function refusal(message: string): MidcltError {
-  return new MidcltError('FILES', message);
 }
 
 function defect(file: string, what: string): MidcltError {

@@ -1,0 +1,84 @@
+/**
+ * Files that people edit, and that say whom to trust or how to log in: so each must be one's own (or root's), and nobody
+ * else may write to it. They are changed whole, by one process at a time.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { MidcltError, shellWord, systemReason } from '../errors.js';
+import { steadyNow } from '../timer.js';
+import { trustAncestors } from './trust.js';
+
+const MOST_BYTES = 4 * 1024 * 1024;
+const OTHERS_WRITE = 0o022;
+/** Milliseconds that another edit may take. */
+const PATIENCE = 2000;
+const PAUSE = 20;
+
+/** Null: there is none. `what` is what the file is for, in the plural. Throws a `FILES` error for one that can't be read or trusted. */
+export function readKept(file: string, what: string): string | null {
+  try {
+    if (!fs.lstatSync(file, { throwIfNoEntry: false })) return null;
+    // A link may lead to where people keep such files.
+    for (const each of new Set([file, fs.realpathSync(file)]))
+      trustAncestors(each, 'XDG_CONFIG_HOME');
+    const stats = fs.statSync(file);
+    const self = process.geteuid?.();
+    if (stats.uid !== self && stats.uid !== 0) {
+      throw refusal(`${file} belongs to user ${stats.uid}, not to you (${self})`);
+    }
+    if ((stats.mode & OTHERS_WRITE) !== 0) {
+      const right = `'chmod 600 ${shellWord(file)}' puts that right`;
+      throw refusal(
+        `Others can write to ${file}, and so could have your logins sent to them; ${right}`,
+      );
+    }
+    if (!stats.isFile()) throw refusal(`${file} is no regular file`);
+    if (stats.size > MOST_BYTES) throw refusal(`${file} is too long for a file of ${what}`);
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof MidcltError) throw error;
+    throw refusal(`Cannot read the ${what} in ${file}: ${systemReason(error)}`);
+  }
+}
+
+/** Puts what `change` gives in the file's place, whole; it is called while nobody else edits. Rejects with what it throws, or a `FILES` error. */
+export async function editKept(file: string, what: string, change: () => string): Promise<void> {
+  const target = fs.existsSync(file) ? fs.realpathSync(file) : file;
+  const draft = `${target}.lock`; // who has made it may write
+  const descriptor = await open(draft, what);
+  try {
+    fs.writeFileSync(descriptor, change());
+    fs.fsyncSync(descriptor);
+    fs.renameSync(draft, target);
+  } catch (error) {
+    fs.rmSync(draft, { force: true });
+    if (error instanceof MidcltError) throw error;
+    throw new MidcltError('FILES', `Cannot write ${target}: ${systemReason(error)}`);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+async function open(draft: string, what: string): Promise<number> {
+  const end = steadyNow() + PATIENCE;
+  for (;;) {
+    try {
+      fs.mkdirSync(path.dirname(draft), { recursive: true, mode: 0o700 });
+      return fs.openSync(draft, 'wx', 0o600);
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (isTaken && steadyNow() < end) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        continue;
+      }
+      const why = isTaken
+        ? `another midclt is changing the ${what}, or was killed while it did; if none runs, 'rm ${shellWord(draft)}'`
+        : systemReason(error);
+      throw new MidcltError('FILES', `Cannot write ${draft}: ${why}`);
+    }
+  }
+}
+
+function refusal(message: string): MidcltError {
+  return new MidcltError('FILES', message);
+}
