@@ -6,17 +6,19 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync, statSync } from 'no
 import { basename } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { MidcltError } from '../errors.js';
+import { addressOf } from './address.js';
 
 /** `sun_path` without its final NUL: 108 bytes on Linux, 104 on macOS and the BSDs. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
 
 /**
  * `local` without a URI, else the first 12 hexadecimal digits of the SHA-256 of `uri:username`,
- * or of `uri` alone without a username. The Python daemon uses the same names.
+ * or of `uri` alone without a username. The Python daemon uses the same names. An address stands for the URI that it means.
  */
 export function getDaemonIdentifier(uri: string | null, username: string | null): string {
   if (uri === null || uri === '') return 'local';
-  const name = username === null || username === '' ? uri : `${uri}:${username}`;
+  const address = addressOf(uri);
+  const name = username === null || username === '' ? address : `${address}:${username}`;
   return Buffer.from(sha256(Buffer.from(name)))
     .toString('hex')
     .slice(0, 12);

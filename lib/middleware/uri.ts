@@ -1,12 +1,11 @@
 /** Where the middleware is: `ws://`, `wss://` or `ws+unix://` and a path. */
 import { MidcltError, systemReason } from '../errors.js';
+import { addressOf, DEFAULT_PATHNAME, UNIX_PREFIX } from '../files/address.js';
 
 export const DEFAULT_URI = 'ws+unix:///run/middleware/middlewared.sock';
-const DEFAULT_PATHNAME = '/api/current';
-const UNIX_PREFIX = 'ws+unix://';
 
 export interface Target {
-  /** As given: safe to print, since a URI with a password in it is refused. */
+  /** Safe to print, since a URI with a password in it is refused. */
   readonly uri: string;
   readonly scheme: 'ws' | 'wss' | 'ws+unix';
   /** The Unix socket's path, for `ws+unix`. */
@@ -19,10 +18,11 @@ export interface Target {
 }
 
 /**
- * Throws a `REQUEST` error for anything that is no URI of a middleware. `ws+unix:///PATH` may
- * carry the path of the handshake after a colon: `ws+unix:///PATH:/websocket`.
+ * Throws a `REQUEST` error for anything that is no URI of a middleware, nor an address that means one. `ws+unix:///PATH`
+ * may carry the path of the handshake after a colon: `ws+unix:///PATH:/websocket`.
  */
-export function parseTarget(uri: string, { insecure = false } = {}): Target {
+export function parseTarget(address: string, { insecure = false } = {}): Target {
+  const uri = addressOf(address);
   if (uri.startsWith(UNIX_PREFIX)) return unixTarget(uri);
   let url: URL;
   try {
@@ -45,26 +45,6 @@ export function parseTarget(uri: string, { insecure = false } = {}): Target {
     wire: wireOf(url.pathname),
     verify: !insecure,
   };
-}
-
-const WEB = /^(?:http|ws)(s?):\/\//i;
-/** Where the web interface is, and so not the middleware. */
-const WEB_PATH = /^\/?(?:ui(?:\/.*)?)?$/;
-
-/**
- * What people write for a URI, as one: a host with or without a port, the address of its web interface, the path of a Unix
- * socket. Anything else stays as it is.
- */
-export function uriOf(text: string): string {
-  if (text.startsWith('/')) return `${UNIX_PREFIX}${text}`;
-  if (text.startsWith(UNIX_PREFIX)) return text;
-  const isBare = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\/?$/.test(text);
-  const address = isBare ? `https://${text}` : text;
-  const [start, secure = ''] = WEB.exec(address) ?? [];
-  if (start === undefined) return text;
-  const [, host = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(address.slice(start.length)) ?? [];
-  const pathname = WEB_PATH.test(path) ? DEFAULT_PATHNAME : path;
-  return `ws${secure.toLowerCase()}://${host}${pathname}`;
 }
 
 function unixTarget(uri: string): Target {
@@ -99,7 +79,7 @@ function badUri(uri: string): MidcltError {
   const shown = uri.replace(/\/\/[^/]*@/, '//…@');
   return new MidcltError(
     'REQUEST',
-    `'${shown}' is no URI of a middleware (ws://HOST/api/current, wss://HOST/api/current or ws+unix:///PATH)`,
+    `'${shown}' is no URI of a middleware (ws://HOST/api/current, wss://HOST/api/current or ws+unix:///PATH), nor a host's name or address`,
   );
 }
 

@@ -14,6 +14,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { MidcltError, shellWord } from '../errors.js';
+import { addressOf } from '../files/address.js';
 import { readKept } from '../files/kept.js';
 import { stripControls } from '../text/terminal.js';
 import { checkName, LOCAL, type Profile } from './profile.js';
@@ -113,7 +114,7 @@ export function profileOf({ path: file, entries }: Profiles, name: string): Prof
   }
   const absolute = (value: string | null) => value && absolutePath(file, value);
   return {
-    ...{ name, uri, username: text('username') },
+    ...{ name, uri: addressOf(uri), username: text('username') },
     ...{ apiKeyFile: absolute(apiKeyFile), passwordFile: absolute(passwordFile) },
     insecure: entry.insecure === true,
     plain: entry.plain === true,

@@ -1,5 +1,6 @@
 /** What the environment and a profile say where options do not. */
 import { existsSync } from 'node:fs';
+import { addressOf } from '../../files/address.js';
 import { profilesPath } from '../../files/paths.js';
 import {
   API_KEY,
@@ -94,10 +95,11 @@ function withVariables(args: Arguments, env: NodeJS.ProcessEnv, hasSystem: boole
   const own = (name: string) => (hasSystem ? null : variable(name));
   const { name, uri, username, password, passwordFile, apiKey, useDaemon, autostart } = args;
   const hasProof = password !== null || passwordFile !== null || apiKey !== null;
+  const address = uri ?? own(URI);
   const isStdin = password === STDIN; // of the option alone; a variable means what it says
   return {
     ...args,
-    uri: uri ?? own(URI),
+    uri: address && addressOf(address),
     username: username ?? own(USERNAME),
     password: isStdin ? null : hasProof ? password : variable(PASSWORD),
     passwordFile: isStdin ? STDIN : passwordFile,

@@ -2,12 +2,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { MidcltError } from '../../errors.js';
+import { uriOf } from '../../files/address.js';
 import { profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { ask, askSecret, confirm } from '../../login/questions.js';
 import { readKey } from '../../login/secrets.js';
 import { checkTransport, parseRawKey } from '../../middleware/login/credential.js';
-import { isLoopback, parseTarget, uriOf } from '../../middleware/uri.js';
+import { isLoopback, parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.js';
 import { parseProfiles, readProfiles } from '../../profiles/file.js';
 import { checkNoKeyFile, keyFileOf, writeKeyFile } from '../../profiles/keys.js';

@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { MidcltError } from '../../errors.js';
+import { uriOf } from '../../files/address.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { parseRawKey } from '../../middleware/login/credential.js';
-import { parseTarget, uriOf } from '../../middleware/uri.js';
+import { parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, removing } from '../../profiles/edit.js';
 import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { inventory } from '../../profiles/inventory.js';

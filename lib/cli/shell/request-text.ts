@@ -113,7 +113,9 @@ _midclt_fast() {
   fi
   _midclt_system || return @LEFT@
   case $uri in
-    [Ww][Ss][Ss]:*) request="$request,\"insecure\":$insecure" ;;
+    '' | [Ww][Ss]://* | [Ww][Ss]+[Uu][Nn][Ii][Xx]://*) ;;
+    [Ww][Ss][Ss]://*) request="$request,\"insecure\":$insecure" ;;
+    *) return @LEFT@ ;; # an address, of which only the program knows which URI it means
   esac
   case $dir in
     /*) ;;

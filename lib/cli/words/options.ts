@@ -31,7 +31,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         'URI',
         'uri',
         'the middleware',
-        ': wss://HOST/api/current, ws://… or ws+unix:///PATH (default: the one of this machine)',
+        ': wss://HOST/api/current, for which HOST will do, ws://… or ws+unix:///PATH (default: the one of this machine)',
       ),
       username: takes('NAME', 'user', 'the user to log in as', ' (with -d the daemon did that)'),
       password: takes(

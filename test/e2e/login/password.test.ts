@@ -233,7 +233,7 @@ test('variables in place of options, which override them', async (t) => {
     [password, `-P ''`, asked('admin')],
     [{ ...password, MIDCLT_PASSWORD: '-' }, '', 'Invalid username or password'],
     [{ MIDCLT_API_KEY: 'x' }, '', /-K \(or MIDCLT_API_KEY\) is neither an API key/],
-    [{ MIDCLT_URI: 'x' }, '', "'x' is no URI of a middleware"],
+    [{ MIDCLT_URI: 'x y' }, '', "'x y' is no URI of a middleware"],
     [{ MIDCLT_URI: '' }, '', 'Cannot connect to ws+unix:///run/middleware/middlewared.sock'],
   ];
   for (const [env, options, text] of failures) {

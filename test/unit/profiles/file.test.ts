@@ -53,10 +53,11 @@ t.test('however TOML writes it', async (t) => {
   ]) {
     t.match(profileOf(parseProfiles(FILE, text), 'a'), { uri: 'u' }, JSON.stringify(text));
   }
-  const names = '[profile."a.b"]\nuri = "1"\n[profile.__proto__]\nuri = "2"\n[profile.constructor]';
+  const names =
+    '[profile."a.b"]\nuri = "1"\n[profile.__proto__]\nuri = "ws://2"\n[profile.constructor]';
   const odd = parseProfiles(FILE, names);
   t.strictSame([...odd.entries.keys()], ['a.b', '__proto__', 'constructor']);
-  t.equal(profileOf(odd, '__proto__').uri, '2');
+  t.equal(profileOf(odd, '__proto__').uri, 'ws://2');
   t.equal(({} as { uri?: unknown }).uri, undefined);
 });
 
@@ -119,7 +120,7 @@ t.test('a member that is none, and a value that fits no member', async (t) => {
 
 t.test('a defect in one profile is none of the others', async (t) => {
   const profiles = parseProfiles(FILE, '[profile.a]\nuri = "a"\n[profile.b]\nuri = 5\n');
-  t.equal(profileOf(profiles, 'a').uri, 'a');
+  t.equal(profileOf(profiles, 'a').uri, 'wss://a/api/current', 'the URI that is meant');
   t.match(errorOf(() => groupsOf(profiles)).message, /in \[profile\.b\]/);
 });
 
