@@ -190,5 +190,7 @@ function gatherer(stream: net.Socket | null): Link['gather'] {
 
 function certificateOf(stream: net.Socket | null): Buffer | null {
   const isSecure = (socket: net.Socket): socket is TLSSocket => 'encrypted' in socket;
-  return stream && isSecure(stream) ? (stream.getPeerX509Certificate()?.raw ?? null) : null;
+  if (!stream || !isSecure(stream)) return null;
+  // Node's `getPeerX509Certificate` leaves nothing to who asks again, as a second login does (seen in version 20).
+  return (stream.getPeerCertificate() as { raw?: Buffer }).raw ?? null;
 }
