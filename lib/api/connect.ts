@@ -62,8 +62,8 @@ async function directWay(options: ConnectOptions): Promise<Way> {
 }
 
 async function daemonWay(options: ConnectOptions): Promise<Way> {
-  const { uri = null, username = null, insecure = false, autostart = true } = options;
-  const target = targetOf(uri, insecure);
+  const { uri = null, username = null, autostart = true } = options;
+  const target = targetOf(options);
   const address = daemonPaths(uri, username);
   const start = async (missing: MidcltError) => {
     if (!autostart || !canLogIn(options)) throw missing;
@@ -76,20 +76,20 @@ async function daemonWay(options: ConnectOptions): Promise<Way> {
 
 /** Can a daemon be started without asking anybody? */
 function canLogIn({ uri, username, password, apiKey }: ConnectOptions): boolean {
-  const isLocal = targetOf(uri ?? null).scheme === 'ws+unix';
+  const isLocal = targetOf({ uri }).scheme === 'ws+unix';
   return Boolean(apiKey) || (username ? Boolean(password) : isLocal);
 }
 
-function targetOf(uri: string | null, insecure = false): Target {
-  const { DEFAULT_URI, parseTarget } =
-    require('../middleware/uri.js') as typeof import('../middleware/uri.js');
-  return parseTarget(uri ?? DEFAULT_URI, { insecure });
+function targetOf({ uri = null, insecure = false, caFile = null }: ConnectOptions): Target {
+  const login = require('../login/target.js') as typeof import('../login/target.js');
+  return login.targetOf({ uri, insecure, caFile });
 }
 
 async function startDaemon(options: ConnectOptions): Promise<void> {
-  const { uri = null, username = null, insecure = false, otp = null } = options;
+  const { username = null, insecure = false, otp = null } = options;
   const { concurrency = DEFAULT_CONCURRENCY } = options;
-  const { credential } = await loginOf(options);
+  const { credential, target } = await loginOf(options);
+  const uri = options.uri ? target.uri : null;
   const { startDetached } =
     require('../daemon/handover.js') as typeof import('../daemon/handover.js');
   const daemon = {
@@ -102,7 +102,8 @@ async function startDaemon(options: ConnectOptions): Promise<void> {
     memory: DEFAULT_MEMORY,
   };
   const callTimeout = callTimeoutIn(options.callTimeout);
-  const handover = { uri, username, insecure, credential, callTimeout, ...daemon };
+  const who = { uri, username, insecure, ca: target.ca, credential };
+  const handover = { ...who, callTimeout, ...daemon };
   await startDetached(handover, askOnce(otp)).catch((error: unknown) => {
     const isThere = error instanceof MidcltError && error.code === 'RUNNING';
     if (!isThere) throw error; // somebody else was faster

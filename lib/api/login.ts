@@ -4,7 +4,10 @@ import type { LoginOptions, LoginTarget } from '../login/target.js';
 import type { AskOtp } from '../middleware/login/login.js';
 
 export interface ClientOptions {
-  /** `ws://HOST/api/current`, `wss://…` or `ws+unix:///PATH`; none is the middleware of this machine. */
+  /**
+   * `ws://HOST/api/current`, `wss://…` or `ws+unix:///PATH`, or a host alone, which means `wss://HOST/api/current`; none is the
+   * middleware of this machine.
+   */
   readonly uri?: string | null | undefined;
   /** None logs in as nobody: over the local socket that is the owner of this process. */
   readonly username?: string | null | undefined;
@@ -24,6 +27,8 @@ export interface ClientOptions {
   readonly force?: boolean | undefined;
   /** `wss://`: take the server's certificate as it is. */
   readonly insecure?: boolean | undefined;
+  /** `wss://`: the path of a file with certificates (PEM) of authorities that are trusted beside the usual ones. */
+  readonly caFile?: string | null | undefined;
   /** Seconds for calls that name no timeout. Default: `CALL_TIMEOUT` of the environment, or 60. */
   readonly callTimeout?: number | undefined;
   /** Calls at the middleware at once, this client's own and those of daemons that serve it. Default: 8. */
@@ -33,14 +38,15 @@ export interface ClientOptions {
 /** Where to, and as whom. Never asks on a terminal. */
 export async function loginOf(options: ClientOptions): Promise<LoginTarget> {
   const { uri = null, username = null, password = null, apiKey = null } = options;
-  const { insecure = false, plain = false, channelBinding = true, force = false } = options;
+  const { insecure = false, caFile = null, plain = false } = options;
+  const { channelBinding = true, force = false } = options;
   const isAnonymous = username === null || username === '';
   if (!isAnonymous && apiKey === null && (password === null || password === '')) {
     throw new MidcltError('REQUEST', `No password is given for the user ${username}`);
   }
   const { toLoginTarget } = require('../login/target.js') as typeof import('../login/target.js');
   const login: LoginOptions = {
-    ...{ uri, username, password, apiKey, plain, force, insecure },
+    ...{ uri, username, password, apiKey, plain, force, insecure, caFile },
     ...{ passwordFile: null, otp: null, noChannelBinding: !channelBinding },
   };
   return toLoginTarget(login, (line) => {

@@ -22,6 +22,7 @@ export { printerOf } from './format/format.js';
 export { jobCommand } from './commands/jobs.js';
 export { profileCommand } from './commands/profile.js';
 export { subscribeCommand } from './commands/subscribe.js';
+export { trustCommand } from './commands/trust.js';
 export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';
 export { helpText } from './words/help.js';

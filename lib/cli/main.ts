@@ -101,6 +101,8 @@ async function run(given: Arguments): Promise<number> {
       return leave(await full().typesCommand(args));
     case 'doctor':
       return leave(await full().doctorCommand(given, args));
+    case 'trust':
+      return full().trustCommand(args);
     case 'login':
       return full().loginCommand(args);
     case 'profile add':

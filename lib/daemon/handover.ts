@@ -26,6 +26,8 @@ interface Handover {
   /** For its log: the profiles of this URI and user. */
   readonly profiles?: readonly string[];
   readonly insecure: boolean;
+  /** Authorities that are trusted, too: PEM. */
+  readonly ca: string | null;
   readonly credential: Credential | null;
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;

@@ -36,15 +36,25 @@ export function getDaemonDir(env: NodeJS.ProcessEnv = process.env): string {
   throw new MidcltError('FILES', `MIDCLT_HOME must be an absolute path: ${chosen}`);
 }
 
-/**
- * The file of the profiles: in `$XDG_CONFIG_HOME/midclt`, else `~/.config/midclt`. Of the variable counts what is
- * absolute, as its specification says, and not another user's, as with `$HOME`. Throws a `FILES` error.
- */
+/** The file of the profiles. Throws a `FILES` error. */
 export function profilesPath(env: NodeJS.ProcessEnv = process.env): string {
+  return `${configDirectory(env)}/profiles.toml`;
+}
+
+/** The file of the certificates that are trusted, beside it; see `pins.ts`. Throws a `FILES` error. */
+export function pinsPath(env: NodeJS.ProcessEnv = process.env): string {
+  return `${configDirectory(env)}/trusted`;
+}
+
+/**
+ * In `$XDG_CONFIG_HOME/midclt`, else `~/.config/midclt`. Of the variable counts what is absolute, as its specification
+ * says, and not another user's, as with `$HOME`. Throws a `FILES` error.
+ */
+function configDirectory(env: NodeJS.ProcessEnv): string {
   const chosen = env.XDG_CONFIG_HOME ?? '';
   const isOurs = chosen.startsWith('/') && isOwn(chosen) !== false;
   const base = isOurs ? chosen : `${homeDirectory(env)}/.config`;
-  return `${base.replace(/(?<=.)\/+$/, '')}/midclt/profiles.toml`;
+  return `${base.replace(/(?<=.)\/+$/, '')}/midclt`;
 }
 
 export interface DaemonPaths {

@@ -1,5 +1,6 @@
 /** Options → which middleware to connect to, and what to log in with there. */
 import { MidcltError } from '../errors.js';
+import { pinOf } from '../files/pins.js';
 import type { ApiKeyCredential, Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
 import { DEFAULT_URI, parseTarget, type Target } from '../middleware/uri.js';
@@ -20,6 +21,10 @@ export interface LoginOptions {
   readonly apiKey: string | null;
   readonly otp: string | null;
   readonly insecure: boolean;
+  /** Authorities that are trusted, too. */
+  readonly caFile: string | null;
+  /** The one certificate that is accepted; null: the one that is pinned, if one is. */
+  readonly fingerprint?: string | null;
   readonly plain: boolean;
   readonly noChannelBinding: boolean;
   readonly force: boolean;
@@ -39,12 +44,25 @@ export async function toLoginTarget(
   args: LoginOptions,
   warn: (line: string) => void,
 ): Promise<LoginTarget> {
-  const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
+  const target = targetOf(args);
   const { apiKey } = args;
   const credential =
     apiKey === null ? await passwordOf(args, target, warn) : apiKeyOf(args, apiKey, target, warn);
   return { target, credential, askOtp: (attempt) => oneTimeCode(args, attempt) };
 }
+
+/** With whom to trust there. Throws a `REQUEST` error, or `FILES` for a file of authorities that is none. */
+export function targetOf(options: Pick<LoginOptions, 'uri' | Verifying>): Target {
+  const { uri, insecure, caFile, fingerprint = null } = options;
+  const address = uri ?? DEFAULT_URI;
+  if (parseTarget(address).scheme !== 'wss') return parseTarget(address);
+  const { readAuthorities } = require('./authorities.js') as typeof import('./authorities.js');
+  const ca = caFile && readAuthorities(caFile);
+  const ownPin = fingerprint === null ? pinOf : () => fingerprint;
+  return parseTarget(address, { insecure, ca, pinOf: ownPin });
+}
+
+type Verifying = 'insecure' | 'caFile' | 'fingerprint';
 
 async function passwordOf(
   { username, password, passwordFile, system = null }: LoginOptions,

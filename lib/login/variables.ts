@@ -1,6 +1,7 @@
 /** The environment variables that stand in for options, and which of them a daemon does not inherit. */
 export const URI = 'MIDCLT_URI';
 export const USERNAME = 'MIDCLT_USERNAME';
+export const CA_FILE = 'MIDCLT_CA_FILE';
 export const PASSWORD = 'MIDCLT_PASSWORD';
 export const API_KEY = 'MIDCLT_API_KEY';
 
@@ -23,6 +24,7 @@ export const OWN_VARIABLES: readonly string[] = [
   PROFILE,
   URI,
   USERNAME,
+  CA_FILE,
   ...SECRET_VARIABLES,
   USE_DAEMON,
   AUTOSTART,

@@ -1,5 +1,5 @@
 /** Where the middleware is: `ws://`, `wss://` or `ws+unix://` and a path. */
-import { MidcltError, systemReason } from '../errors.js';
+import { MidcltError } from '../errors.js';
 import { addressOf, DEFAULT_PATHNAME, UNIX_PREFIX } from '../files/address.js';
 
 export const DEFAULT_URI = 'ws+unix:///run/middleware/middlewared.sock';
@@ -15,14 +15,29 @@ export interface Target {
   readonly wire: 'jsonrpc' | 'legacy';
   /** Whether the server's certificate is to be verified, for `wss`. */
   readonly verify: boolean;
+  /** Authorities that are trusted beside the usual ones: PEM. */
+  readonly ca: string | null;
+  /**
+   * The SHA-256 of the one certificate that is accepted, where one is pinned for the host. It is asked for each
+   * connection anew, so that a daemon hears of another. May throw.
+   */
+  readonly pin: () => string | null;
+}
+
+export interface Verification {
+  readonly insecure?: boolean;
+  readonly ca?: string | null;
+  /** Given the host, with its port unless that is 443. */
+  readonly pinOf?: (host: string) => string | null;
 }
 
 /**
  * Throws a `REQUEST` error for anything that is no URI of a middleware, nor an address that means one. `ws+unix:///PATH`
  * may carry the path of the handshake after a colon: `ws+unix:///PATH:/websocket`.
  */
-export function parseTarget(address: string, { insecure = false } = {}): Target {
+export function parseTarget(address: string, how: Verification = {}): Target {
   const uri = addressOf(address);
+  const { insecure = false, ca = null, pinOf = () => null } = how;
   if (uri.startsWith(UNIX_PREFIX)) return unixTarget(uri);
   let url: URL;
   try {
@@ -44,6 +59,8 @@ export function parseTarget(address: string, { insecure = false } = {}): Target 
     url: url.href,
     wire: wireOf(url.pathname),
     verify: !insecure,
+    ca,
+    pin: () => pinOf(url.host),
   };
 }
 
@@ -59,7 +76,7 @@ function unixTarget(uri: string): Target {
     socketPath,
     url: `ws://localhost${pathname}`,
     wire: wireOf(pathname),
-    verify: false,
+    ...{ verify: false, ca: null, pin: () => null },
   };
 }
 
@@ -81,38 +98,4 @@ function badUri(uri: string): MidcltError {
     'REQUEST',
     `'${shown}' is no URI of a middleware (ws://HOST/api/current, wss://HOST/api/current or ws+unix:///PATH), nor a host's name or address`,
   );
-}
-
-/** Why there is no connection to a middleware, as a `CONNECT` error that names it. */
-export function connectError(target: Target, error: Error): MidcltError {
-  const { code } = error as NodeJS.ErrnoException;
-  if (target.scheme === 'wss' && isVerification(code)) {
-    return new MidcltError(
-      'CONNECT',
-      `SSL certificate verification failed for ${target.uri}: ${error.message} (${code ?? ''}). ` +
-        "Either trust the server's certificate (NODE_EXTRA_CA_CERTS=FILE, or the system's store with " +
-        'NODE_OPTIONS=--use-openssl-ca), or pass --insecure to skip verification (not for production)',
-      { cause: error },
-    );
-  }
-  const hint =
-    code === 'ENOENT' || code === 'ECONNREFUSED' ? '. Is the middleware running there?' : '';
-  // Several addresses tried: Node reports them as one error with an empty message.
-  const cause = error instanceof AggregateError ? (error.errors[0] as Error) : error;
-  const reason = systemReason(cause);
-  return new MidcltError('CONNECT', `Cannot connect to ${target.uri}: ${reason}${hint}`, {
-    cause: error,
-  });
-}
-
-/** Was there no connection because the server's certificate is not trusted? With why not. */
-export function distrust(error: unknown): string | null {
-  if (!(error instanceof MidcltError) || !(error.cause instanceof Error)) return null;
-  const { message, code } = error.cause as NodeJS.ErrnoException;
-  return error.code === 'CONNECT' && isVerification(code) ? message : null;
-}
-
-/** The codes of a certificate that is not trusted, not valid now, or another host's. */
-function isVerification(code: string | undefined): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
 }

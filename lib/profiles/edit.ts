@@ -99,12 +99,14 @@ export function choosing(name: string | null): Edit {
 }
 
 function membersOf(profile: Omit<Profile, 'name'>): Record<string, string | boolean | string[]> {
-  const { uri, username, apiKeyFile, passwordFile, insecure, plain, noChannelBinding } = profile;
+  const { uri, username, apiKeyFile, passwordFile, caFile } = profile;
+  const { insecure, plain, noChannelBinding } = profile;
   return {
     uri,
     ...(username !== null && { username }),
     ...(apiKeyFile !== null && { api_key_file: apiKeyFile }),
     ...(passwordFile !== null && { password_file: passwordFile }),
+    ...(caFile !== null && { ca_file: caFile }),
     ...(insecure && { insecure }),
     ...(plain && { plain }),
     ...(noChannelBinding && { no_channel_binding: noChannelBinding }),

@@ -79,6 +79,7 @@ const MEMBERS: Readonly<Record<string, Kind>> = {
   username: 'text',
   api_key_file: 'path',
   password_file: 'path',
+  ca_file: 'path',
   insecure: 'flag',
   plain: 'flag',
   no_channel_binding: 'flag',
@@ -116,6 +117,7 @@ export function profileOf({ path: file, entries }: Profiles, name: string): Prof
   return {
     ...{ name, uri: addressOf(uri), username: text('username') },
     ...{ apiKeyFile: absolute(apiKeyFile), passwordFile: absolute(passwordFile) },
+    caFile: absolute(text('ca_file')),
     insecure: entry.insecure === true,
     plain: entry.plain === true,
     noChannelBinding: entry.no_channel_binding === true,

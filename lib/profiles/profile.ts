@@ -11,6 +11,8 @@ export interface Profile {
   /** Absolute. At most one of the two is given. */
   readonly apiKeyFile: string | null;
   readonly passwordFile: string | null;
+  /** Absolute: authorities that are trusted, too. */
+  readonly caFile: string | null;
   readonly insecure: boolean;
   readonly plain: boolean;
   readonly noChannelBinding: boolean;

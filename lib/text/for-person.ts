@@ -31,6 +31,7 @@ export interface OwnOptions {
   readonly uri: string | null;
   readonly username: string | null;
   readonly insecure?: boolean;
+  readonly caFile?: string | null;
   readonly useDaemon?: boolean;
   /** The one that says all the others; null: they say it themselves. */
   readonly profile?: string | null;
@@ -38,9 +39,10 @@ export interface OwnOptions {
 
 /** `midclt`, the user's own options, and `rest`. Never a secret. */
 export function ownCommand(
-  { uri, username, insecure = false, useDaemon = false, profile = null }: OwnOptions,
+  { uri, username, insecure = false, caFile = null, ...how }: OwnOptions,
   rest: readonly string[],
 ): string {
+  const { useDaemon = false, profile = null } = how;
   const words = [
     'midclt',
     ...(profile === null
@@ -48,6 +50,7 @@ export function ownCommand(
           ...(uri ? ['-u', uri] : []),
           ...(username ? ['-U', username] : []),
           ...(insecure ? ['--insecure'] : []),
+          ...(caFile ? ['--ca-file', caFile] : []),
         ]
       : ['-p', profile]),
     ...(useDaemon ? ['-d'] : []),

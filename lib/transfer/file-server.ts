@@ -5,11 +5,14 @@
 import { isUtf8 } from 'node:buffer';
 import http from 'node:http';
 import https from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { pipeline, Transform, type Readable } from 'node:stream';
 import { parse } from 'content-disposition';
 import FormData from 'form-data';
-import { asMidcltError, isLost, MidcltError } from '../errors.js';
-import { connectError, type Target } from '../middleware/uri.js';
+import { asMidcltError, isLost, MidcltError, reasonOf } from '../errors.js';
+import { openSecure } from '../middleware/channel/secure.js';
+import { connectError } from '../middleware/unreachable.js';
+import type { Target } from '../middleware/uri.js';
 import { stripControls } from '../text/terminal.js';
 import { cut, jobIdOf, notWhole, refusal, textOf } from './answers.js';
 
@@ -43,8 +46,9 @@ export async function fetchFile(
   }
   // Unasked, a web server in between may compress.
   const headers = { 'Accept-Encoding': 'identity' };
-  const request = open(target, { method: 'GET', path, headers, signal });
-  const answered = answerTo(request, target);
+  const opened = open(target, { method: 'GET', path, headers, signal });
+  const { request } = opened;
+  const answered = answerTo(opened, target);
   request.end();
   const response = await answered;
   if (response.statusCode !== OK) throw await refusal(response, secretsOf(path));
@@ -103,8 +107,9 @@ export async function sendFiles(
     Authorization: `Token ${token}`,
     ...(isSized && { 'Content-Length': form.getLengthSync() }),
   };
-  const request = open(target, { method: 'POST', path: '/_upload', headers, signal });
-  const answered = answerTo(request, target);
+  const opened = open(target, { method: 'POST', path: '/_upload', headers, signal });
+  const { request } = opened;
+  const answered = answerTo(opened, target);
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       onBytes(chunk.length);
@@ -144,29 +149,54 @@ interface Asked {
   readonly signal: AbortSignal;
 }
 
-function open(target: Target, asked: Asked): http.ClientRequest {
-  const options = { ...asked, agent: false as const };
-  if (target.socketPath !== null) {
-    return http.request({ ...options, socketPath: target.socketPath, host: 'localhost' });
-  }
-  const { hostname, port } = new URL(target.url);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  if (target.scheme === 'ws') return http.request({ ...options, host, port: port || 80 });
-  return https.request({
-    ...options,
-    host,
-    port: port || 443,
-    rejectUnauthorized: target.verify,
+interface Opened {
+  readonly request: http.ClientRequest;
+  /** Gives up the attempt to connect. */
+  readonly giveUp: (why: Error) => void;
+}
+
+function open(target: Target, asked: Asked): Opened {
+  if (target.scheme === 'wss') return openSecurely(target, asked);
+  const { socketPath } = target;
+  const where = socketPath === null ? placeOf(target, 80) : { socketPath, host: 'localhost' };
+  const request = http.request({ ...asked, agent: false, ...where });
+  return { request, giveUp: (why) => request.destroy(why) };
+}
+
+function placeOf({ url }: Target, usual: number): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) || usual };
+}
+
+/** The request gets its connection when the server's certificate has been accepted. */
+function openSecurely(target: Target, asked: Asked): Opened {
+  let socket: TLSSocket | null = null;
+  const request = https.request({
+    ...asked,
+    ...placeOf(target, 443),
+    createConnection: (_options, done) => {
+      socket = openSecure(target, {}, done as Parameters<typeof openSecure>[2]);
+      return null;
+    },
   });
+  const giveUp = (why: Error) => (socket ?? request).destroy(why);
+  asked.signal.addEventListener(
+    'abort',
+    () => {
+      giveUp(reasonOf(asked.signal));
+    },
+    { once: true },
+  );
+  return { request, giveUp };
 }
 
 /** Resolves with the answer's head. Rejects with `CONNECT`, or with `LOST` once there was a connection. */
-function answerTo(request: http.ClientRequest, target: Target): Promise<http.IncomingMessage> {
+function answerTo({ request, giveUp }: Opened, target: Target): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     let isConnected = false;
     const timer = setTimeout(() => {
       const seconds = CONNECT_TIMEOUT / 1000;
-      request.destroy(new Error(`no connection within ${seconds} s`));
+      giveUp(new Error(`no connection within ${seconds} s`));
     }, CONNECT_TIMEOUT);
     const onConnect = () => {
       isConnected = true;
@@ -174,7 +204,8 @@ function answerTo(request: http.ClientRequest, target: Target): Promise<http.Inc
     };
     request.on('socket', (socket) => {
       socket.setKeepAlive(true, KEEP_ALIVE);
-      socket.once(target.scheme === 'wss' ? 'secureConnect' : 'connect', onConnect);
+      if (target.scheme === 'wss') onConnect();
+      else socket.once('connect', onConnect);
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);

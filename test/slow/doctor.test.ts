@@ -287,13 +287,9 @@ t.test('certificates', async (t) => {
     doctor(t, ['-u', uri, ...ADMIN, ...more], { home, env });
   const own = ca(sandbox.certificate);
   const untrusted = await examined(wss);
-  failedAt(
-    t,
-    untrusted,
-    'tls',
-    /self-signed, and not trusted.*sandbox.*sha256:(?:[0-9A-F]{2}:){31}/,
-  );
-  t.ok(untrusted.of('tls').advice);
+  failedAt(t, untrusted, 'tls', /self-signed.*sandbox.*sha256:(?:[0-9A-F]{2}:){31}/);
+  const { host } = new URL(wss);
+  t.equal(untrusted.of('tls').advice, `midclt trust ${host}`);
   t.equal(untrusted.of('login').state, 'skipped');
   t.equal(sandbox.countOf('auth.login_ex'), 0, 'nobody logs in there');
 
@@ -306,8 +302,18 @@ t.test('certificates', async (t) => {
 
   const other = wss.replace('127.0.0.1', '127.0.0.2');
   const wrongName = await examined(other, own);
-  const advice = failedAt(t, wrongName, 'tls', /is not for 127\.0\.0\.2, .*for localhost/);
+  const advice = failedAt(t, wrongName, 'tls', /is for localhost.*not for 127\.0\.0\.2/);
   t.match(advice, `midclt -u wss://localhost:${sandbox.wssPort ?? 0}/api/current`);
+
+  const shown = /sha256:[0-9A-F:]+/.exec(untrusted.of('tls').message)?.[0] ?? '';
+  t.match(await midclt(['trust', host, '--fingerprint', shown], { home }), { code: 0 });
+  const pinned = await examined(wss);
+  t.equal(pinned.code, 0);
+  t.match(pinned.of('tls'), { state: 'ok', message: 'the one that you trust here' });
+  fs.writeFileSync(`${home}/.config/midclt/trusted`, `${host} sha256:${'AB'.repeat(32)}\n`);
+  const changed = await examined(wss);
+  const renew = failedAt(t, changed, 'tls', /is another than the one that you have trusted/);
+  t.equal(renew, `midclt trust ${host}`);
 
   const YEAR = 365 * 24 * 60 * 60 * 1000;
   const certificate = makeCertificate(Date.now() - 2 * YEAR);

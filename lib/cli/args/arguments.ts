@@ -23,6 +23,7 @@ export type CommandName =
   | JobCommand
   | ProfileCommand
   | 'login'
+  | 'trust'
   | 'download'
   | 'upload'
   | 'methods'
@@ -58,6 +59,8 @@ export interface Options {
   timeout: number | null;
   useDaemon: boolean;
   insecure: boolean;
+  /** Authorities that are trusted, too. */
+  caFile: string | null;
   plain: boolean;
   noChannelBinding: boolean;
   /** Send a key where the middleware will revoke it. */
@@ -140,6 +143,10 @@ export interface Options {
   ansible: boolean;
   /** profile default: there is to be none. */
   none: boolean;
+  /** trust: SHA-256, as Node writes it. */
+  fingerprint: string | null;
+  list: boolean;
+  remove: boolean;
 }
 
 export interface Arguments extends Options {
@@ -180,6 +187,7 @@ export const DEFAULTS: Options = {
   timeout: null,
   useDaemon: false,
   insecure: false,
+  caFile: null,
   plain: false,
   noChannelBinding: false,
   force: false,
@@ -228,6 +236,9 @@ export const DEFAULTS: Options = {
   check: true,
   ansible: false,
   none: false,
+  fingerprint: null,
+  list: false,
+  remove: false,
 };
 
 /** What holds where there are no words at all. */

@@ -129,6 +129,7 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
     topic: name === 'help' ? rest : [],
     pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
+    ...(name === 'trust' && first !== '' && { uri: first }),
     profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
     system: null,
   };

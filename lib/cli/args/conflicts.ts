@@ -16,6 +16,7 @@ export function conflictOf(args: Arguments): string | null {
   if (args.json && args.prometheus)
     return 'argument --prometheus: not allowed with argument --json';
   const { name, file } = args;
+  if (args.list && args.remove) return 'argument --remove: not allowed with argument --list';
   if (name === 'upload' && file.length === 0) {
     return 'the following arguments are required: --file';
   }

@@ -5,6 +5,7 @@ import { profilesPath } from '../../files/paths.js';
 import {
   API_KEY,
   AUTOSTART,
+  CA_FILE,
   PASSWORD,
   PROFILE,
   URI,
@@ -76,7 +77,8 @@ function withSystem(args: Arguments, system: System): Arguments {
   // What proves another user is not this one's.
   const isOther = username !== null && username !== system.username;
   const isProven = hasProof || isOther;
-  const isWhole = uri === null && !isOther && !(args.insecure && !system.insecure);
+  const isSafer = system.insecure || !args.insecure;
+  const isWhole = uri === null && !isOther && isSafer && args.caFile === null;
   return {
     ...args,
     profile: isWhole ? system.name : null,
@@ -85,6 +87,7 @@ function withSystem(args: Arguments, system: System): Arguments {
     apiKey: isProven ? apiKey : system.apiKeyFile,
     passwordFile: isProven ? passwordFile : system.passwordFile,
     insecure: args.insecure || system.insecure,
+    caFile: args.caFile ?? system.caFile,
     plain: args.plain || system.plain,
     noChannelBinding: args.noChannelBinding || system.noChannelBinding,
   };
@@ -103,6 +106,7 @@ function withVariables(args: Arguments, env: NodeJS.ProcessEnv, hasSystem: boole
     username: username ?? own(USERNAME),
     password: isStdin ? null : hasProof ? password : variable(PASSWORD),
     passwordFile: isStdin ? STDIN : passwordFile,
+    caFile: args.caFile ?? variable(CA_FILE),
     apiKey: hasProof ? apiKey : variable(API_KEY),
     useDaemon: useDaemon || (EITHER_WAY.has(name) && isOn(variable(USE_DAEMON))),
     autostart: autostart && !isOff(variable(AUTOSTART)),

@@ -16,7 +16,7 @@ import {
   type Command,
   type Option,
 } from './options.js';
-import { between, choice, count, fileName, fraction, int, ordinal } from './values.js';
+import { between, choice, count, fileName, fingerprint, fraction, int, ordinal } from './values.js';
 
 const seconds = count;
 const port = (value: string): string => between(0, 65535, value);
@@ -117,6 +117,7 @@ export const GLOBAL: Command = {
     { key: 'timeout', names: ['-t', '--timeout'], type: 'number', read: seconds },
     { key: 'useDaemon', names: ['-d', '--use-daemon'], type: 'boolean' },
     { key: 'insecure', names: ['--insecure'], type: 'boolean' },
+    own('caFile', '--ca-file', 'string', fileName),
     { key: 'plain', names: ['--plain'], type: 'boolean' },
     { key: 'noChannelBinding', names: ['--no-channel-binding'], type: 'boolean' },
     own('force', '--force', 'boolean'),
@@ -253,6 +254,18 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   ],
   ...FIND_COMMANDS,
   ['login', { options: [HELP, GROUP], positional: 'name', most: 1 }],
+  [
+    'trust',
+    {
+      options: [
+        HELP,
+        own('fingerprint', '--fingerprint', 'string', fingerprint),
+        own('list', '--list', 'boolean'),
+        own('remove', '--remove', 'boolean'),
+      ],
+      ...{ positional: null, optional: 'host', most: 1 },
+    },
+  ],
   ...PROFILE_COMMANDS,
   ['doctor', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   ['help', { options: [HELP], positional: null, optional: 'topic ...', most: 2 }],

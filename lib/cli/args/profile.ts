@@ -9,7 +9,7 @@ import { isOff, withEnvironment, type System } from './environment.js';
 /** No profile, whatever the default one is. */
 const LOCAL_SYSTEM: System = {
   ...{ name: LOCAL, uri: null, username: null, apiKeyFile: null, passwordFile: null },
-  ...{ insecure: false, plain: false, noChannelBinding: false },
+  ...{ caFile: null, insecure: false, plain: false, noChannelBinding: false },
 };
 
 /**

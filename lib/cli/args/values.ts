@@ -1,4 +1,5 @@
 /** An option's text to its canonical value, or what argparse says of one that is none. */
+import { fingerprintOf } from '../../files/pins.js';
 import { repr } from '../../json/repr.js';
 
 /** A value that an option refuses; the message is what follows `argument -x/--xyz: `. */
@@ -55,6 +56,13 @@ export function format(value: string): string {
   if (FORMATS.includes(value) || /^(?:table|tsv)=[^,]+(?:,[^,]+)*$/.test(value)) return value;
   const choices = [...FORMATS, 'table=COLUMN,...', 'tsv=COLUMN,...'].join(', ');
   throw new Refused(`invalid choice: ${repr(value)} (choose from ${choices})`);
+}
+
+/** A certificate's, however it is written. */
+export function fingerprint(value: string): string {
+  const found = fingerprintOf(value);
+  if (found !== null) return found;
+  throw new Refused(`invalid SHA-256 fingerprint: ${repr(value)}`);
 }
 
 /** Of a file to write to, which stdout can't be: it has the answers. */

@@ -18,6 +18,7 @@ import {
 } from '../../daemon/service-manager.js';
 import { MidcltError, isMidcltError } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
+import { pinOf } from '../../files/pins.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
 import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
@@ -66,10 +67,10 @@ async function startedInBackground(args: Arguments): Promise<number> {
     throw new MidcltError('REQUEST', '--handover-fd is for this program alone');
   }
   const receiver = new HandoverReceiver();
-  const { insecure, credential, callTimeout, ...daemon } = await receiver.receive();
+  const { insecure, ca, credential, callTimeout, ...daemon } = await receiver.receive();
   process.title = ['midclt daemon', daemon.uri, daemon.username].filter(Boolean).join(' ');
   const login = {
-    target: parseTarget(daemon.uri ?? DEFAULT_URI, { insecure }),
+    target: parseTarget(daemon.uri ?? DEFAULT_URI, { insecure, ca, pinOf }),
     credential: withBuffers(credential),
     askOtp: receiver.askOtp,
     callTimeout,
@@ -225,12 +226,12 @@ function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultL
 }
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
-  const { credential, askOtp } = await toLoginTarget(args, sayLine);
+  const { target, credential, askOtp } = await toLoginTarget(args, sayLine);
   const { uri, username, insecure, lifetime, logFile, logLevel } = args;
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  const whose = { uri, username, profiles: profilesOf(args), insecure };
+  const whose = { uri, username, profiles: profilesOf(args), insecure, ca: target.ca };
   return startDetached({ ...whose, credential, callTimeout, ...daemon }, askOtp);
 }
 

@@ -9,7 +9,8 @@
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { quote, stringOf } from '../../json/members.js';
-import { DEFAULT_URI, parseTarget, type Target } from '../../middleware/uri.js';
+import { targetOf } from '../../login/target.js';
+import type { Target } from '../../middleware/uri.js';
 import { noPath, startDownload } from '../../transfer/pipe-jobs.js';
 import { receiveFile } from '../../transfer/reception.js';
 import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
@@ -117,11 +118,6 @@ export async function jobLog(args: Arguments): Promise<number> {
       return 0;
     }),
   );
-}
-
-/** The middleware's address, which is the file server's. */
-export function targetOf({ uri, insecure }: Arguments): Target {
-  return parseTarget(uri ?? DEFAULT_URI, { insecure });
 }
 
 /** Removes what is not whole, whatever ends the work: an error, or a signal. */

@@ -86,11 +86,12 @@ async function describe(args: Arguments): Promise<number> {
     writeOut(Buffer.concat([entry, NEWLINE]));
     return 0;
   }
-  const { uri, username, insecure, useDaemon } = args;
+  const { uri, username, insecure, caFile, useDaemon } = args;
   const options = [
     ...(uri === null ? [] : ['-u', uri]),
     ...(username === null ? [] : ['-U', username]),
     ...(insecure ? ['--insecure'] : []),
+    ...(caFile === null ? [] : ['--ca-file', caFile]),
     ...(useDaemon ? ['-d'] : []),
   ];
   const width = isatty(STDOUT) ? process.stdout.columns || DEFAULT_WIDTH : DEFAULT_WIDTH;

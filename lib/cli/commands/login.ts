@@ -3,11 +3,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
-import { profilesPath } from '../../files/paths.js';
+import { pinsPath, profilesPath } from '../../files/paths.js';
+import { addPin, removePin } from '../../files/pins.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { ask, askSecret, confirm } from '../../login/questions.js';
 import { readKey } from '../../login/secrets.js';
 import { checkTransport, parseRawKey } from '../../middleware/login/credential.js';
+import { hostWord } from '../../middleware/unreachable.js';
 import { isLoopback, parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.js';
 import { parseProfiles, readProfiles } from '../../profiles/file.js';
@@ -162,7 +164,7 @@ async function keep(
   sayLine(`Added the profile '${name}'${what}. Try it: midclt -p ${name} ping`);
 }
 
-/** Both files, or none. */
+/** All files, or none. */
 async function storeProfile(
   file: string,
   name: string,
@@ -181,9 +183,13 @@ async function storeProfile(
     }
     return isDefault ? choosing(name)(parseProfiles(file, added.text)) : added;
   };
+  const { fingerprint } = args;
+  const host = fingerprint === null ? '' : hostWord(parseTarget(args.uri ?? ''));
   try {
+    if (fingerprint !== null) await addPin(pinsPath(), { host, fingerprint });
     await editProfiles(file, edit);
   } catch (error) {
+    if (fingerprint !== null) await removePin(pinsPath(), host);
     if (state.isWritten && keyFile !== null) fs.rmSync(keyFile, { force: true });
     throw error;
   }
@@ -196,5 +202,6 @@ function profileOf(name: string, args: Arguments, keyFile: string | null): Profi
     ...{ name, uri: uri ?? '', username, insecure, plain, noChannelBinding, groups },
     apiKeyFile: keyFile ?? absolute(args.apiKey),
     passwordFile: absolute(args.passwordFile),
+    caFile: absolute(args.caFile),
   };
 }

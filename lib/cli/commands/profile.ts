@@ -40,7 +40,7 @@ export async function profileCommand(args: Arguments): Promise<number> {
 const CHECK_TIMEOUT = 30;
 
 async function add(args: Arguments, file: string, name: string): Promise<number> {
-  const { uri, username, apiKey, passwordFile, insecure, plain, noChannelBinding } = args;
+  const { uri, username, apiKey, passwordFile, caFile, insecure, plain, noChannelBinding } = args;
   checkName(name);
   for (const group of args.group) checkName(group, 'group');
   if (uri === null)
@@ -56,6 +56,7 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
     ...{ name, uri: uriOf(uri), username, insecure, plain, noChannelBinding },
     apiKeyFile: absolute(apiKey),
     passwordFile: passwordFile === '-' ? null : absolute(passwordFile),
+    caFile: absolute(caFile),
     groups: args.group,
   };
   parseTarget(profile.uri);
@@ -106,11 +107,12 @@ function show({ json }: Arguments, profiles: Profiles, name: string): number {
     print([JSON.stringify(entry)]);
     return 0;
   }
-  const { apiKeyFile, passwordFile, insecure, plain, noChannelBinding, groups } = profile;
+  const { apiKeyFile, passwordFile, caFile, insecure, plain, noChannelBinding, groups } = profile;
   print(
     aligned([
       ['profile', `${name}${entry.default ? ' (the default)' : ''}`],
       ['URI', profile.uri],
+      ...(caFile === null ? [] : [['authorities', caFile]]),
       ...(insecure ? [['', "the server's certificate is NOT verified (insecure)"]] : []),
       ['user', profile.username ?? '-'],
       ...(apiKeyFile === null ? [] : [['API key', apiKeyFile]]),
@@ -130,6 +132,7 @@ function entryOf(profiles: Profiles, profile: Profile) {
     ...{ profile: name, default: name === profiles.default, uri, username },
     api_key_file: profile.apiKeyFile,
     password_file: profile.passwordFile,
+    ca_file: profile.caFile,
     ...{ insecure, plain, no_channel_binding: profile.noChannelBinding, groups },
     socket: daemonPaths(uri, username).socket,
   };

@@ -2,12 +2,13 @@
 import type { Core } from '../../compose.js';
 import { MidcltError } from '../../errors.js';
 import { confirm } from '../../login/questions.js';
-import { distrust, parseTarget, type Target } from '../../middleware/uri.js';
-import { hostOf } from '../../text/for-person.js';
+import { targetOf } from '../../login/target.js';
+import { hostWord, isDistrust } from '../../middleware/unreachable.js';
+import type { Target } from '../../middleware/uri.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
-import { aligned } from '../output/table.js';
 import { Stopwatch, withCore } from './direct.js';
+import { questionFor, shownBy } from './trust.js';
 
 /** Seconds for a connection and a login. */
 const TIMEOUT = 30;
@@ -26,17 +27,14 @@ export async function reach(args: Arguments, name: string): Promise<Reached> {
   try {
     return await look(args);
   } catch (error) {
-    const why = distrust(error);
-    if (why === null || args.insecure) throw error;
-    await acceptCertificate(args, name, why);
-    return look({ ...args, insecure: true });
+    if (!isDistrust(error)) throw error;
+    return look({ ...args, fingerprint: await acceptedOf(args, name) });
   }
 }
 
 /** Sees what there is before a secret is asked for. */
 function look(args: Arguments): Promise<Reached> {
-  const { uri, insecure, plain } = args;
-  const target = parseTarget(uri ?? '', { insecure });
+  const target = targetOf(args);
   const isLocal = target.scheme === 'ws+unix';
   const nobody = { username: null, password: null, passwordFile: null, apiKey: null };
   return connected({ ...args, ...nobody }, async ({ connection }) => {
@@ -49,7 +47,7 @@ function look(args: Arguments): Promise<Reached> {
     const choices = await call('auth.mechanism_choices').catch(() => null);
     const isKnown = choices === null || choices.includes('"SCRAM"');
     const knowsScram = target.wire === 'jsonrpc' && isKnown;
-    return { target, args, needsPlain: !knowsScram && !plain };
+    return { target, args, needsPlain: !knowsScram && !args.plain };
   });
 }
 
@@ -62,37 +60,18 @@ function notLoggedIn(): never {
   );
 }
 
-async function acceptCertificate({ uri }: Arguments, name: string, why: string): Promise<void> {
-  const { peerCertificate } =
-    require('../../middleware/channel/certificate.js') as typeof import('../../middleware/channel/certificate.js');
-  const target = parseTarget(uri ?? '');
-  const { subject, issuer, validUntil, fingerprint } = await peerCertificate(target);
-  const rows = [
-    ['  subject', subject],
-    ['  issuer', issuer],
-    ['  valid until', dayOf(validUntil)],
-    ['  SHA-256', fingerprint.slice(0, HALF)],
-    ['', fingerprint.slice(HALF)],
-  ];
-  const host = hostOf(target.uri);
-  const shown = [`The certificate of ${host} is not trusted: ${why}`, ...aligned(rows)];
-  const text = shown.map((line) => stripControls(line)).join('\n');
-  const question = 'Connect to it without verifying it, now and from now on?';
-  if (await confirm(`${text}\n${question}`, false)) return;
+/** The fingerprint of the server's certificate, if that is to be trusted. */
+async function acceptedOf(args: Arguments, name: string): Promise<string> {
+  const target = targetOf(args);
+  const { certificate, lines } = await shownBy(target);
+  const host = hostWord(target);
+  const text = lines.map((line) => stripControls(line)).join('\n');
+  if (await confirm(`${text}\n${questionFor(host)}`, false)) return certificate.fingerprint256;
   throw new MidcltError(
     'CONNECT',
     `The certificate of ${host} is not trusted. With its authority's certificate in a file it can be: ` +
-      `'NODE_EXTRA_CA_CERTS=FILE midclt login ${name}'`,
+      `'midclt --ca-file FILE login ${name}'`,
   );
-}
-
-/** Of a fingerprint, which is too long for a line. */
-const HALF = 16 * 'AB:'.length;
-
-/** The server's text where it is no date. */
-function dayOf(text: string): string {
-  const date = new Date(text);
-  return Number.isNaN(date.getTime()) ? text : date.toISOString().slice(0, 10);
 }
 
 /** Connects and logs in. Rejects with the reason why that does not work. */

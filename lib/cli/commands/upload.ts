@@ -4,6 +4,7 @@
  *     auth.generate_token → POST of the method, its params and the files → the job's id → the job is followed
  */
 import { MidcltError } from '../../errors.js';
+import { targetOf } from '../../login/target.js';
 import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Target } from '../../middleware/uri.js';
 import { sendFiles, type FileToSend } from '../../transfer/file-server.js';
@@ -13,7 +14,6 @@ import type { Arguments } from '../args/arguments.js';
 import { isTerminal, sayLine } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { paramsText, timeoutOf, type Exchange } from './call.js';
-import { targetOf } from './download.js';
 import { callerOver, onSignal, reportingErrors, withExchange } from './exchange.js';
 import { followJob } from './jobs.js';
 

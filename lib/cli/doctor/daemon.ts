@@ -9,8 +9,8 @@ import {
   viewProcess,
 } from '../../files/paths.js';
 import { directoryMode, trustAncestors, trustSocket } from '../../files/trust.js';
+import { targetOf } from '../../login/target.js';
 import { PROFILE, URI } from '../../login/variables.js';
-import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
 import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { LOCAL } from '../../profiles/profile.js';
 import { VERSION } from '../../protocol/frames.js';
@@ -68,7 +68,7 @@ function defectOf(profiles: Profiles, name: string): string | null {
 
 function uri(context: Context): Found {
   const { args } = context;
-  const target = parseTarget(args.uri ?? DEFAULT_URI, { insecure: args.insecure });
+  const target = targetOf(args);
   context.target = target;
   const who = args.username ? `, as ${args.username}` : '';
   return ok(`${target.uri}, ${originOf(context)}${who}`);
@@ -77,8 +77,9 @@ function uri(context: Context): Found {
 function originOf({ given, args, env }: Context): string {
   if (given.uri !== null) return 'from -u';
   if (args.uri === null) return 'the middleware of this machine';
-  if (profileChoice(given, env) === null || args.uri === env[URI]) return `from ${URI}`;
-  return 'from the profile';
+  return profileChoice(given, env) === null || args.profile === null
+    ? `from ${URI}`
+    : 'from the profile';
 }
 
 function directory({ env }: Context): Found {

@@ -2,8 +2,8 @@
 import net from 'node:net';
 import { MidcltError, shellWord, systemReason } from '../../errors.js';
 import { LIVENESS, openWebSocket } from '../../middleware/channel/transport.js';
-import { isLoopback, parseTarget, uriOf, type Target } from '../../middleware/uri.js';
-import { certificateOf, verdict } from './certificate.js';
+import { isLoopback, parseTarget, type Target } from '../../middleware/uri.js';
+import { verdict } from './certificate.js';
 import { commandFor, failed, failedBy, ok, skipped, warning, within } from './check.js';
 import type { Check, Context, Found } from './check.js';
 
@@ -139,12 +139,15 @@ async function tls(context: Context, target: Target): Promise<Found> {
       commandFor(context, ['doctor'], target.uri.replace(/^ws:/, 'wss:')),
     );
   }
+  const { certificateOf } =
+    require('../../middleware/channel/secure.js') as typeof import('../../middleware/channel/secure.js');
   const port = portOf(target);
   try {
     const late = 'the TLS handshake was not answered';
-    const shown = await within(context.patience, late, certificateOf(target, port));
+    const shown = await within(context.patience, late, certificateOf(target));
     return verdict(context, target, shown);
-  } catch (error) {
+  } catch (thrown) {
+    const error = causeOf(thrown);
     const { code = '', message } = error as NodeJS.ErrnoException;
     if (
       /WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST|wrong version|http request/i.test(
@@ -158,6 +161,12 @@ async function tls(context: Context, target: Target): Promise<Found> {
     }
     return failed(`port ${port}: ${systemReason(error)}`, lookAt(target));
   }
+}
+
+/** The system's error behind one of ours. */
+function causeOf(error: unknown): Error {
+  const { cause } = error as Error;
+  return error instanceof MidcltError && cause instanceof Error ? cause : (error as Error);
 }
 
 /** What answers in place of a WebSocket. */
@@ -242,7 +251,7 @@ function addressIn(location: string, target: Target): string | null {
   try {
     const url = new URL(location, target.url.replace(/^ws/, 'http'));
     url.username = url.password = url.hash = '';
-    const { uri } = parseTarget(uriOf(url.href));
+    const { uri } = parseTarget(url.href);
     return uri === target.uri ? null : uri;
   } catch {
     return null;
@@ -255,11 +264,12 @@ const PATHS = ['/api/current', '/websocket'];
 async function elsewhere(context: Context, target: Target, http: string): Promise<Found> {
   const { host, pathname } = new URL(target.url);
   const path = PATHS.find((each) => each !== pathname) ?? '';
-  const { scheme, socketPath, verify } = target;
+  const { scheme, socketPath } = target;
   const start = scheme === 'ws+unix' ? `ws+unix://${socketPath ?? ''}:` : `${scheme}://${host}`;
   for (const each of PATHS.includes(pathname) ? [path] : PATHS) {
     const uri = `${start}${each}`;
-    const answer = await handshake(parseTarget(uri, { insecure: !verify }), context.patience);
+    const { url, wire } = parseTarget(uri);
+    const answer = await handshake({ ...target, uri, url, wire }, context.patience);
     if (answer !== null) continue;
     const whose = each === '/websocket' ? ', as with a TrueNAS before 25.04' : '';
     return failed(`${http}: it is at ${each}${whose}`, commandFor(context, ['doctor'], uri));
@@ -271,7 +281,7 @@ async function elsewhere(context: Context, target: Target, http: string): Promis
 }
 
 function noAnswer(context: Context, target: Target, error: Error): Found {
-  const cause = error instanceof MidcltError && error.cause instanceof Error ? error.cause : error;
+  const cause = causeOf(error);
   const { code = '', message } = cause as NodeJS.ErrnoException;
   const isRiddle = code.startsWith('HPE_') || /socket hang up|ECONNRESET/.test(code + message);
   if (target.scheme === 'ws' && isRiddle) {

@@ -98,12 +98,13 @@ interface Child {
 
 /** This program, for one system. */
 function start(args: Arguments, words: readonly string[], stdin: number | 'ignore'): Child {
-  const { uri, username, insecure, timeout } = args;
+  const { uri, username, insecure, caFile, timeout } = args;
   const options = [
     '-d',
     ...(uri === null ? ['-p', 'local'] : ['-u', uri]),
     ...(username === null ? [] : ['-U', username]),
     ...(insecure ? ['--insecure'] : []),
+    ...(caFile === null ? [] : ['--ca-file', caFile]),
     ...(timeout === null ? [] : ['-t', `${timeout}`]),
   ];
   const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];

@@ -122,7 +122,7 @@ _midclt_member() {
       case $keys in
         *api_key_file*password_file* | *password_file*api_key_file*) return 1 ;;
       esac ;;
-    in:uri:text | in:username:text | in:groups:list) ;;
+    in:uri:text | in:username:text | in:ca_file:text | in:groups:list) ;;
     in:insecure:flag | in:plain:flag | in:no_channel_binding:flag) ;;
     *) return 1 ;;
   esac

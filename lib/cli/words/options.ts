@@ -58,7 +58,16 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         "log in with this API key of the user's",
         ', or with the one in this file',
       ),
-      insecure: flag("wss: do not verify the server's certificate"),
+      caFile: takes(
+        'FILE',
+        'file',
+        'wss: trust the authorities in this file, too',
+        " (PEM). It counts for what connects: the daemon's start, and calls without one",
+      ),
+      insecure: flag(
+        "wss: do not verify the server's certificate",
+        "; 'midclt trust HOST' is better",
+      ),
     },
     notes: [
       'Each URI and user has a daemon of its own: give its commands the same -u and -U. The login is needed only by what starts it; with -d nothing is asked for, and no password is read while a daemon runs.',

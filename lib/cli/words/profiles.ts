@@ -10,6 +10,8 @@ const GROUP = takes('NAME', 'group', 'a group it belongs to', ', for -p @NAME; m
 /** The same words: one line of the help for all three. */
 const KEPT = flag('keep this, too', "; see 'midclt help options'");
 
+const KEPT_FILE = takes('FILE', 'file', 'keep this, too', "; see 'midclt help options'");
+
 export const PROFILE: GroupWords = {
   summary: 'the systems that have a name: add, list, show, …',
   reach: 'none',
@@ -29,7 +31,8 @@ export const PROFILE: GroupWords = {
             'uri = "wss://nas1.example/api/current"',
             'username = "admin"',
             'api_key_file = "keys/nas1"      # or password_file',
-            'insecure = true                 # or plain, no_channel_binding',
+            'ca_file = "authority.pem"       # or insecure = true',
+            'plain = true                    # or no_channel_binding',
             'groups = ["rack1"]',
           ],
         },
@@ -75,6 +78,7 @@ export const PROFILE_WORDS: Readonly<Record<ProfileCommand, CommandWords>> = {
         '. Without either one is asked for when a daemon is started',
       ),
       group: GROUP,
+      caFile: KEPT_FILE,
       insecure: KEPT,
       plain: KEPT,
       noChannelBinding: KEPT,
@@ -143,6 +147,7 @@ export const LOGIN: CommandWords = {
     apiKey: takes('FILE', 'file', 'a file with the API key'),
     passwordFile: takes('FILE', 'file', "a file with that user's password"),
     group: GROUP,
+    caFile: KEPT_FILE,
     insecure: KEPT,
     plain: KEPT,
     noChannelBinding: KEPT,
@@ -150,4 +155,34 @@ export const LOGIN: CommandWords = {
   exits: ['kept', 'the login failed'],
   examples: ['midclt login nas1', 'midclt -p nas1 call system.info'],
   see: ['profile list', 'call'],
+};
+
+export const TRUST: CommandWords = {
+  summary: 'trust a certificate that no authority vouches for',
+  reach: 'system',
+  usage: '[HOST] [--fingerprint SHA256] [--list] [--remove]',
+  text: [
+    'Show the certificate of a server, over a connection that nothing is sent over, and ask whether to trust it. From then on the server must show that very certificate, to direct calls, daemons and transfers alike; another one is refused, whoever signed it. So after the server has renewed its certificate, trust the new one: a daemon that waits for it goes on by itself.',
+    "Compare the fingerprint with what the server itself tells, such as 'openssl x509' in a shell there.",
+  ],
+  arguments: [
+    {
+      name: 'HOST',
+      kind: 'uri',
+      is: 'a host, with its port unless that is 443, or an address as for -u; without it the system of -p',
+    },
+  ],
+  options: {
+    fingerprint: takes(
+      'SHA256',
+      'text',
+      'ask nobody',
+      ': trust the certificate if this is its fingerprint, however that is written',
+    ),
+    list: flag('print what is trusted'),
+    remove: flag('leave it to authorities again'),
+  },
+  exits: ['trusted', 'not trusted, or there is no connection'],
+  examples: ['midclt trust nas.example', 'midclt -u nas.example call system.info'],
+  see: ['login', 'files', 'options'],
 };

@@ -10,6 +10,7 @@ export const VARIABLES: readonly Term[] = [
   ['MIDCLT_PROFILE', 'the default of --profile'],
   ['MIDCLT_URI', 'the default of --uri'],
   ['MIDCLT_USERNAME', 'the default of --username'],
+  ['MIDCLT_CA_FILE', 'the default of --ca-file'],
   [
     'MIDCLT_PASSWORD',
     'stands for --password where none of -P, --password-file and -K is given. An empty variable counts as none',
@@ -30,7 +31,7 @@ export const VARIABLES: readonly Term[] = [
     'HOME',
     "without MIDCLT_HOME they are in its .midclt; another user's HOME is passed over for one's own",
   ],
-  ['XDG_CONFIG_HOME', 'profiles are in its midclt (default: ~/.config)'],
+  ['XDG_CONFIG_HOME', 'profiles and trusted certificates are in its midclt (default: ~/.config)'],
   [
     'NODE_EXTRA_CA_CERTS',
     'a file (PEM) with certificates that wss: trusts, besides those that Node knows; it counts for what connects: the daemon, and calls without one',
@@ -70,6 +71,10 @@ export const FILES: readonly Section[] = [
       {
         terms: [
           ['profiles.toml', "systems under names, mode 0600; see 'midclt help profiles'"],
+          [
+            'trusted',
+            "certificates that 'midclt trust HOST' has pinned, a line each: HOST[:PORT] sha256:FINGERPRINT",
+          ],
           ['keys/NAME', "an API key that 'midclt login NAME' keeps for that profile"],
         ],
       },

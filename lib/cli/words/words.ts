@@ -7,7 +7,7 @@ import { DAEMON, DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP } from './d
 import { DESCRIBE, EVENTS, METHODS, TYPES } from './find.js';
 import { DOWNLOAD, JOB, JOB_WORDS, UPLOAD } from './jobs.js';
 import { OPTION_GROUPS, type OptionGroup } from './options.js';
-import { LOGIN, PROFILE, PROFILE_WORDS } from './profiles.js';
+import { LOGIN, PROFILE, PROFILE_WORDS, TRUST } from './profiles.js';
 import { DOCTOR, HELP, SANDBOX, SHELL_INIT, VERSION } from './program.js';
 import {
   flag,
@@ -37,6 +37,7 @@ export const COMMAND_WORDS: Readonly<Record<CommandName, CommandWords>> = {
   'daemon-log': DAEMON_LOG,
   'daemon-stop': DAEMON_STOP,
   login: LOGIN,
+  trust: TRUST,
   ...PROFILE_WORDS,
   doctor: DOCTOR,
   'shell-init': SHELL_INIT,
@@ -61,6 +62,7 @@ export const OVERVIEW: readonly (readonly [names: string, summary?: string])[] =
   ['daemon'],
   ['daemon-status|list|log|stop', 'ask what it does, list them, see its log, end it'],
   ['login'],
+  ['trust'],
   ['profile'],
   ['doctor'],
   ['shell-init'],

@@ -2,7 +2,8 @@
 import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
-import { connectError, type Target } from '../uri.js';
+import { connectError, HttpAnswer } from '../unreachable.js';
+import type { Target } from '../uri.js';
 import { LargeTexts } from './large-texts.js';
 import { steadyNow } from '../../timer.js';
 
@@ -31,6 +32,8 @@ export const LIVENESS: Liveness = {
 
 /** Milliseconds by which the wall clock may run away from the steady one between two looks. */
 const JUMP = 2_000;
+
+type Done = Parameters<(typeof import('./secure.js'))['openSecure']>[2];
 
 /** The largest message taken. The server sets no limit of its own. */
 const MAX_MESSAGE = 1024 * 1024 * 1024;
@@ -64,18 +67,27 @@ export function openWebSocket(
     const { socketPath } = target;
     const largeTexts = new LargeTexts(MAX_MESSAGE);
     const { onread } = largeTexts;
+    let secure: TLSSocket | null = null;
     const connect = () => net.connect({ path: socketPath ?? '', onread });
+    // The request gets its connection when the server's certificate has been accepted.
+    const connectSecurely = (_options: object, done: Done) => {
+      const { openSecure } = require('./secure.js') as typeof import('./secure.js');
+      secure = openSecure(target, { onread }, done);
+      if (isUnref) secure?.unref();
+    };
     const socket = new WebSocket(target.url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE,
-      rejectUnauthorized: target.verify,
       finishRequest: (request) => {
         largeTexts.follow(request);
         if (isUnref) request.on('socket', (stream) => stream.unref());
         request.end();
       },
       ...(socketPath === null ? { onread } : { createConnection: connect }),
+      ...(target.scheme === 'wss' && { createConnection: connectSecurely as never }),
     });
+    // While TLS is under way, it is not the request's yet.
+    socket.once('close', () => secure?.destroy());
     socket.on('error', () => {
       largeTexts.stop();
     });
@@ -97,7 +109,7 @@ export function openWebSocket(
     if (isUnref) timer.unref();
     socket.once('error', fail);
     socket.once('unexpected-response', (_request, response) => {
-      fail(new Error(`HTTP status ${response.statusCode ?? 0} instead of a WebSocket`));
+      fail(new HttpAnswer(response.statusCode ?? 0, response.headers.location ?? null));
       socket.terminate();
     });
     let stream: net.Socket | null = null;

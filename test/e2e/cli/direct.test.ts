@@ -60,7 +60,8 @@ t.test('wss: a certificate that cannot be verified is refused, with both ways ou
     t.match(refused, {
       code: 1,
       stdout: '',
-      stderr: /^Error: SSL certificate verification failed .*NODE_EXTRA_CA_CERTS.*--insecure.*\n$/,
+      stderr:
+        /^Error: SSL certificate verification failed .*midclt trust .*--ca-file.*--insecure.*\n$/,
     });
   }
   t.match(await midclt([...globals, '--insecure', 'ping'], { home }), {

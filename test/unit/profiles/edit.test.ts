@@ -10,7 +10,7 @@ import { seededRandom } from '../../support/random-json.js';
 
 const BARE: Profile = {
   ...{ name: 'new', uri: 'wss://new', username: null, apiKeyFile: null, passwordFile: null },
-  ...{ insecure: false, plain: false, noChannelBinding: false, groups: [] },
+  ...{ caFile: null, insecure: false, plain: false, noChannelBinding: false, groups: [] },
 };
 
 function directoryFor(t: Test): string {

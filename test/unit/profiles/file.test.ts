@@ -23,7 +23,7 @@ const one = (members: string) => profileOf(parseProfiles(FILE, `[profile.a]\n${m
 t.test('members and what holds without them', async (t) => {
   t.strictSame(one('uri = "wss://a"'), {
     ...{ name: 'a', uri: 'wss://a', username: null, apiKeyFile: null, passwordFile: null },
-    ...{ insecure: false, plain: false, noChannelBinding: false, groups: [] },
+    ...{ caFile: null, insecure: false, plain: false, noChannelBinding: false, groups: [] },
   });
   const flags = 'insecure = true\nplain = true\nno_channel_binding = true\ngroups = ["x", "y"]';
   t.match(one(`uri = "a"\nusername = 'u'\n${flags}`), {

@@ -29,6 +29,7 @@ const NOTHING: Arguments = {
   timeout: null,
   useDaemon: false,
   insecure: false,
+  caFile: null,
   plain: false,
   noChannelBinding: false,
   force: false,
@@ -84,13 +85,16 @@ const NOTHING: Arguments = {
   check: true,
   ansible: false,
   none: false,
+  fingerprint: null,
+  list: false,
+  remove: false,
   profileName: null,
   topic: [],
   system: null,
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'profile', 'doctor', 'help', 'version')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'trust', 'profile', 'doctor', 'help', 'version')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

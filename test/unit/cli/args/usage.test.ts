@@ -60,6 +60,7 @@ function described(name: string | null, { options, most }: Command) {
     describe: ['method', null, null],
     events: ['pattern', '?', null],
     login: ['name', null, null],
+    trust: ['host', '?', null],
     'profile add': ['name', null, null],
     'profile show': ['name', null, null],
     'profile remove': ['name', null, null],
