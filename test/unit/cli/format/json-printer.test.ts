@@ -23,7 +23,7 @@ import json, sys
 def refuse(word): raise ValueError('not strict: ' + word)
 def strict(text): return json.loads(text, parse_constant=refuse)
 def same(a, b):
-    if isinstance(a, float) and (a != a or a in (float('inf'), float('-inf'))): return b is None
+    if isinstance(a, float) and (a != a or a in (float('inf'), float('-inf'))): return b is None or a == b  # 1E400 is spelled as a number
     if type(a) is not type(b): return False
     if isinstance(a, list): return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict): return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
@@ -95,7 +95,7 @@ t.test('colours: keys, strings, null', async (t) => {
 });
 
 t.test('a deep value is indented no further than a hundred levels', async (t) => {
-  const depth = 5000;
+  const depth = 1000;
   const text = printed('['.repeat(depth) + ']'.repeat(depth), 'pretty', () => 1000);
   t.ok(text.length < depth * 2 * 210);
   t.equal(JSON.stringify(JSON.parse(text)), '['.repeat(depth) + ']'.repeat(depth));
