@@ -28,7 +28,13 @@ def same(a, b):
     if isinstance(a, list): return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict): return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     return a == b
-class Raw(str): pass
+def once(pairs):
+    if len(dict(pairs)) < len(pairs): raise KeyError('twice')
+    return dict(pairs)
+def is_plain(text):
+    try: json.loads(text, object_pairs_hook=once)
+    except KeyError: return False
+    return not any(each in text for each in ('NaN', 'Inf', '\x7f'))
 for number, line in enumerate(sys.stdin):
     text, one, pretty, lines = json.loads(line)
     value = json.loads(text)
@@ -36,7 +42,7 @@ for number, line in enumerate(sys.stdin):
     if not same(value, strict(pretty)): print(number, 'pretty', text, pretty)
     got = [strict(each) for each in lines.split('\n')[:-1]]
     if not same(value if isinstance(value, list) else [value], got): print(number, 'lines', text, lines)
-    if 'NaN' not in text and 'Inf' not in text and '\x7f' not in text:
+    if is_plain(text):
         tidy = json.loads(text, parse_float=lambda s: 0, parse_int=lambda s: 0)
         wanted = json.dumps(tidy, indent=2, ensure_ascii=False)
         have = json.dumps(json.loads(pretty, parse_float=lambda s: 0, parse_int=lambda s: 0), indent=2, ensure_ascii=False)
@@ -59,7 +65,7 @@ t.test('any result, in any pieces', { skip: python }, async (t) => {
   const input = cases.map((each) => JSON.stringify(each)).join('\n');
   const { stdout, stderr } = spawnSync('python3', ['-c', ORACLE], { input, encoding: 'utf8' });
   t.equal(stderr, '');
-  t.equal(stdout, '', `seed ${seed}`);
+  t.equal(stdout.slice(0, 2000), '', `seed ${seed}`);
 });
 
 t.test('numbers and strings stay as they are spelled', async (t) => {
