@@ -2,7 +2,8 @@
 // Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
 // runs from. thin.js is all that `midclt -d call` loads, direct.js is a call without a daemon, sandbox.js is
 // `midclt sandbox`, profile.js reads profiles, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
-// `midclt`, which npm installs, is a shell's script, the launcher. dist/man has the manual pages.
+// `midclt`, which npm installs, is a shell's script, the launcher. dist/man has the manual pages, dist/completion what
+// shells complete command lines with.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -17,6 +18,13 @@ const tsc = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), 
   stdio: 'inherit',
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+
+/** By the names under which the shells look for them. */
+const COMPLETION = [
+  ['bash', 'midclt.bash'],
+  ['zsh', '_midclt'],
+  ['fish', 'midclt.fish'],
+];
 
 const common = {
   absWorkingDir: root,
@@ -132,6 +140,10 @@ async function main() {
   }))
     fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
   precompile();
+  const { completionScript } = require(path.join(dist, 'lib/cli/completion/script.js'));
+  fs.mkdirSync(path.join(dist, 'completion'));
+  for (const [shell, file] of COMPLETION)
+    fs.writeFileSync(path.join(dist, 'completion', file), completionScript(shell));
   const { writePages } = require('./man.js'); // which reads what has just been built
   await writePages();
 }

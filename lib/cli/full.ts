@@ -16,6 +16,8 @@ export { doctorCommand } from './doctor/doctor.js';
 export { downloadCommand } from './commands/download.js';
 export { loginCommand } from './commands/login.js';
 export { helpCommand } from './commands/help.js';
+export { complete } from './completion/complete.js';
+export { completion } from './completion/script.js';
 export { runFleet } from './fleet/fleet.js';
 export { findCommand, sayNearNames } from './commands/find.js';
 export { printerOf } from './format/format.js';

@@ -11,8 +11,9 @@ import { shellAnswer } from './shell/answer.js';
 
 export async function main(argv: readonly string[]): Promise<number> {
   try {
-    // Not for users: no help names it.
+    // Not for users: no help names them.
     if (argv[0] === 'shell-answer') return leave(await shellAnswer(argv.slice(1)));
+    if (argv[0] === 'complete') return leave(await full().complete(argv.slice(1)));
     const parsed = parseArgv(argv);
     switch (parsed.kind) {
       case 'usage':
@@ -78,6 +79,8 @@ async function run(given: Arguments): Promise<number> {
       return full().daemonLog(args);
     case 'shell-init':
       return full().shellInit(args);
+    case 'completion':
+      return full().completion(args);
     case 'sandbox':
       return sandbox().runSandbox(args);
     case 'batch':

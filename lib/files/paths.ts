@@ -67,6 +67,9 @@ export interface DaemonPaths {
   readonly log: string;
   /** What the server has said of its methods; made by commands that ask for it, whether there is a daemon or not. */
   readonly methods: string;
+  /** The same of its events; and what is there while both are asked for by a shell that completes a command line. */
+  readonly events: string;
+  readonly asking: string;
 }
 
 export function daemonPaths(uri: string | null, username: string | null): DaemonPaths {
@@ -81,6 +84,8 @@ export function daemonPaths(uri: string | null, username: string | null): Daemon
     lock: `${stem}.lock`,
     log: `${directory}/logs/daemon-${identifier}.log`,
     methods: `${stem}.methods`,
+    events: `${stem}.events`,
+    asking: `${stem}.asking`,
   };
 }
 

@@ -20,6 +20,7 @@ export type CommandName =
   | 'batch'
   | 'daemon-log'
   | 'shell-init'
+  | 'completion'
   | JobCommand
   | ProfileCommand
   | 'login'
@@ -43,6 +44,8 @@ export type ProfileCommand =
   'profile add' | 'profile list' | 'profile show' | 'profile remove' | 'profile default';
 
 export const SHELLS = ['bash', 'zsh', 'sh'] as const;
+/** Those that complete command lines. */
+export const COMPLETING = ['bash', 'zsh', 'fish'] as const;
 
 /** What options set. */
 export interface Options {
@@ -160,8 +163,8 @@ export interface Arguments extends Options {
   event: string | null;
   /** batch; `-` is stdin, as is none at all. */
   files: string[];
-  /** shell-init */
-  shell: (typeof SHELLS)[number];
+  /** shell-init, completion */
+  shell: (typeof SHELLS | typeof COMPLETING)[number];
   /** methods, events */
   pattern: string | null;
   /** help: a command, of one word or two, or a topic. */

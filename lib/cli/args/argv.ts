@@ -12,7 +12,7 @@
  */
 
 import minimist from 'minimist';
-import { DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
+import { COMPLETING, DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
 import { commandOf, COMMANDS, GLOBAL } from './grammar.js';
 import { longName, valueOf, type Command, type Option } from './options.js';
 import { choice, int, Refused } from './values.js';
@@ -126,13 +126,18 @@ function argumentsOf(name: CommandName | null, { options, positionals }: Found):
     jobId: isOfJob ? Number(int(first)) : 0,
     event: name === 'subscribe' ? first : null,
     files: name === 'batch' ? rest : [],
-    shell: name === 'shell-init' ? choice(first, SHELLS) : 'sh',
+    shell: shellOf(name, first),
     topic: name === 'help' ? rest : [],
     pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
     ...(name === 'trust' && first !== '' && { uri: first }),
     profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
     system: null,
   };
+}
+
+function shellOf(name: CommandName | null, word: string): Arguments['shell'] {
+  if (name === 'completion') return choice(word, COMPLETING);
+  return name === 'shell-init' ? choice(word, SHELLS) : 'sh';
 }
 
 /** Takes the words off `rest` that name a command, and the options before them. Null: there is none. */

@@ -3,7 +3,7 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-import { SHELLS, type CommandName, type JobCommand, type ProfileCommand } from './arguments.js';
+import { COMPLETING, SHELLS, type CommandName, type JobCommand, type ProfileCommand } from './arguments.js';
 import {
   ABORT,
   FORMAT,
@@ -270,6 +270,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
   ['doctor', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   ['help', { options: [HELP], positional: null, optional: 'topic ...', most: 2 }],
   ['version', { options: [HELP], positional: null, most: 0 }],
+  ['completion', { options: [HELP], positional: 'shell', most: 1, choices: COMPLETING }],
 ]);
 
 /** What begins the names of several commands, and is none itself. */

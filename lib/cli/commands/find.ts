@@ -7,7 +7,7 @@ import { ownCommand } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { readCache, type Row } from '../find/cache.js';
-import { catalogOf } from '../find/catalog.js';
+import { catalogOf, KNOWN_EVENTS } from '../find/catalog.js';
 import { describeLines } from '../find/describe.js';
 import { didYouMean, isGlob, matcher, nearNames } from '../find/pattern.js';
 import { summaryOf } from '../find/prose.js';
@@ -134,9 +134,6 @@ async function events(args: Arguments): Promise<number> {
   print(aligned([['EVENT', 'DESCRIPTION'], ...cells], widthOfTable()));
   return 0;
 }
-
-/** Events that servers have had for years. */
-const KNOWN_EVENTS = ['core.get_jobs', 'alert.list', 'app.stats', 'reporting.realtime'];
 
 function untold(args: Arguments): string {
   const queries = ownCommand(args, ['methods', '.query']);

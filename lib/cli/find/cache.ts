@@ -1,6 +1,6 @@
 /**
- * What a server has said of its methods, in a private file of the daemons' directory: a line about the answer, a line
- * a method (the index), and then the answer's own bytes. The index is read in a millisecond, and tells where in the
+ * What a server has said of its methods, in a private file of the daemons' directory, and of its events, in another of
+ * the same form: a line about the answer, a line a method (the index), and then the answer's own bytes. The index is read in a millisecond, and tells where in the
  * answer each method's entry is. What is not as it should be is no cache: then the server is asked.
  */
 import fs from 'node:fs';
@@ -45,6 +45,9 @@ interface Cached extends Stamp {
 
 type Name = Pick<Arguments, 'uri' | 'username'>;
 
+/** Which of the two. */
+type Kept = 'methods' | 'events';
+
 /** The form of the file. A file of another one is none. */
 const FORMAT = 1;
 /** Bytes of the largest answer that is kept; real ones have 10 MB at most. */
@@ -55,10 +58,10 @@ const LONGEST_HEADER = 4096;
 const LONGEST_AGE = 24 * 60 * 60 * 1000;
 
 /** What is cached for this URI and user, if it is not too old. Never throws. */
-export function readCache({ uri, username }: Name): Cached | null {
+export function readCache({ uri, username }: Name, kept: Kept = 'methods'): Cached | null {
   let descriptor: number | null = null;
   try {
-    const { directory, methods: file } = daemonPaths(uri, username);
+    const { directory, [kept]: file } = daemonPaths(uri, username);
     if (!fs.existsSync(file) || !trustDirectory(directory)) return null;
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
     descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -149,6 +152,7 @@ export function writeCache(
   login: string | null,
   rows: readonly Row[],
   answer: Json,
+  kept: Kept = 'methods',
 ): void {
   if (answer.length > MOST) return;
   let paths: DaemonPaths;
@@ -170,11 +174,11 @@ export function writeCache(
   ];
   const line = Buffer.from(`{${header.join(',')}}\n`);
   if (line.length > LONGEST_HEADER) return;
-  const temporary = `${paths.methods}.${process.pid}`;
+  const temporary = `${paths[kept]}.${process.pid}`;
   try {
     fs.rmSync(temporary, { force: true });
     fs.writeFileSync(temporary, Buffer.concat([line, index, answer]), { flag: 'wx', mode: 0o600 });
-    fs.renameSync(temporary, paths.methods);
+    fs.renameSync(temporary, paths[kept]);
   } catch {
     fs.rmSync(temporary, { force: true });
   }

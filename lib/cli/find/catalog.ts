@@ -15,6 +15,9 @@ export interface Catalog {
   readonly entryOf: (name: string) => Json | null;
 }
 
+/** Events that servers have had for years. */
+export const KNOWN_EVENTS = ['core.get_jobs', 'alert.list', 'app.stats', 'reporting.realtime'];
+
 /** Milliseconds for which a command without a daemon, to which a login is dear, believes the cache unasked. */
 const BELIEVED = 10 * 60 * 1000;
 
@@ -45,6 +48,29 @@ async function ask(args: Arguments, login: string | null, exchange: Exchange): P
   if (!rows) throw new MidcltError('PROTOCOL', 'The server answered with no list of its methods');
   if (stamp) writeCache(args, stamp, login, rows, answer);
   return catalog(rows, ({ start, end }) => answer.subarray(start, end));
+}
+
+/**
+ * Asks the daemon that runs for what shells complete, and keeps it. A server of version 27 or later, which lists no
+ * events, has none. Rejects as {@link catalogOf} does.
+ */
+export async function refreshNames(args: Arguments): Promise<void> {
+  await catalogOf({ ...args, refresh: true });
+  await withExchange(args, async (exchange) => {
+    const stamp = await stampOf(args, exchange);
+    if (!stamp) return;
+    const answer = await eventsOf(args, exchange);
+    writeCache(args, stamp, null, rowsOf(answer) ?? [], answer, 'events');
+  });
+}
+
+async function eventsOf(args: Arguments, exchange: Exchange): Promise<Json> {
+  try {
+    return await resultOf(exchange, callOf('core.get_events', '[]', timeoutOf(args)));
+  } catch (error) {
+    if (error instanceof ErrorAnswer) return Buffer.from('{}');
+    throw error;
+  }
 }
 
 function catalog(rows: readonly Row[], entryOf: (row: Row) => Json | null): Catalog {

@@ -21,6 +21,38 @@ export const SHELL_INIT: CommandWords = {
   see: ['call', 'daemon'],
 };
 
+export const COMPLETION: CommandWords = {
+  summary: 'completion of command lines, for your shell',
+  reach: 'none',
+  text: [
+    'Print a script with which the shell completes what you type of a midclt command, at Tab: commands, options and their values, profiles, files, and the methods and events of the server.',
+    "Methods and events are those that the server of -p, -u and -U has told last: to 'midclt methods', or to a daemon, which is asked in the background when a day has passed. To complete never waits for a server, and never logs in.",
+  ],
+  arguments: [{ name: 'SHELL', kind: 'choice', is: 'the shell: {choices}' }],
+  sections: [
+    {
+      title: 'Where it goes',
+      blocks: [
+        {
+          terms: [
+            ['bash', 'the first of the examples, in ~/.bashrc'],
+            ['zsh', 'the second, in ~/.zshrc, behind compinit'],
+            ['fish', 'the third, once'],
+          ],
+        },
+        'Or keep it in a file that the shell looks for by itself: midclt in ~/.local/share/bash-completion/completions, _midclt in a directory of $fpath.',
+      ],
+    },
+  ],
+  exits: ['printed'],
+  examples: [
+    'eval "$(midclt completion bash)"',
+    'eval "$(midclt completion zsh)"',
+    'midclt completion fish >~/.config/fish/completions/midclt.fish',
+  ],
+  see: ['methods', 'shell-init'],
+};
+
 export const SANDBOX: CommandWords = {
   summary: 'run a small simulated TrueNAS to try things on',
   reach: 'none',

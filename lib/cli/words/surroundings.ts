@@ -57,7 +57,10 @@ export const DAEMON_FILES: readonly Term[] = [
     'logs/daemon-local.log and so on',
     'the log, one JSON object a line; one of 10 MB becomes .log.1, up to .log.3',
   ],
-  ['daemon-ID.methods', 'what the server has said of its methods, for a day'],
+  [
+    'daemon-ID.methods, daemon-ID.events',
+    'what the server has said of its methods and events, for a day',
+  ],
   ['daemon-names', 'which ID is whose, for shells'],
 ];
 

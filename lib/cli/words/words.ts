@@ -8,7 +8,7 @@ import { DESCRIBE, EVENTS, METHODS, TYPES } from './find.js';
 import { DOWNLOAD, JOB, JOB_WORDS, UPLOAD } from './jobs.js';
 import { OPTION_GROUPS, type OptionGroup } from './options.js';
 import { LOGIN, PROFILE, PROFILE_WORDS, TRUST } from './profiles.js';
-import { DOCTOR, HELP, SANDBOX, SHELL_INIT, VERSION } from './program.js';
+import { COMPLETION, DOCTOR, HELP, SANDBOX, SHELL_INIT, VERSION } from './program.js';
 import {
   flag,
   type ArgumentWords,
@@ -41,6 +41,7 @@ export const COMMAND_WORDS: Readonly<Record<CommandName, CommandWords>> = {
   ...PROFILE_WORDS,
   doctor: DOCTOR,
   'shell-init': SHELL_INIT,
+  completion: COMPLETION,
   sandbox: SANDBOX,
   help: HELP,
   version: VERSION,
@@ -66,6 +67,7 @@ export const OVERVIEW: readonly (readonly [names: string, summary?: string])[] =
   ['profile'],
   ['doctor'],
   ['shell-init'],
+  ['completion'],
   ['sandbox'],
 ];
 
