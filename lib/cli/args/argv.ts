@@ -12,7 +12,14 @@
  */
 
 import minimist from 'minimist';
-import { COMPLETING, DEFAULTS, SHELLS, type Arguments, type CommandName, type Options } from './arguments.js';
+import {
+  COMPLETING,
+  DEFAULTS,
+  SHELLS,
+  type Arguments,
+  type CommandName,
+  type Options,
+} from './arguments.js';
 import { commandOf, COMMANDS, GLOBAL } from './grammar.js';
 import { longName, valueOf, type Command, type Option } from './options.js';
 import { choice, int, Refused } from './values.js';

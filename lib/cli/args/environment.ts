@@ -26,7 +26,16 @@ const EITHER_WAY = new Set<Arguments['name']>([
 
 /** The commands that ask no system anything. */
 const WITHOUT_SYSTEM = new Set<Arguments['name']>([
-  ...([null, 'sandbox', 'shell-init', 'completion', 'daemon-list', 'login', 'help', 'version'] as const),
+  ...([
+    null,
+    'sandbox',
+    'shell-init',
+    'completion',
+    'daemon-list',
+    'login',
+    'help',
+    'version',
+  ] as const),
   ...([
     'profile add',
     'profile list',

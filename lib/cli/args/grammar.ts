@@ -3,7 +3,13 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-import { COMPLETING, SHELLS, type CommandName, type JobCommand, type ProfileCommand } from './arguments.js';
+import {
+  COMPLETING,
+  SHELLS,
+  type CommandName,
+  type JobCommand,
+  type ProfileCommand,
+} from './arguments.js';
 import {
   ABORT,
   FORMAT,

@@ -68,10 +68,12 @@ function __midclt_scan
         switch "$literal$word"
             case --
                 set literal 1
-            case --insecure '--profile=?*' '--uri=?*' '--username=?*'
+            case --insecure '--profile=*' '--uri=*' '--username=*'
                 set -a system $word
-            case '-?*'
-                if __midclt_takes $level $word
+            case '-*'
+                if test "$word" = -
+                    set place (math $place + 1)
+                else if __midclt_takes $level $word
                     set option $word
                 else if string match -qr '^-[puU].' -- $word
                     set -a system $word
