@@ -14,11 +14,16 @@ async function run({ home, report, quick }) {
     (...args) =>
     () =>
       timed(process.execPath, [BINARY, '-u', uri, ...args], options);
+  const complete = (system) => () =>
+    timed(process.execPath, [BINARY, 'complete', 'methods', '-u', system], options);
   const variants = {
     'node -e 0': () => timed(process.execPath, ['-e', '0'], options),
     'midclt -d describe --refresh': midclt('-d', ...DESCRIBE, '--refresh'),
     'midclt -d describe': midclt('-d', ...DESCRIBE),
     'midclt -d methods': midclt('-d', 'methods'),
+    // What a shell waits for at Tab.
+    'midclt complete methods': complete(uri),
+    'midclt complete methods, none kept': complete('wss://nas.example/api/current'),
     'midclt -d methods service7': midclt('-d', 'methods', 'service7'),
   };
   const samples = await interleave(quick ? 2 : 20, variants);

@@ -135,6 +135,8 @@ export interface TerminalOptions {
   readonly columns?: number;
   readonly onResize?: OnResize;
   readonly env?: NodeJS.ProcessEnv;
+  /** A shell edits its line there: nothing is drawn on the screen, only kept as it is written. */
+  readonly isRaw?: boolean;
 }
 
 export interface TerminalRun {
@@ -156,7 +158,7 @@ export interface TerminalRun {
  * The terminal's keyboard is silent but for what the test types. The command's other outputs are what it makes of them.
  */
 export function onTerminal(t: Test, command: string, options: TerminalOptions): TerminalRun {
-  const { home, columns = 80, onResize = 'cut', env = {} } = options;
+  const { home, columns = 80, onResize = 'cut', env = {}, isRaw = false } = options;
   const screen = new Screen(columns || 80);
   const ttyFile = `${home}/tty`;
   const setUp = `unset NODE_OPTIONS; stty cols ${columns} rows 24; tty >"$HOME/tty"`;
@@ -173,7 +175,7 @@ export function onTerminal(t: Test, command: string, options: TerminalOptions): 
     const text = decoder.write(chunk);
     written += text;
     try {
-      screen.write(text);
+      if (!isRaw) screen.write(text);
     } catch (error) {
       failure ??= error as Error;
     }

@@ -70,7 +70,9 @@ _midclt() {
     *)
       whole=@{whole//\\/}
       breaks=@{COMP_WORDBREAKS//[\"\'[:space:]]/}
-      [ -z "$breaks" ] || cut=@{whole%"@{whole##*["$breaks"]}"} ;;
+      [ -z "$breaks" ] || cut=@{whole%"@{whole##*["$breaks"]}"}
+      # That is part of what it begins.
+      cut=@{cut%@} ;;
   esac
   _midclt_scan @{bares[@]+"@{bares[@]}"}
   if [ -n "$option" ]; then

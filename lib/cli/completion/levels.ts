@@ -80,9 +80,9 @@ function commandLevel(name: CommandName): Level {
 const OF_SYSTEM: readonly Described['key'][] = ['useDaemon', 'autostart', 'systems', 'sort'];
 
 function globalsBehind(reach: Reach, own: readonly Described[]): readonly Described[] {
-  if (reach === 'none') return [];
   return allGlobals().filter(({ key, names }) => {
-    if (key === 'version' || (key === 'help' && own.length > 0)) return false;
+    if (key === 'help') return own.length === 0;
+    if (reach === 'none' || key === 'version') return false;
     if (reach === 'daemon' && OF_SYSTEM.includes(key)) return false;
     return !own.some((each) => each.names.some((name) => names.includes(name)));
   });

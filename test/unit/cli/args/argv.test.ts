@@ -94,7 +94,7 @@ const NOTHING: Arguments = {
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'trust', 'profile', 'doctor', 'help', 'version')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'trust', 'profile', 'doctor', 'help', 'version', 'completion')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

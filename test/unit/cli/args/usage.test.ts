@@ -67,6 +67,7 @@ function described(name: string | null, { options, most }: Command) {
     'profile default': ['name', '?', null],
     help: ['topic', '*', null],
     'shell-init': ['shell', null, ['bash', 'zsh', 'sh']],
+    completion: ['shell', null, ['bash', 'zsh', 'fish']],
   };
   const positional = name === null ? null : (positionals[name] ?? null);
   t.equal(positional !== null, most > 0, `${name ?? 'the program'} takes what it is given`);
