@@ -25,6 +25,7 @@ type Item = readonly [name: string, note: string];
 /** What a shell is sure to take for a word of its own. Other names are not offered. */
 const SAFE = /^[A-Za-z0-9_@][A-Za-z0-9_.:/@%+-]{0,199}$/;
 const LONGEST_NOTE = 72;
+const PLAIN = /^[ -~]*$/;
 
 const REFRESH = 'refresh';
 
@@ -42,7 +43,9 @@ export async function complete([list = '', ...options]: readonly string[]): Prom
 }
 
 function lineOf([name, note]: Item): string {
-  const text = stripControls(note.slice(0, 4 * LONGEST_NOTE).replace(/\s+/g, ' ')).trim();
+  const line = note.slice(0, 4 * LONGEST_NOTE);
+  // Most are plain: a thousand lines are to be made while somebody waits.
+  const text = PLAIN.test(line) ? line : stripControls(line.replace(/\s+/g, ' ')).trim();
   const short = text.length > LONGEST_NOTE ? `${text.slice(0, LONGEST_NOTE - 1)}…` : text;
   return `${name}\t${short}\n`;
 }
@@ -160,7 +163,7 @@ function unique(items: readonly Item[]): Item[] {
 
 /** Milliseconds for which nobody asks once more, and after which who asks gives up. */
 const PAUSE = 60_000;
-const PATIENCE = 50_000;
+const PATIENCE = 50_000; // less: of two that are started one after the other one is gone
 
 /** Starts a process that asks the daemon of this system, unless there is none, or that has been tried just now. */
 function startRefresh({ uri, username, insecure }: Arguments): void {
@@ -183,12 +186,12 @@ function startRefresh({ uri, username, insecure }: Arguments): void {
   child.unref();
 }
 
-/** Of many that want to, one may. What a process has left behind that was killed is old some time. */
+/** Of many that want to, one may. What a process leaves behind that has failed, or was killed, is old after a while. */
 function claim(file: string): boolean {
   try {
     const stats = fs.lstatSync(file, { throwIfNoEntry: false });
     if (stats && Math.abs(Date.now() - stats.mtimeMs) < PAUSE) return false;
-    if (stats) fs.unlinkSync(file); // of two that see it old one fails, or both make it anew: below one does
+    if (stats) fs.unlinkSync(file);
     fs.writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
     return true;
   } catch {
