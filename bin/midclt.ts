@@ -15,9 +15,10 @@ process.on('SIGUSR1', () => undefined);
 
 function open(name: string): unknown {
   const filename = `${__dirname}/${name}`;
-  const module = { exports: {} };
+  const module: { exports: { program?: () => unknown } } = { exports: {} };
   load(filename).main(module.exports, requireFrom, module, filename, __dirname);
-  return module.exports;
+  // The library is in the same file.
+  return module.exports.program?.() ?? module.exports;
 }
 
 function requireFrom(name: string): unknown {

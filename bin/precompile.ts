@@ -49,9 +49,9 @@ function open(name: string): Bundle {
 }
 
 function exportsOf({ main, filename }: Bundle): unknown {
-  const module = { exports: {} };
+  const module: { exports: { program?: () => unknown } } = { exports: {} };
   main(module.exports, require, module, filename, __dirname);
-  return module.exports;
+  return module.exports.program?.() ?? module.exports;
 }
 
 async function callDirectly(bundle: Bundle, socket: string): Promise<void> {

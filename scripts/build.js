@@ -1,5 +1,5 @@
 'use strict';
-// Builds dist/: tsc writes the library and its types; esbuild then writes the files the binary
+// Builds dist/: tsc writes what tests use, and types; esbuild then writes the library and the files the binary
 // runs from. thin.js is all that `midclt -d call` loads, direct.js is a call without a daemon, sandbox.js is
 // `midclt sandbox`, profile.js reads profiles, full.js holds the rest; what is compiled of each already is in a file of its name, `*.cache`.
 // `midclt`, which npm installs, is a shell's script, the launcher. dist/man has the manual pages, dist/completion what
@@ -8,6 +8,8 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const esbuild = require('esbuild');
+const { entryOf, writeLibrary } = require('./library.js');
+const { notices } = require('./notices.js');
 
 const root = path.join(__dirname, '..');
 const dist = path.join(root, 'dist');
@@ -34,6 +36,7 @@ const common = {
   target: 'node20.19',
   minify: false,
   sourcemap: false,
+  legalComments: 'none', // they are in THIRD_PARTY_NOTICES, once
   logLevel: 'warning',
   metafile: true,
 };
@@ -99,46 +102,46 @@ function precompile() {
   if (status !== 0) console.error(`The bundles are not compiled: ${stderr}`);
 }
 
-function bundle(entry, name, more) {
+const metafiles = [];
+
+async function bundle(entry, name, more) {
   const outfile = path.join(dist, 'bin', name);
-  return esbuild.build({ ...common, entryPoints: [entry], outfile, allowOverwrite: true, ...more });
+  const from = entry.endsWith('.ts')
+    ? { entryPoints: [entry] }
+    : { stdin: { contents: entry, resolveDir: root } };
+  const options = { ...common, ...from, outfile, allowOverwrite: true, ...more };
+  const { metafile } = await esbuild.build(options);
+  metafiles.push(metafile);
+  const meta = path.join(dist, `meta-${path.basename(name, '.js')}.json`);
+  fs.writeFileSync(meta, JSON.stringify(metafile, null, 1));
 }
 
 async function main() {
-  // One function, as lib/cli/compiled.ts wants it. What is smaller is read sooner.
-  const main = {
-    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
-    footer: { js: '})' },
-    minifySyntax: true,
-    minifyWhitespace: true,
-  };
-  const thin = await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [doors] });
+  // What is smaller is read sooner.
+  const main = { minifySyntax: true, minifyWhitespace: true };
+  await bundle('lib/cli/thin.ts', 'thin.js', { ...main, plugins: [doors] });
   const external = ['bufferutil', 'utf-8-validate'];
-  const full = await bundle('lib/cli/full.ts', 'full.js', {
+  await bundle(entryOf('full'), 'full.js', {
     ...main,
     external,
     plugins: [nodeStreams],
   });
-  const direct = await bundle('lib/cli/commands/direct.ts', 'direct.js', {
+  await bundle('lib/cli/commands/direct.ts', 'direct.js', {
     ...main,
     external,
     plugins: [nodeStreams, light, rest],
   });
-  await bundle('lib/cli/commands/sandbox.ts', 'sandbox.js', { ...main, external });
+  await bundle(entryOf('sandbox'), 'sandbox.js', { ...main, external });
   await bundle('lib/cli/args/profile.ts', 'profile.js', main);
+  writeLibrary(dist);
   for (const name of ['midclt', 'precompile']) {
-    await bundle(`bin/${name}.ts`, `${name}.js`);
+    await bundle(`bin/${name}.ts`, `${name}.js`, main);
     fs.rmSync(path.join(dist, `bin/${name}.d.ts`));
   }
   const { launcher } = require(path.join(dist, 'lib/cli/shell/init.js'));
   fs.writeFileSync(path.join(dist, 'bin/midclt'), launcher());
   for (const name of ['midclt', 'midclt.js']) fs.chmodSync(path.join(dist, 'bin', name), 0o755);
-  for (const [name, { metafile }] of Object.entries({
-    meta: thin,
-    'meta-full': full,
-    'meta-direct': direct,
-  }))
-    fs.writeFileSync(path.join(dist, `${name}.json`), JSON.stringify(metafile, null, 1));
+  fs.writeFileSync(path.join(dist, 'THIRD_PARTY_NOTICES'), notices(root, metafiles));
   precompile();
   const { completionScript } = require(path.join(dist, 'lib/cli/completion/script.js'));
   fs.mkdirSync(path.join(dist, 'completion'));

@@ -9,8 +9,11 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Script } from 'node:vm';
 
-/** What a bundle for {@link load} is: one function of CommonJS's parameters. */
+/** A CommonJS module, as Node itself makes a function of it. */
 type Main = (...commonJs: readonly unknown[]) => void;
+
+const BEFORE = '(function (exports, require, module, __filename, __dirname) {';
+const AFTER = '\n})';
 
 export interface Loaded {
   readonly main: Main;
@@ -26,7 +29,7 @@ export function load(filename: string): Loaded {
   const source = readFileSync(filename);
   const node = nodeLine();
   const cachedData = node && read(cache, node, source);
-  const script = new Script(source.toString('latin1'), {
+  const script = new Script(BEFORE + source.toString('latin1') + AFTER, {
     filename,
     ...(cachedData && { cachedData }),
   });

@@ -95,7 +95,7 @@ t.test('the sandbox shares no code with what it checks', async (t) => {
 });
 
 t.test('the daemon path is bundled with nothing it does not need', async (t) => {
-  const meta = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist/meta.json'), 'utf8')) as {
+  const meta = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist/meta-thin.json'), 'utf8')) as {
     inputs: Record<string, unknown>;
   };
   const inputs = Object.keys(meta.inputs);

@@ -391,9 +391,9 @@ t.test("'midclt' loads nothing of the sandbox", async (t) => {
   const script = `
     const { connect } = require('midclt');
     connect({ uri: 'ws+unix:///none' }).catch(() => {
-      console.log(Object.keys(require.cache).filter((name) => name.includes('/sandbox/')));
+      console.log(Object.keys(require.cache).filter((name) => name.includes('sandbox')));
       require('midclt/sandbox');
-      console.log(Object.keys(require.cache).some((name) => name.includes('/sandbox/')));
+      console.log(Object.keys(require.cache).some((name) => name.includes('sandbox')));
     });
   `;
   const run = await runScript(script, makeHome(t), 'script.cjs');
