@@ -79,6 +79,18 @@ t.test('it has the licence of each package whose code it has', async (t) => {
   }
 });
 
+t.test('what is packed runs nothing where it is installed', async (t) => {
+  const { withoutPrepare } = require(path.join(ROOT, 'scripts/prepare.js')) as {
+    withoutPrepare: (text: string) => string;
+  };
+  const { scripts } = JSON.parse(withoutPrepare(textOf('package.json'))) as {
+    scripts: Record<string, string>;
+  };
+  for (const name of ['prepare', 'preinstall', 'install', 'postinstall'])
+    t.notOk(scripts[name], name);
+  t.ok(scripts.test, 'the others stay');
+});
+
 t.test('publint finds nothing', async (t) => {
   const home = makeHome(t);
   npm('pack', '--ignore-scripts', '--silent', '--pack-destination', home);
