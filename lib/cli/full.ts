@@ -23,6 +23,7 @@ export { findCommand, sayNearNames } from './commands/find.js';
 export { printerOf } from './format/format.js';
 export { jobCommand } from './commands/jobs.js';
 export { profileCommand } from './commands/profile.js';
+export { serviceCommand } from './commands/service.js';
 export { subscribeCommand } from './commands/subscribe.js';
 export { trustCommand } from './commands/trust.js';
 export { typesCommand } from './commands/types.js';

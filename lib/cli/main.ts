@@ -114,6 +114,10 @@ async function run(given: Arguments): Promise<number> {
     case 'profile remove':
     case 'profile default':
       return full().profileCommand(args);
+    case 'service install':
+    case 'service remove':
+    case 'service status':
+      return full().serviceCommand(args);
     case 'help':
       return full().helpCommand(args);
     case 'version':

@@ -23,6 +23,7 @@ export type CommandName =
   | 'completion'
   | JobCommand
   | ProfileCommand
+  | ServiceCommand
   | 'login'
   | 'trust'
   | 'download'
@@ -42,6 +43,9 @@ export type JobCommand =
 /** The commands of the group `profile`. */
 export type ProfileCommand =
   'profile add' | 'profile list' | 'profile show' | 'profile remove' | 'profile default';
+
+/** The commands of the group `service`. */
+export type ServiceCommand = 'service install' | 'service remove' | 'service status';
 
 export const SHELLS = ['bash', 'zsh', 'sh'] as const;
 /** Those that complete command lines. */
@@ -150,6 +154,8 @@ export interface Options {
   fingerprint: string | null;
   list: boolean;
   remove: boolean;
+  /** service install: show it alone. */
+  print: boolean;
 }
 
 export interface Arguments extends Options {
@@ -242,6 +248,7 @@ export const DEFAULTS: Options = {
   fingerprint: null,
   list: false,
   remove: false,
+  print: false,
 };
 
 /** What holds where there are no words at all. */

@@ -9,6 +9,7 @@ import {
   type CommandName,
   type JobCommand,
   type ProfileCommand,
+  type ServiceCommand,
 } from './arguments.js';
 import {
   ABORT,
@@ -97,6 +98,14 @@ const PROFILE_COMMANDS = new Map<ProfileCommand, Command>([
 ]);
 
 const PROMETHEUS: Option = own('prometheus', '--prometheus', 'boolean');
+const NO_WORDS = { positional: null, most: 0 };
+
+const SERVICE_COMMANDS = new Map<ServiceCommand, Command>([
+  ['service install', { options: [HELP, own('print', '--print', 'boolean')], ...NO_WORDS }],
+  ['service remove', { options: [HELP], ...NO_WORDS }],
+  ['service status', { options: [HELP], ...NO_WORDS }],
+]);
+
 const REFRESH: Option = own('refresh', '--refresh', 'boolean');
 const BIGINT: Option = own('bigint', '--bigint', 'boolean');
 
@@ -273,6 +282,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
     },
   ],
   ...PROFILE_COMMANDS,
+  ...SERVICE_COMMANDS,
   ['doctor', { options: [HELP, JSON_OUTPUT], positional: null, most: 0 }],
   ['help', { options: [HELP], positional: null, optional: 'topic ...', most: 2 }],
   ['version', { options: [HELP], positional: null, most: 0 }],
@@ -283,6 +293,7 @@ export const COMMANDS: ReadonlyMap<CommandName, Command> = new Map<CommandName, 
 const GROUPS: ReadonlyMap<string, Command> = new Map([
   group('job', JOB_COMMANDS),
   group('profile', PROFILE_COMMANDS),
+  group('service', SERVICE_COMMANDS),
 ]);
 
 function group(name: string, commands: ReadonlyMap<string, Command>): [string, Command] {

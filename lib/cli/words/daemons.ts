@@ -1,6 +1,7 @@
 /** The words of the daemon and of the commands beside it. */
+import type { ServiceCommand } from '../args/arguments.js';
 import { DAEMON_DIRECTORY, DAEMON_FILES } from './surroundings.js';
-import { flag, takes, type CommandWords, type Term } from './word.js';
+import { flag, takes, type CommandWords, type GroupWords, type Term } from './word.js';
 
 const NOT_THERE = 'no daemon is running, or it does not answer';
 
@@ -163,4 +164,51 @@ export const DAEMON_LOG: CommandWords = {
     `midclt daemon-log -n 1000 --json | jq 'select(.level == "error")'`,
   ],
   see: ['daemon-status', 'daemon'],
+};
+
+const SERVICE_REACH = { reach: 'none', before: '[-p NAME]' } as const;
+
+export const SERVICE: GroupWords = {
+  summary: 'let systemd start the daemon: install, remove, …',
+  reach: 'none',
+  text: [
+    'Let systemd start the daemon at the first call, and again after it was idle.',
+    "With -p NAME it is the daemon of that system; without it that of the default one, or else of the middleware of this machine ('-p local').",
+  ],
+  see: ['service install', 'login', 'daemon'],
+};
+
+export const SERVICE_WORDS: Readonly<Record<ServiceCommand, CommandWords>> = {
+  'service install': {
+    summary: 'let systemd start the daemon at the first call',
+    ...SERVICE_REACH,
+    text: [
+      'Write ~/.config/systemd/user/midclt@NAME.socket and .service ($XDG_CONFIG_HOME is heeded; midclt.socket and .service for the middleware of this machine), and enable the socket: from then on the first call starts the daemon. They name this very Node and this very program; once these have moved, run it again.',
+      'The login is that of the profile; nobody can be asked for a password, so it needs one with an API key or a password file. systemd keeps it while you are logged in; after loginctl enable-linger, always.',
+    ],
+    options: { print: flag('show the units, and change nothing') },
+    exits: ['enabled', 'there is no systemd for this user'],
+    examples: ['midclt -p nas1 service install'],
+    see: ['service status', 'service remove', 'login'],
+  },
+  'service remove': {
+    summary: 'stop the daemon, and take its units away',
+    ...SERVICE_REACH,
+    text: [
+      "Stop the daemon when it has finished its calls, disable its socket, and remove the units that 'midclt service install' wrote.",
+    ],
+    exits: ['removed', 'there was none'],
+    examples: ['midclt -p nas1 service remove'],
+    see: ['service install', 'daemon-stop'],
+  },
+  'service status': {
+    summary: 'tell what systemd says of the daemon',
+    ...SERVICE_REACH,
+    text: [
+      'Tell whether the socket is enabled and listens, whether the daemon runs, and whether the Node and the program that the units name are still there.',
+    ],
+    exits: ['the socket listens', "it does not, or can't start the daemon"],
+    examples: ['midclt -p nas1 service status'],
+    see: ['service install', 'daemon-status'],
+  },
 };

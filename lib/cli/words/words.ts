@@ -3,7 +3,15 @@ import { DEFAULTS, type CommandName } from '../args/arguments.js';
 import { commandOf, COMMANDS, GLOBAL } from '../args/grammar.js';
 import { HELP as HELP_OPTION, type Option } from '../args/options.js';
 import { BATCH, CALL, PING, SUBSCRIBE } from './calls.js';
-import { DAEMON, DAEMON_LIST, DAEMON_LOG, DAEMON_STATUS, DAEMON_STOP } from './daemons.js';
+import {
+  DAEMON,
+  DAEMON_LIST,
+  DAEMON_LOG,
+  DAEMON_STATUS,
+  DAEMON_STOP,
+  SERVICE,
+  SERVICE_WORDS,
+} from './daemons.js';
 import { DESCRIBE, EVENTS, METHODS, TYPES } from './find.js';
 import { DOWNLOAD, JOB, JOB_WORDS, UPLOAD } from './jobs.js';
 import { OPTION_GROUPS, type OptionGroup } from './options.js';
@@ -39,6 +47,7 @@ export const COMMAND_WORDS: Readonly<Record<CommandName, CommandWords>> = {
   login: LOGIN,
   trust: TRUST,
   ...PROFILE_WORDS,
+  ...SERVICE_WORDS,
   doctor: DOCTOR,
   'shell-init': SHELL_INIT,
   completion: COMPLETION,
@@ -50,6 +59,7 @@ export const COMMAND_WORDS: Readonly<Record<CommandName, CommandWords>> = {
 export const GROUP_WORDS: ReadonlyMap<string, GroupWords> = new Map([
   ['job', JOB],
   ['profile', PROFILE],
+  ['service', SERVICE],
 ]);
 
 /** What `midclt -h` lists, in this order; what shares a line has a summary for all. */
@@ -65,6 +75,7 @@ export const OVERVIEW: readonly (readonly [names: string, summary?: string])[] =
   ['login'],
   ['trust'],
   ['profile'],
+  ['service'],
   ['doctor'],
   ['shell-init'],
   ['completion'],

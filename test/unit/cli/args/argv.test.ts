@@ -88,13 +88,14 @@ const NOTHING: Arguments = {
   fingerprint: null,
   list: false,
   remove: false,
+  print: false,
   profileName: null,
   topic: [],
   system: null,
 };
 
 const CHOICES =
-  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'trust', 'profile', 'doctor', 'help', 'version', 'completion')";
+  "(choose from 'call', 'ping', 'subscribe', 'daemon', 'daemon-stop', 'daemon-status', 'daemon-list', 'sandbox', 'batch', 'daemon-log', 'shell-init', 'job', 'download', 'upload', 'methods', 'describe', 'events', 'types', 'login', 'trust', 'profile', 'service', 'doctor', 'help', 'version', 'completion')";
 
 /** The original refuses these; accepting them can harm no script. */
 const acceptedHere = new Map<string, Partial<Arguments>>([

@@ -101,7 +101,7 @@ t.test('it is what argparse writes, at any width', { skip: noPython }, async (t)
   const expected = JSON.parse(stdout) as Record<string, Record<string, string>>;
   for (const width of columns) {
     const own = Object.fromEntries(
-      ['', 'job', 'profile', ...COMMANDS.keys()].map((name) => [
+      ['', 'job', 'profile', 'service', ...COMMANDS.keys()].map((name) => [
         name,
         usageText(name || null, width),
       ]),

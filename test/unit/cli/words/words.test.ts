@@ -131,6 +131,7 @@ t.test('examples, and what texts say to type, are command lines', (t) => {
       midcltCommands(
         line!
           .replace(/(job|profile) COMMAND/, '$1 list')
+          .replace('service COMMAND', 'service status')
           .replaceAll('COMMAND', 'call')
           .replaceAll('TOPIC', 'options'),
       ),
