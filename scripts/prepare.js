@@ -41,16 +41,17 @@ function withoutPrepare(text) {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** npm links its clone to where it will unpack the package: into the clone, which is gone a moment later. */
-function unlinkClone() {
+/** Whether npm had linked this folder to where global packages are, which it does before it runs this. */
+function unlink() {
+  if (isGlobal !== 'true' || !prefix) return false;
   const link = path.join(prefix, 'lib/node_modules/midclt');
-  if (fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    if (fs.realpathSync(link) !== fs.realpathSync(root)) return;
-    fs.rmSync(link);
-    fs.mkdirSync(link);
-  }
+  if (!fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) return false;
+  if (fs.realpathSync(link) !== fs.realpathSync(root)) return false;
+  fs.rmSync(link);
+  return true;
 }
 
+/** Returns what went wrong. */
 function main() {
   if (!hasTools() && !installTools()) {
     return "midclt: not built, since its devDependencies can't be installed. Run 'npm ci', then 'npm install -g .'";
@@ -59,7 +60,8 @@ function main() {
   if (isClone) {
     const manifest = path.join(root, 'package.json');
     fs.writeFileSync(manifest, withoutPrepare(fs.readFileSync(manifest, 'utf8')));
-    if (isGlobal === 'true' && prefix) unlinkClone();
+    // npm would unpack the package through the link: into the clone, which is gone a moment later.
+    if (unlink()) fs.mkdirSync(path.join(prefix, 'lib/node_modules/midclt'));
   }
   return null;
 }
@@ -68,6 +70,9 @@ module.exports = { withoutPrepare };
 
 if (require.main === module) {
   const failure = main();
-  if (failure) console.error(failure);
+  if (failure) {
+    console.error(failure);
+    unlink();
+  }
   process.exitCode = failure ? 1 : 0;
 }
