@@ -11,18 +11,11 @@
  * global options after the subcommand. A word that argparse takes for a positional stays one.
  */
 
-import minimist from 'minimist';
-import {
-  COMPLETING,
-  DEFAULTS,
-  SHELLS,
-  type Arguments,
-  type CommandName,
-  type Options,
-} from './arguments.js';
+import type { Arguments, CommandName } from './arguments.js';
+import { argumentsOf, type Found } from './found.js';
 import { commandOf, COMMANDS, GLOBAL } from './grammar.js';
 import { longName, valueOf, type Command, type Option } from './options.js';
-import { choice, int, Refused } from './values.js';
+import { choice, Refused } from './values.js';
 import { repr } from '../../json/repr.js';
 
 export type Parsed =
@@ -54,15 +47,6 @@ class Stop extends Error {
   constructor(readonly parsed: Parsed) {
     super();
   }
-}
-
-/** What was found on a command line, each word checked. */
-interface Found {
-  /** Of each option that is given, its words for minimist: of the last occurrence, or of all that count. */
-  readonly options: Map<Option['key'], string[]>;
-  readonly positionals: string[];
-  /** What nothing accepts, in order. */
-  readonly unrecognized: string[];
 }
 
 /** The options in force: a subcommand's own, and the global ones outside it. */
@@ -109,42 +93,6 @@ function run(argv: readonly string[]): Parsed {
       error,
     );
   }
-}
-
-/** For minimist, which else makes a number of a password of digits, as it is to do of a timeout. */
-const STRINGS = [GLOBAL, ...COMMANDS.values()]
-  .flatMap(({ options }) => options)
-  .filter(({ type }) => type === 'string')
-  .map(({ key }) => key);
-
-function argumentsOf(name: CommandName | null, { options, positionals }: Found): Arguments {
-  const words = [...[...options.values()].flat(), '--', ...positionals];
-  const { _: rest, ...given } = minimist<Partial<Options>>(words, { string: STRINGS });
-  const [first = ''] = rest;
-  const hasMethod = name !== null && COMMANDS.get(name)?.positional === 'method';
-  const isOfJob = name !== null && COMMANDS.get(name)?.positional === 'id';
-  return {
-    ...DEFAULTS,
-    ...given,
-    name,
-    file: [given.file ?? []].flat(), // minimist makes no list of one
-    group: [given.group ?? []].flat(),
-    method: hasMethod ? rest : [],
-    jobId: isOfJob ? Number(int(first)) : 0,
-    event: name === 'subscribe' ? first : null,
-    files: name === 'batch' ? rest : [],
-    shell: shellOf(name, first),
-    topic: name === 'help' ? rest : [],
-    pattern: name === 'methods' || name === 'events' ? (rest[0] ?? null) : null,
-    ...(name === 'trust' && first !== '' && { uri: first }),
-    profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
-    system: null,
-  };
-}
-
-function shellOf(name: CommandName | null, word: string): Arguments['shell'] {
-  if (name === 'completion') return choice(word, COMPLETING);
-  return name === 'shell-init' ? choice(word, SHELLS) : 'sh';
 }
 
 /** Takes the words off `rest` that name a command, and the options before them. Null: there is none. */

@@ -3,14 +3,8 @@
  * its canonical value. The rules by which words are found in an argv are in `argv.ts`.
  */
 
-import {
-  COMPLETING,
-  SHELLS,
-  type CommandName,
-  type JobCommand,
-  type ProfileCommand,
-  type ServiceCommand,
-} from './arguments.js';
+import { COMPLETING, SHELLS, type CommandName } from './arguments.js';
+import { GROUP, JOB_COMMANDS, PROFILE_COMMANDS, SERVICE_COMMANDS } from './groups.js';
 import {
   ABORT,
   FORMAT,
@@ -23,7 +17,7 @@ import {
   type Command,
   type Option,
 } from './options.js';
-import { between, choice, count, fileName, fingerprint, fraction, int, ordinal } from './values.js';
+import { between, count, fileName, fingerprint, fraction, int, ordinal } from './values.js';
 
 const seconds = count;
 const port = (value: string): string => between(0, 65535, value);
@@ -35,76 +29,9 @@ const clients = (value: string): string => between(1, 1_000_000, value);
 /** Mebibytes; the least is room for one large request and its answer. */
 const mebibytes = (value: string): string => between(32, 1_000_000, value);
 
-export const STATES = ['WAITING', 'RUNNING', 'SUCCESS', 'FAILED', 'ABORTED'];
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 
-/** Of a job that exists. */
-function jobCommand(...options: Option[]): Command {
-  return { options: [HELP, ...options], positional: 'id', most: 1 };
-}
-
-const JOB_COMMANDS = new Map<JobCommand, Command>([
-  [
-    'job list',
-    {
-      options: [
-        HELP,
-        own('state', '--state', 'string', (text) => choice(text.toUpperCase(), STATES)),
-        own('mine', '--mine', 'boolean'),
-        JSON_OUTPUT,
-      ],
-      positional: null,
-      most: 0,
-    },
-  ],
-  ['job show', jobCommand(JSON_OUTPUT)],
-  ['job wait', jobCommand(FORMAT, ABORT)],
-  ['job follow', jobCommand(FORMAT, JOB_PRINT, ABORT)],
-  ['job abort', jobCommand()],
-  ['job log', jobCommand(OUTPUT)],
-]);
-
-const GROUP: Option = {
-  ...{ key: 'group', names: ['-g', '--group'], type: 'string' },
-  ...{ repeats: true, added: true },
-};
-
-const PROFILE_COMMANDS = new Map<ProfileCommand, Command>([
-  [
-    'profile add',
-    {
-      options: [HELP, GROUP, { ...own('check', '--no-check', 'boolean'), negates: true }],
-      positional: 'name',
-      most: 1,
-    },
-  ],
-  [
-    'profile list',
-    {
-      options: [HELP, JSON_OUTPUT, own('ansible', '--ansible', 'boolean')],
-      positional: null,
-      most: 0,
-    },
-  ],
-  ['profile show', { options: [HELP, JSON_OUTPUT], positional: 'name', most: 1 }],
-  ['profile remove', { options: [HELP], positional: 'name', most: 1 }],
-  [
-    'profile default',
-    {
-      options: [HELP, own('none', '--none', 'boolean')],
-      ...{ positional: null, optional: 'name', most: 1 },
-    },
-  ],
-]);
-
 const PROMETHEUS: Option = own('prometheus', '--prometheus', 'boolean');
-const NO_WORDS = { positional: null, most: 0 };
-
-const SERVICE_COMMANDS = new Map<ServiceCommand, Command>([
-  ['service install', { options: [HELP, own('print', '--print', 'boolean')], ...NO_WORDS }],
-  ['service remove', { options: [HELP], ...NO_WORDS }],
-  ['service status', { options: [HELP], ...NO_WORDS }],
-]);
 
 const REFRESH: Option = own('refresh', '--refresh', 'boolean');
 const BIGINT: Option = own('bigint', '--bigint', 'boolean');

@@ -1,7 +1,7 @@
 /** The words of jobs, and of the files that they read and write. */
 import type { JobCommand } from '../args/arguments.js';
 import { MAX_FILES } from '../../protocol/frames.js';
-import { STATES } from '../args/grammar.js';
+import { STATES } from '../args/groups.js';
 import { FORMAT_AS_CALL, JOB_PRINT, METHOD } from './calls.js';
 import { flag, takes, type ArgumentWords, type CommandWords, type GroupWords } from './word.js';
 
