@@ -24,7 +24,14 @@ const textOf = (file: string) => fs.readFileSync(path.join(ROOT, file), 'utf8');
 t.test('the package has one copy of the program, its types and its documents', async (t) => {
   const kinds = new Set(names.map((name) => name.split('/').slice(0, 2).join('/')));
   const dist = [...kinds].filter((kind) => kind.startsWith('dist/')).sort();
-  t.same(dist, ['dist/THIRD_PARTY_NOTICES', 'dist/api', 'dist/bin', 'dist/man', 'dist/types']);
+  t.same(dist, [
+    'dist/THIRD_PARTY_NOTICES',
+    'dist/api',
+    'dist/bin',
+    'dist/completion',
+    'dist/man',
+    'dist/types',
+  ]);
   t.same(
     names.filter((name) => name.startsWith('dist/bin/')).sort(),
     ['direct', 'full', 'midclt', 'precompile', 'profile', 'sandbox', 'thin']
@@ -36,7 +43,7 @@ t.test('the package has one copy of the program, its types and its documents', a
     names.filter((name) => /\.map$|(?<!\.d)\.ts$/.test(name)),
     [],
   );
-  t.ok(files.reduce((sum, { size }) => sum + size, 0) < 2_600_000);
+  t.ok(files.reduce((sum, { size }) => sum + size, 0) < 2_900_000);
 });
 
 t.test('it depends on no other package', async (t) => {

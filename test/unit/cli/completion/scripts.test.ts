@@ -7,7 +7,7 @@ import { completionScript } from '../../../../lib/cli/completion/script.js';
 
 t.test('a level for the program, each group and each command, with its own options', async (t) => {
   const all = new Map(levels().map((level) => [level.name, level]));
-  t.same([...all.keys()].sort(), ['', 'job', 'profile', ...COMMANDS.keys()].sort());
+  t.same([...all.keys()].sort(), ['', 'job', 'profile', 'service', ...COMMANDS.keys()].sort());
   for (const [name, level] of all) {
     const { options, commands = [], choices } = commandOf(name || null);
     const shown = options.filter(({ hidden }) => !hidden).flatMap(({ names }) => names);
