@@ -105,7 +105,7 @@ t.test('connecting rejects with what went wrong', async (t) => {
   t.teardown(() => tcp.close());
   const uri = `ws://127.0.0.1:${tcp.wsPort}/api/current`;
   await t.rejects(Client.connect({ uri: `ws+unix://${home}/none` }), { code: 'CONNECT' });
-  await t.rejects(Client.connect({ uri: 'http://x' }), { code: 'REQUEST' });
+  await t.rejects(Client.connect({ uri: 'x y' }), { code: 'REQUEST' });
   await t.rejects(Client.connect({ uri, username: 'admin' }), {
     code: 'REQUEST',
     message: /password/,

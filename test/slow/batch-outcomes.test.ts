@@ -1,8 +1,8 @@
 /** `midclt batch`: which requests failed, of which nobody knows, and where to go on. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon, type RunningDaemon } from '../../support/daemon.js';
-import { startSandbox } from '../../../lib/sandbox/index.js';
+import { startDaemon, type RunningDaemon } from '../support/daemon.js';
+import { startSandbox } from '../../lib/sandbox/index.js';
 import {
   BINARY,
   finished,
@@ -12,9 +12,9 @@ import {
   shell,
   spawnMidclt,
   until,
-} from '../../support/midclt.js';
-import { onTerminal } from '../../support/terminal.js';
-import { call, paramsOf, PING, shellWithMidclt, type Frame } from '../../support/wire.js';
+} from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
+import { call, paramsOf, PING, shellWithMidclt, type Frame } from '../support/wire.js';
 
 let daemon: RunningDaemon;
 t.before(async () => {

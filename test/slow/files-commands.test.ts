@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import type { SandboxOptions } from '../../../lib/sandbox/index.js';
-import { startDaemon, surroundings } from '../../support/daemon.js';
+import type { SandboxOptions } from '../../lib/sandbox/index.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
 import {
   BINARY,
   environment,
@@ -13,8 +13,8 @@ import {
   spawnMidclt,
   until,
   type Finished,
-} from '../../support/midclt.js';
-import { onTerminal } from '../../support/terminal.js';
+} from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
 
 // Most of a test is waiting for a process; each has a sandbox of its own.
 t.jobs = 4;

@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { surroundings } from '../../support/daemon.js';
-import { makeHome, midclt, shell } from '../../support/midclt.js';
-import { ROOT } from '../../support/root.js';
+import { surroundings } from '../support/daemon.js';
+import { makeHome, midclt, shell } from '../support/midclt.js';
+import { ROOT } from '../support/root.js';
 
 const USE = `
 async function use(): Promise<void> {

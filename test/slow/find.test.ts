@@ -1,11 +1,11 @@
 /** `methods`, `describe` and `events`, and what leads to them: over both wires, with a daemon and without one. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import type { SandboxOptions } from '../../../lib/sandbox/index.js';
-import { startDaemon, surroundings, type Surroundings } from '../../support/daemon.js';
-import { startHostileServer } from '../../support/hostile-server.js';
-import { makeHome, midclt, missing, type Finished, type RunOptions } from '../../support/midclt.js';
-import { onTerminal } from '../../support/terminal.js';
+import type { SandboxOptions } from '../../lib/sandbox/index.js';
+import { startDaemon, surroundings, type Surroundings } from '../support/daemon.js';
+import { startHostileServer } from '../support/hostile-server.js';
+import { makeHome, midclt, missing, type Finished, type RunOptions } from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
 
 t.jobs = 4; // they wait, side by side
 

@@ -1,6 +1,6 @@
 /** Commands that the program tells a user to type: they can be pasted as they are. */
 import t, { type Test } from 'tap';
-import { startDaemon, surroundings, type RunningDaemon } from '../../support/daemon.js';
+import { startDaemon, surroundings, type RunningDaemon } from '../support/daemon.js';
 import {
   BINARY,
   finished,
@@ -10,8 +10,8 @@ import {
   shell,
   spawnMidclt,
   until,
-} from '../../support/midclt.js';
-import { onTerminal } from '../../support/terminal.js';
+} from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
 
 interface Job {
   readonly id: number;

@@ -3,14 +3,14 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { launcher } from '../../../lib/cli/shell/init.js';
-import { same, TABLE } from '../../support/commands.js';
-import { startDaemon } from '../../support/daemon.js';
-import { boxOf, has } from '../../support/launcher.js';
-import { AUTOSTART, filesOf, ground, isAlive, processOf } from '../../support/lifecycle.js';
-import { BINARY, environment, LAUNCHER, midclt, shell, until } from '../../support/midclt.js';
-import { noOtherUser, OTHER } from '../../support/other-user.js';
-import { ofVersion, VERSION, versionOf } from '../../support/versions.js';
+import { launcher } from '../../lib/cli/shell/init.js';
+import { same, TABLE } from '../support/commands.js';
+import { startDaemon } from '../support/daemon.js';
+import { boxOf, has } from '../support/launcher.js';
+import { AUTOSTART, filesOf, ground, isAlive, processOf } from '../support/lifecycle.js';
+import { BINARY, environment, LAUNCHER, midclt, shell, until } from '../support/midclt.js';
+import { noOtherUser, OTHER } from '../support/other-user.js';
+import { ofVersion, VERSION, versionOf } from '../support/versions.js';
 
 t.setTimeout(300_000);
 
@@ -244,7 +244,7 @@ t.test('the file of names is believed only where nobody else can have written it
     '',
     'nonsense',
     '../../x y\n',
-    `../../../etc ${uri}\n`,
+    `../../etc ${uri}\n`,
     `ABCDEF012345 ${uri}\n`,
   ]) {
     fs.writeFileSync(names, wrong);
