@@ -58,18 +58,23 @@ export function followOf(jobId: number, timeout: number | null): Outbound {
   return { command: Command.FOLLOW, method: '', params: '[]', timeout, job: true, jobId };
 }
 
-/** How often a job is looked for again when the daemon that followed it is gone. */
-const ATTEMPTS = 3;
+/**
+ * Milliseconds until a job is looked for again when the daemon that followed it is gone. One that was killed may go on
+ * taking connections for a moment, until the system has taken it apart, and answers none of them.
+ */
+const PAUSES = [20, 200, 1000];
 
 /** Does what asks about a job; once more when the daemon has gone meanwhile, for a job goes on without it. */
 export async function lasting<T>(ask: () => Promise<T>): Promise<T> {
-  for (let left = ATTEMPTS; ; left--) {
+  for (const pause of PAUSES) {
     try {
       return await ask();
     } catch (error) {
-      if (!isLost(error) || left === 0) throw error;
+      if (!isLost(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
+  return ask();
 }
 
 /** Prints the error that the server has answered with, as `call` does. Returns the exit code. */

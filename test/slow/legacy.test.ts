@@ -1,9 +1,9 @@
 /** The wire before JSON-RPC: what users see is the same. */
 import t from 'tap';
-import { API_KEYS } from '../../../lib/sandbox/index.js';
-import { startDaemon, surroundings } from '../../support/daemon.js';
-import { startServer } from '../../support/login.js';
-import { midclt, until, type Finished } from '../../support/midclt.js';
+import { API_KEYS } from '../../lib/sandbox/index.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
+import { startServer } from '../support/login.js';
+import { midclt, until, type Finished } from '../support/midclt.js';
 
 const SAME: readonly (readonly string[])[] = [
   ['ping'],
