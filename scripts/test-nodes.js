@@ -22,7 +22,6 @@ const CORE = [
   'e2e/login/login.test.ts',
   'e2e/login/prompt.test.ts',
   'e2e/lifecycle/detach.test.ts',
-  'unit/architecture.test.ts',
 ].map((file) => `test/${file}`);
 
 function run(program, args, env = {}) {
