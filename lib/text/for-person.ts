@@ -37,26 +37,27 @@ export interface OwnOptions {
   readonly profile?: string | null;
 }
 
-/** `midclt`, the user's own options, and `rest`. Never a secret. */
-export function ownCommand(
-  { uri, username, insecure = false, caFile = null, ...how }: OwnOptions,
-  rest: readonly string[],
-): string {
-  const { useDaemon = false, profile = null } = how;
-  const words = [
-    'midclt',
-    ...(profile === null
-      ? [
-          ...(uri ? ['-u', uri] : []),
-          ...(username ? ['-U', username] : []),
-          ...(insecure ? ['--insecure'] : []),
-          ...(caFile ? ['--ca-file', caFile] : []),
-        ]
-      : ['-p', profile]),
-    ...(useDaemon ? ['-d'] : []),
-    ...rest,
+/** The options that reach the same middleware in the same way. Never a secret. */
+export function ownWords({
+  uri,
+  username,
+  insecure = false,
+  caFile = null,
+  useDaemon = false,
+  profile = null,
+}: OwnOptions): string[] {
+  const system = [
+    ...(uri ? ['-u', uri] : []),
+    ...(username ? ['-U', username] : []),
+    ...(insecure ? ['--insecure'] : []),
+    ...(caFile ? ['--ca-file', caFile] : []),
   ];
-  return words.map(shellWord).join(' ');
+  return [...(profile === null ? system : ['-p', profile]), ...(useDaemon ? ['-d'] : [])];
+}
+
+/** `midclt`, the user's own options, and `rest`, to be pasted. Never a secret. */
+export function ownCommand(options: OwnOptions, rest: readonly string[]): string {
+  return ['midclt', ...ownWords(options), ...rest].map(shellWord).join(' ');
 }
 
 /** What starts the daemon of these options. For the local one it is what the original says, to the letter. */

@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { MidcltError } from '../../errors.js';
 import { membersOf, quote, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
-import { ownCommand } from '../../text/for-person.js';
+import { ownCommand, ownWords } from '../../text/for-person.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { readCache, type Row } from '../find/cache.js';
@@ -86,16 +86,11 @@ async function describe(args: Arguments): Promise<number> {
     writeOut(Buffer.concat([entry, NEWLINE]));
     return 0;
   }
-  const { uri, username, insecure, caFile, useDaemon } = args;
-  const options = [
-    ...(uri === null ? [] : ['-u', uri]),
-    ...(username === null ? [] : ['-U', username]),
-    ...(insecure ? ['--insecure'] : []),
-    ...(caFile === null ? [] : ['--ca-file', caFile]),
-    ...(useDaemon ? ['-d'] : []),
-  ];
   const width = isatty(STDOUT) ? process.stdout.columns || DEFAULT_WIDTH : DEFAULT_WIDTH;
-  const lines = describeLines(name, entry, Math.min(width, MOST_WIDTH), ['midclt', ...options]);
+  const lines = describeLines(name, entry, Math.min(width, MOST_WIDTH), [
+    'midclt',
+    ...ownWords(args),
+  ]);
   print(lines);
   return 0;
 }

@@ -11,7 +11,9 @@ import { pipeline } from 'node:stream/promises';
 import { MidcltError, systemReason } from '../../errors.js';
 import { quote } from '../../json/members.js';
 import { OWN_VARIABLES } from '../../login/variables.js';
+import { LOCAL } from '../../profiles/profile.js';
 import type { Json } from '../../protocol/frames.js';
+import { ownWords } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { batchWords } from '../batch/ledger.js';
 import { sayLine, writeOut } from '../output/output.js';
@@ -98,13 +100,9 @@ interface Child {
 
 /** This program, for one system. */
 function start(args: Arguments, words: readonly string[], stdin: number | 'ignore'): Child {
-  const { uri, username, insecure, caFile, timeout } = args;
+  const { uri, timeout } = args;
   const options = [
-    '-d',
-    ...(uri === null ? ['-p', 'local'] : ['-u', uri]),
-    ...(username === null ? [] : ['-U', username]),
-    ...(insecure ? ['--insecure'] : []),
-    ...(caFile === null ? [] : ['--ca-file', caFile]),
+    ...ownWords({ ...args, useDaemon: true, profile: uri === null ? LOCAL : null }),
     ...(timeout === null ? [] : ['-t', `${timeout}`]),
   ];
   const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];

@@ -1,4 +1,7 @@
-/** Text in columns, as wide as a terminal shows it; and durations. */
+/** Text in lines and columns, as wide as a terminal shows it; and durations. */
+import { stripControls } from '../../text/terminal.js';
+import { writeOut } from './output.js';
+
 
 /** The columns that a terminal takes for a text. What knows the odd characters takes 40 ms to load: most have none. */
 export function widthOf(text: string): number {
@@ -46,4 +49,10 @@ export function timeText(seconds: number): string {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const tail = two(whole % 60);
   return hours > 0 ? `${hours}:${two(minutes)}:${tail}` : `${minutes}:${tail}`;
+}
+
+/** To stdout, without what a terminal would act on, for what is told may come from a server; `kept` stays. */
+export function printLines(lines: readonly string[], kept = ''): void {
+  if (lines.length === 0) return;
+  writeOut(Buffer.from(`${lines.map((line) => stripControls(line, kept)).join('\n')}\n`));
 }
