@@ -12,11 +12,10 @@ import { askStatus, isListening, sendStop, type Address } from '../../protocol/c
 import { mayBeBusy } from '../../protocol/signs-of-life.js';
 import { readStatus, type StatusReport } from '../../protocol/status.js';
 import { hostOf, ownCommand } from '../../text/for-person.js';
-import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayError, sayLine, writeOut } from '../output/output.js';
 import { exposition } from '../output/prometheus.js';
-import { aligned, duration } from '../output/table.js';
+import { aligned, duration, printLines } from '../output/table.js';
 
 /** `daemon-status`. Returns the exit code: 0 if the daemon runs and answers, else 1. */
 export async function daemonStatus(args: Arguments): Promise<number> {
@@ -25,10 +24,10 @@ export async function daemonStatus(args: Arguments): Promise<number> {
   const { state, report, problem, pid } = daemon;
   const whose = { uri: report ? report.uri : uri, username: report ? report.username : username };
   const profiles = profileNames(profilesPath)(whose.uri, whose.username);
-  if (prometheus) print(exposition([{ ...daemon, ...whose, profiles }]));
+  if (prometheus) printLines(exposition([{ ...daemon, ...whose, profiles }]));
   if (report) {
     if (!prometheus)
-      print(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
+      printLines(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
     return 0;
   }
   if (state === 'gone') {
@@ -53,15 +52,15 @@ export async function daemonList({ json, prometheus }: Arguments): Promise<numbe
     return { ...daemon, profiles: report ? namesOf(report.uri, report.username) : [] };
   });
   if (json) {
-    print(named.map((daemon) => JSON.stringify(entryOf(daemon))));
+    printLines(named.map((daemon) => JSON.stringify(entryOf(daemon))));
     return 0;
   }
   // Who has no profiles sees nothing of them.
   const hasNames = named.some(({ profiles }) => profiles.length > 0);
   const rows = named.map((daemon) => rowOf(daemon, hasNames));
   const titles = [...['PID', 'STATE', 'UPTIME', ...(hasNames ? ['PROFILE'] : [])], 'USER', 'URI'];
-  if (prometheus) print(exposition(named, getDaemonDir()));
-  else if (rows.length > 0) print(aligned([titles, ...rows]));
+  if (prometheus) printLines(exposition(named, getDaemonDir()));
+  else if (rows.length > 0) printLines(aligned([titles, ...rows]));
   for (const { problem } of daemons) if (problem !== null) sayLine(problem);
   return 0;
 }
@@ -122,12 +121,6 @@ function rowOf({ socket, pid, state, report, profiles }: Named, hasNames: boolea
 
 function entryOf({ socket, pid, state, report, problem, profiles }: Named): object {
   return { socket, pid, state, problem, profiles, status: report };
-}
-
-/** Without control characters: what a daemon says may come from a server. */
-function print(lines: readonly string[]): void {
-  if (lines.length > 0)
-    writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '')).join('\n')}\n`));
 }
 
 const STDOUT = 1;

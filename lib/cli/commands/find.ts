@@ -4,7 +4,6 @@ import { MidcltError } from '../../errors.js';
 import { membersOf, quote, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { ownCommand, ownWords } from '../../text/for-person.js';
-import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { readCache, type Row } from '../find/cache.js';
 import { catalogOf, KNOWN_EVENTS } from '../find/catalog.js';
@@ -12,7 +11,7 @@ import { describeLines } from '../find/describe.js';
 import { didYouMean, isGlob, matcher, nearNames } from '../find/pattern.js';
 import { summaryOf } from '../find/prose.js';
 import { sayLine, writeOut } from '../output/output.js';
-import { aligned } from '../output/table.js';
+import { aligned, printLines } from '../output/table.js';
 import { timeoutOf } from './call.js';
 import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
 
@@ -27,11 +26,15 @@ async function methods(args: Arguments): Promise<number> {
   const found = matching(rows, args.pattern);
   if (args.json) {
     const entries = found.map((row) => `  ${summaryJson(row)}`);
-    print([entries.length === 0 ? '[]' : `[\n${entries.join(',\n')}\n]`], (line) => line);
+    const text = entries.length === 0 ? '[]' : `[\n${entries.join(',\n')}\n]`;
+    writeOut(Buffer.from(`${text}\n`));
     return 0;
   }
   if (found.length === 0) return nothing('method', args.pattern);
-  print(aligned([['METHOD', 'KIND', 'DESCRIPTION'], ...found.map(cellsOf)], widthOfTable()));
+  printLines(
+    aligned([['METHOD', 'KIND', 'DESCRIPTION'], ...found.map(cellsOf)], widthOfTable()),
+    '\t',
+  );
   return 0;
 }
 
@@ -91,7 +94,7 @@ async function describe(args: Arguments): Promise<number> {
     'midclt',
     ...ownWords(args),
   ]);
-  print(lines);
+  printLines(lines, '\t');
   return 0;
 }
 
@@ -126,7 +129,7 @@ async function events(args: Arguments): Promise<number> {
   }
   if (found.length === 0) return nothing('event', args.pattern);
   const cells = found.map(({ name, summary }) => [onLine(name), summary]);
-  print(aligned([['EVENT', 'DESCRIPTION'], ...cells], widthOfTable()));
+  printLines(aligned([['EVENT', 'DESCRIPTION'], ...cells], widthOfTable()), '\t');
   return 0;
 }
 
@@ -169,9 +172,4 @@ function widthOfTable(): number {
 
 function onLine(text: string): string {
   return text.replace(/\s+/g, ' ');
-}
-
-/** What comes from the server must not drive the terminal. */
-function print(lines: readonly string[], form = (line: string) => stripControls(line, '\t')): void {
-  writeOut(Buffer.from(`${lines.map(form).join('\n')}\n`));
 }

@@ -12,10 +12,10 @@ import {
 import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Json } from '../../protocol/frames.js';
 import { ownCommand } from '../../text/for-person.js';
-import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { LISTED, hasEnded, jobDetails, jobTable, wordOf } from '../output/job-text.js';
 import { printErrorFrame, sayLine, writeOut } from '../output/output.js';
+import { printLines } from '../output/table.js';
 import { printAnswer, timeoutOf, type Exchange } from './call.js';
 import { jobLog } from './download.js';
 import {
@@ -70,12 +70,12 @@ export async function jobRecord(args: Arguments, exchange: Exchange): Promise<Js
 async function list(args: Arguments, exchange: Exchange): Promise<number> {
   const answer = await listedJobs(args, exchange);
   if (args.json) {
-    print([answer.toString()], (line) => line);
+    writeOut(Buffer.concat([answer, NEWLINE]));
     return 0;
   }
   const isTerminal = isatty(STDOUT);
   const width = isTerminal ? process.stdout.columns || 80 : Infinity;
-  print(jobTable(recordsOf(answer), new Date(), width));
+  printLines(jobTable(recordsOf(answer), new Date(), width), '\t');
   return 0;
 }
 
@@ -84,7 +84,7 @@ async function show(args: Arguments, exchange: Exchange): Promise<number> {
   const job = record && membersOf(record);
   if (!record || !job) return unknown(args);
   if (args.json) writeOut(Buffer.concat([record, NEWLINE]));
-  else print(jobDetails(job, new Date()));
+  else printLines(jobDetails(job, new Date()), '\t');
   return 0;
 }
 
@@ -211,9 +211,4 @@ function unknown({ jobId }: Arguments): number {
 /** Seconds until a job must have ended; null is for ever. */
 export function limitOf({ timeout }: Pick<Arguments, 'timeout'>): number | null {
   return timeout !== null && timeout > 0 ? timeout : null;
-}
-
-/** What comes from the server must not drive the terminal. */
-function print(lines: readonly string[], form = (line: string) => stripControls(line, '\t')): void {
-  writeOut(Buffer.from(`${lines.map(form).join('\n')}\n`));
 }

@@ -9,10 +9,9 @@ import { targetOf } from '../../login/target.js';
 import { dayOf, hostWord, lineOf, namesOf, untrusted } from '../../middleware/unreachable.js';
 import { parseTarget, type Target } from '../../middleware/uri.js';
 import { ownCommand } from '../../text/for-person.js';
-import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
-import { sayLine, writeOut } from '../output/output.js';
-import { aligned } from '../output/table.js';
+import { sayLine } from '../output/output.js';
+import { aligned, printLines } from '../output/table.js';
 
 /** Returns the exit code. */
 export async function trustCommand(args: Arguments): Promise<number> {
@@ -22,7 +21,7 @@ export async function trustCommand(args: Arguments): Promise<number> {
   if (args.remove) return remove(args, file, host);
   const pinned = readPins(file).find((pin) => pin.host === host)?.fingerprint ?? null;
   const { certificate, lines } = await shownBy(targetOf(args));
-  print(lines);
+  printLines(lines);
   const shown = certificate.fingerprint256;
   if (shown === pinned) {
     sayLine(`It is the one that you have trusted for ${host}`);
@@ -96,7 +95,7 @@ function list(file: string): number {
   const pins = readPins(file);
   if (pins.length === 0)
     sayLine("No certificate is pinned; 'midclt trust HOST' shows one and asks");
-  else print(aligned(pins.map(({ host, fingerprint }) => [host, `sha256:${fingerprint}`])));
+  else printLines(aligned(pins.map(({ host, fingerprint }) => [host, `sha256:${fingerprint}`])));
   return 0;
 }
 
@@ -111,8 +110,4 @@ async function remove({ uri, username }: Arguments, file: string, host: string):
     `From now on an authority has to vouch for ${host}. A daemon that is connected stays so; '${stop}' ends it`,
   );
   return 0;
-}
-
-function print(lines: readonly string[]): void {
-  writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '')).join('\n')}\n`));
 }

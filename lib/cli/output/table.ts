@@ -2,7 +2,6 @@
 import { stripControls } from '../../text/terminal.js';
 import { writeOut } from './output.js';
 
-
 /** The columns that a terminal takes for a text. What knows the odd characters takes 40 ms to load: most have none. */
 export function widthOf(text: string): number {
   if (/^[ -~…]*$/.test(text)) return text.length;
