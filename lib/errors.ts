@@ -75,6 +75,12 @@ export function isMidcltError(error: unknown): error is MidcltError {
   return error instanceof Error && error.name === 'MidcltError' && 'code' in error;
 }
 
+/** The same error, with one more sentence that tells what it means for what was to be done. */
+export function followedBy({ code, message, cause }: MidcltError, sentence: string): MidcltError {
+  const end = /[.?]$/.test(message) ? '' : '.';
+  return new MidcltError(code, `${message}${end} ${sentence}`, { cause });
+}
+
 /** Whether the connection to the middleware was lost, before or after what was to be sent, and nothing refused. */
 export function isLost(error: unknown): boolean {
   return isMidcltError(error) && (error.code === 'LOST' || error.code === 'CLOSED');

@@ -1,7 +1,6 @@
 /** `login NAME`: asks on the terminal for a system and for what logs in there, tries it, and keeps it as a profile. */
 import fs from 'node:fs';
-import path from 'node:path';
-import { MidcltError } from '../../errors.js';
+import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { pinsPath, profilesPath } from '../../files/paths.js';
 import { addPin, removePin } from '../../files/pins.js';
@@ -14,11 +13,12 @@ import { isLoopback, parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.js';
 import { parseProfiles, readProfiles } from '../../profiles/file.js';
 import { checkNoKeyFile, keyFileOf, writeKeyFile } from '../../profiles/keys.js';
-import { checkName, type Profile } from '../../profiles/profile.js';
+import { checkName } from '../../profiles/profile.js';
 import { hostOf } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
 import { KeyMaker, NO_KEY } from './key-maker.js';
+import { profileFrom } from './profile.js';
 import { connected, reach, type Reached } from './reach.js';
 
 const USER = 'truenas_admin';
@@ -30,7 +30,7 @@ export async function loginCommand(args: Arguments): Promise<number> {
   const file = profilesPath();
   checkName(name);
   for (const group of args.group) checkName(group, 'group');
-  adding(profileOf(name, args, null))(readProfiles(file)); // throws if there is one
+  adding(profileFrom(args, name))(readProfiles(file)); // throws if there is one
   const keepsKey = args.passwordFile === null && (args.apiKey === null || isRaw(args.apiKey));
   if (keepsKey) checkNoKeyFile(keyFileOf(file, name));
   if (!isTerminalThere()) {
@@ -44,12 +44,9 @@ export async function loginCommand(args: Arguments): Promise<number> {
     await prove(reached, (given, key) => keep(file, name, given, key));
     return 0;
   } catch (error) {
-    if (!(error instanceof MidcltError)) throw error;
+    if (!isMidcltError(error)) throw error;
     if (!['CONNECT', 'LOGIN', 'LOST', 'TIMEOUT'].includes(error.code)) throw error;
-    const end = /[.?]$/.test(error.message) ? '' : '.';
-    throw new MidcltError(error.code, `${error.message}${end} No profile was made`, {
-      cause: error.cause,
-    });
+    throw followedBy(error, 'No profile was made');
   }
 }
 
@@ -173,7 +170,7 @@ async function storeProfile(
   isDefault: boolean,
 ): Promise<void> {
   const keyFile = key === null ? null : keyFileOf(file, name);
-  const add = adding(profileOf(name, args, keyFile));
+  const add = adding(profileFrom(args, name, keyFile));
   const state = { isWritten: false };
   const edit: Edit = (profiles) => {
     const added = add(profiles); // throws if there is one by now, whose key it would be
@@ -193,15 +190,4 @@ async function storeProfile(
     if (state.isWritten && keyFile !== null) fs.rmSync(keyFile, { force: true });
     throw error;
   }
-}
-
-function profileOf(name: string, args: Arguments, keyFile: string | null): Profile {
-  const { uri, username, insecure, plain, noChannelBinding, group: groups } = args;
-  const absolute = (file: string | null) => (file && file !== STDIN ? path.resolve(file) : null);
-  return {
-    ...{ name, uri: uri ?? '', username, insecure, plain, noChannelBinding, groups },
-    apiKeyFile: keyFile ?? absolute(args.apiKey),
-    passwordFile: absolute(args.passwordFile),
-    caFile: absolute(args.caFile),
-  };
 }

@@ -1,7 +1,7 @@
 /** `profile …`: the systems that have a name. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { MidcltError } from '../../errors.js';
+import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { parseRawKey } from '../../middleware/login/credential.js';
@@ -11,12 +11,11 @@ import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { inventory } from '../../profiles/inventory.js';
 import { keysDirectory } from '../../profiles/keys.js';
 import { checkName, type Profile } from '../../profiles/profile.js';
-import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { withEnvironment } from '../args/environment.js';
-import { sayLine, writeOut } from '../output/output.js';
-import { aligned } from '../output/table.js';
-import { Stopwatch, withCore } from './direct.js';
+import { sayLine } from '../output/output.js';
+import { aligned, printLines } from '../output/table.js';
+import { connected } from './reach.js';
 
 /** Returns the exit code. */
 export async function profileCommand(args: Arguments): Promise<number> {
@@ -36,11 +35,8 @@ export async function profileCommand(args: Arguments): Promise<number> {
   }
 }
 
-/** Seconds for a login that is only tried. */
-const CHECK_TIMEOUT = 30;
-
 async function add(args: Arguments, file: string, name: string): Promise<number> {
-  const { uri, username, apiKey, passwordFile, caFile, insecure, plain, noChannelBinding } = args;
+  const { uri, apiKey } = args;
   checkName(name);
   for (const group of args.group) checkName(group, 'group');
   if (uri === null)
@@ -51,14 +47,7 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
       `A profile keeps no secret: put the API key into a file that only you can read, and give that with -K; or use 'midclt login ${name}'`,
     );
   }
-  const absolute = (value: string | null) => value && path.resolve(value);
-  const profile: Profile = {
-    ...{ name, uri: uriOf(uri), username, insecure, plain, noChannelBinding },
-    apiKeyFile: absolute(apiKey),
-    passwordFile: passwordFile === '-' ? null : absolute(passwordFile),
-    caFile: absolute(caFile),
-    groups: args.group,
-  };
+  const profile = profileFrom({ ...args, uri: uriOf(uri) }, name);
   parseTarget(profile.uri);
   adding(profile)(readProfiles(file)); // throws if there is one, before a login is tried
   if (args.check) await check({ ...args, uri: profile.uri });
@@ -67,25 +56,33 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
   return 0;
 }
 
-/** Connects and logs in. Rejects with the reason why that does not work. */
 async function check(args: Arguments): Promise<void> {
-  const timeout = args.timeout ?? CHECK_TIMEOUT;
   try {
-    await withCore(withEnvironment(args, {}), () => Promise.resolve(), new Stopwatch(timeout));
+    await connected(withEnvironment(args, {}));
   } catch (error) {
-    if (!(error instanceof MidcltError)) throw error;
-    const { code, message } = error;
-    throw new MidcltError(
-      code,
-      `${message}. The profile was not added; --no-check adds it untried`,
-    );
+    if (!isMidcltError(error)) throw error;
+    throw followedBy(error, 'The profile was not added; --no-check adds it untried');
   }
+}
+
+const STDIN = '-';
+
+/** What options say, as a profile; `keyFile` has the key where they name no file with it. */
+export function profileFrom(args: Arguments, name: string, keyFile: string | null = null): Profile {
+  const { uri, username, insecure, plain, noChannelBinding, group: groups } = args;
+  const absolute = (file: string | null) => (file && file !== STDIN ? path.resolve(file) : null);
+  return {
+    ...{ name, uri: uri ?? '', username, insecure, plain, noChannelBinding, groups },
+    apiKeyFile: keyFile ?? absolute(args.apiKey),
+    passwordFile: absolute(args.passwordFile),
+    caFile: absolute(args.caFile),
+  };
 }
 
 function list({ json, ansible }: Arguments, profiles: Profiles): number {
   const all = [...profiles.entries.keys()].map((name) => profileOf(profiles, name));
-  if (ansible) print([JSON.stringify(inventory(all), null, 2)]);
-  else if (json) print(all.map((profile) => JSON.stringify(entryOf(profiles, profile))));
+  if (ansible) printLines(JSON.stringify(inventory(all), null, 2).split('\n'));
+  else if (json) printLines(all.map((profile) => JSON.stringify(entryOf(profiles, profile))));
   else if (all.length === 0) sayLine("There are no profiles; 'midclt login NAME' makes one");
   else {
     const rows = all.map((profile) => [
@@ -95,7 +92,7 @@ function list({ json, ansible }: Arguments, profiles: Profiles): number {
       profile.groups.join(',') || '-',
       profile.uri,
     ]);
-    print(aligned([['PROFILE', 'USER', 'LOGIN', 'GROUPS', 'URI'], ...rows]));
+    printLines(aligned([['PROFILE', 'USER', 'LOGIN', 'GROUPS', 'URI'], ...rows]));
   }
   return 0;
 }
@@ -104,11 +101,11 @@ function show({ json }: Arguments, profiles: Profiles, name: string): number {
   const profile = profileOf(profiles, name);
   const entry = entryOf(profiles, profile);
   if (json) {
-    print([JSON.stringify(entry)]);
+    printLines([JSON.stringify(entry)]);
     return 0;
   }
   const { apiKeyFile, passwordFile, caFile, insecure, plain, noChannelBinding, groups } = profile;
-  print(
+  printLines(
     aligned([
       ['profile', `${name}${entry.default ? ' (the default)' : ''}`],
       ['URI', profile.uri],
@@ -170,11 +167,6 @@ async function chooseDefault({ none, profileName }: Arguments, file: string): Pr
     sayLine("There is no default profile; 'midclt profile default NAME' makes one so");
     return 1;
   }
-  print([profiles.default]);
+  printLines([profiles.default]);
   return 0;
-}
-
-function print(lines: readonly string[]): void {
-  if (lines.length === 0) return;
-  writeOut(Buffer.from(`${lines.map((line) => stripControls(line, '\n')).join('\n')}\n`));
 }
