@@ -1,9 +1,12 @@
 /** Jobs that are followed by their ids, while what is between breaks. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
 import t, { type Test } from 'tap';
 import { exchange, startDaemon, type RunningDaemon } from '../../support/daemon.js';
 import { startBroken, untilState } from '../../support/faults.js';
 import { startHostileServer } from '../../support/hostile-server.js';
-import { makeHome, until } from '../../support/midclt.js';
+import { makeHome, midclt, until } from '../../support/midclt.js';
 import { startSandboxProcess } from '../../support/sandbox-process.js';
 import { call, converse, type Conversation, type Frame } from '../../support/wire.js';
 
@@ -185,3 +188,29 @@ t.test('F16: what its client has left is not looked for again', async (t) => {
   t.match(await daemon.d(['call', 'test.echo', '1']), { code: 0 });
   t.equal(asked(), before);
 });
+
+t.test(
+  'a daemon that was killed may take connections for a moment, and answers none',
+  async (t) => {
+    const home = makeHome(t);
+    const uri = 'ws+unix:///nowhere';
+    const id = createHash('sha256').update(uri).digest('hex').slice(0, 12);
+    fs.mkdirSync(`${home}/.midclt`, { mode: 0o700 });
+    let first = 0;
+    const server = net.createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        first ||= Date.now();
+        if (Date.now() - first < 300) socket.destroy();
+        else socket.end('{"type":"result","result":"end"}\n');
+      });
+    });
+    await new Promise<void>((resolve) =>
+      server.listen(`${home}/.midclt/daemon-${id}.sock`, resolve),
+    );
+    t.teardown(() => server.close());
+    t.match(await midclt(['-u', uri, '-d', 'job', 'wait', '7'], { home }), {
+      ...{ code: 0, stdout: 'end\n', stderr: '' },
+    });
+  },
+);
