@@ -96,7 +96,7 @@ _midclt_waits() {
 }
 _midclt_answer() {
   taken= nap= rang= again= pause=5
-  trap 'kill $nap $peer 2>/dev/null; exit 1' TERM
+  trap 'kill -9 $nap $peer 2>/dev/null; exit 1' TERM
 @PEER@  while :; do
     _midclt_line || head=end
     [ -z "$head" ] || break
@@ -104,7 +104,8 @@ _midclt_answer() {
   done
   if [ -n "$nap" ]; then
     trap - CHLD
-    kill "$nap" 2>/dev/null
+    # In a child that is still this shell, another signal would run its trap.
+    kill -9 "$nap" 2>/dev/null
   fi
   case $head in
     '{'*) exit @LEFT@ ;;
