@@ -11,11 +11,11 @@ const esbuild = require('esbuild');
 
 const ROOT = path.join(__dirname, '..');
 /** Most tests wait most of the time. The slow ones measure memory and need the machine. */
-const isSlow = process.argv.slice(2).some((name) => name.includes('slow'));
+const isSlow = process.argv.slice(2).some((name) => /slow|fuzz/.test(name));
 const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? (isSlow ? 2 : 5));
 
 /** For a file that does not end although its tests have: its own timeouts are shorter, and say more. */
-const PATIENCE = 20 * 60_000;
+const PATIENCE = 1000 * Number(process.env.MIDCLT_TEST_PATIENCE ?? 20 * 60);
 
 /** What a file's tests may take unless they say otherwise, in seconds. */
 const TIMEOUT = 300;
