@@ -21,6 +21,7 @@ import { LocalSession } from './stream/local.js';
 import { memoryOf } from './stream/memory.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
+import { describeBug } from './text/bug.js';
 import type { Target } from './middleware/uri.js';
 
 export interface CoreOptions {
@@ -97,6 +98,10 @@ export function compose(options: CoreOptions): Core {
     isReady: () => connection.isReady(),
     ready: (client, patience, waited) => connection.ready(client, patience, waited),
   };
+  const onMistake = (thrown: unknown) => {
+    const { error, at } = describeBug(thrown);
+    log('error', 'a bug failed a request', { error, at: at.join(' < ') });
+  };
   const local = createVerbs({ ...common, endsSubscriptions: options.endsSubscriptions ?? true });
   return {
     connection,
@@ -132,7 +137,7 @@ export function compose(options: CoreOptions): Core {
       const { onRequest, onOver } = options;
       const session = {
         verbs: createVerbs({ ...common, daemon }),
-        gate,
+        gate: { ...gate, onMistake },
         linger: linger * 1000,
         lines: { timeout: lineTimeout * 1000 },
         memory: memoryOf(memory * 1024 * 1024),

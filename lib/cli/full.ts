@@ -6,6 +6,7 @@ export { runBatch } from './batch/batch.js';
 export { daemonCommand, replaceOlder, startForCall } from './commands/daemon.js';
 export {
   daemonList,
+  afterCrash,
   daemonLog,
   daemonStatus,
   sayNearMatches,

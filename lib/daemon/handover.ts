@@ -73,7 +73,8 @@ export async function startDetached(
       child.on('error', onError);
       if (!pipe) return;
       pipe.on('error', () => undefined); // the exit says more
-      child.on('exit', (code, signal) => {
+      // When what it has reported is read.
+      child.on('close', (code, signal) => {
         const how = signal ?? `exit code ${code ?? 0}`;
         reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
       });

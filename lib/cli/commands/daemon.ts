@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { callTimeoutOf, compose, type CoreOptions } from '../../compose.js';
+import { refuseCrashing } from '../../daemon/crash.js';
 import {
   HANDOVER_FD,
   HandoverReceiver,
@@ -30,15 +31,17 @@ import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
 import { isTerminal, sayLine } from '../output/output.js';
-import { look } from './daemons.js';
+import { look, tellCrash } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
   if (args.handoverFd !== null) return startedInBackground(args);
   if (args.detach) {
     const started = await startInBackground(args);
-    if (started.kind === 'started') announce(started.logFile);
-    else print(`A daemon is already running${started.who}; it goes on as it is.\n`);
+    if (started.kind === 'started') {
+      tellCrash(args);
+      announce(started.logFile);
+    } else print(`A daemon is already running${started.who}; it goes on as it is.\n`);
     return 0;
   }
   const isManaged = isProcessManaged(process.pid, process.env);
@@ -48,7 +51,10 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   await runDaemon(
     { ...args, profiles: profilesOf(args), listenFd, isManaged },
     { ...login, callTimeout: callTimeoutOf(process.env) },
-    announce,
+    (logFile) => {
+      tellCrash(args);
+      announce(logFile);
+    },
   );
   return exit();
 }
@@ -77,7 +83,10 @@ async function startedInBackground(args: Arguments): Promise<number> {
   };
   try {
     refuseDebugger({ isAllowed: false });
-    await runDaemon({ ...daemon, abort: receiver.gone }, login, (logFile) => {
+    const onCrash = (error: MidcltError) => {
+      receiver.failed(error);
+    };
+    await runDaemon({ ...daemon, abort: receiver.gone, onCrash }, login, (logFile) => {
       receiver.ready(logFile);
     });
   } catch (error) {
@@ -104,6 +113,7 @@ type Settings = Pick<
   readonly listenFd?: number | null;
   readonly abort?: AbortSignal;
   readonly isManaged?: boolean;
+  readonly onCrash?: (error: MidcltError) => void;
 };
 
 function runDaemon(
@@ -151,8 +161,11 @@ function print(text: string): void {
  */
 export async function startForCall(args: Arguments, missing: MidcltError): Promise<void> {
   if (!canLogIn(args) && !canAsk(args)) throw missing;
+  const { crash } = daemonPaths(args.uri, args.username);
+  refuseCrashing(crash);
   try {
     await start(args, DEFAULT_CALL_TIMEOUT);
+    if (isTerminal()) tellCrash(args);
   } catch (error) {
     if (!isMidcltError(error)) throw error;
     if (error.code === 'RUNNING') return; // somebody else was faster

@@ -1,6 +1,6 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import { writeSync } from 'node:fs';
-import { isMidcltError, publicText, unwritable } from '../../errors.js';
+import { isMidcltError, isMistake, mistakeText, publicText, unwritable } from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/print.js';
@@ -10,6 +10,8 @@ import { pause } from '../../timer.js';
 export const SUCCESS = 0;
 const FAILURE = 1;
 export const USAGE = 2;
+/** EX_SOFTWARE of sysexits.h: a mistake in this program. */
+export const MISTAKE = 70;
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -37,8 +39,8 @@ export function sayLine(line: string): void {
 }
 
 /** Prints an error in one line; with MIDCLT_DEBUG also where it came from. */
-export function sayError(error: unknown): void {
-  sayLine(`Error: ${publicText(error)}`);
+export function sayError(error: unknown, text = publicText(error)): void {
+  sayLine(`Error: ${text}`);
   if (process.env.MIDCLT_DEBUG && error instanceof Error) {
     const origin = error.cause instanceof Error ? error.cause : error;
     sayLine(origin.stack ?? String(origin));
@@ -48,7 +50,16 @@ export function sayError(error: unknown): void {
 /** Says what ended a command, unless nobody reads its output, and returns its exit code. */
 export function failureCode(error: unknown): number {
   if (!isMidcltError(error) || error.code !== 'BROKEN_PIPE') sayError(error);
-  return FAILURE;
+  return isMistake(error) ? MISTAKE : FAILURE;
+}
+
+/** The same of what nobody has caught. That alone is a mistake, unless the system has refused something. */
+export function uncaughtCode(thrown: unknown): number {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (isMidcltError(error) || /^E(?!RR_)/.test(code)) return failureCode(error);
+  sayError(error, mistakeText(error));
+  return MISTAKE;
 }
 
 /** To stderr. What comes from the server must not drive the terminal. */

@@ -89,7 +89,7 @@ export class Channel {
         // What came before the end may be an answer.
         intake.finish(() => {
           this.onClosed(why);
-          this.pending.lose(why);
+          this.pending.lose(`The connection to the middleware was lost (${why})`);
           resolve(why);
         });
       });
@@ -158,6 +158,12 @@ export class Channel {
     this.isAside = true;
     this.retire();
     this.pending.freeGivenUp();
+  }
+
+  /** Closes, and nothing that was sent is waited for; `why` is a sentence. */
+  abandon(why: string): void {
+    this.pending.lose(why);
+    this.close();
   }
 
   /** Closes when what was sent is answered. */
