@@ -9,8 +9,8 @@ import {
   HandoverReceiver,
   refuseDebugger,
   startDetached,
-  withBuffers,
 } from '../../daemon/handover.js';
+import { withBuffers } from '../../daemon/handover-messages.js';
 import { runDaemonProcess } from '../../daemon/run.js';
 import {
   isManaged as isProcessManaged,
