@@ -30,9 +30,12 @@ export async function fuzz<Input>(t: Test, target: Target<Input>): Promise<void>
   const details = await fc.check(property, {
     numRuns: inputs + examples.length,
     seed,
+    includeErrorInReport: true,
     examples: examples.map((example) => [example]),
   });
   const report = details.failed ? await fc.asyncDefaultReportMessage(details) : undefined;
+  // As it is: in a difference it would be folded.
+  if (report !== undefined) t.comment(report);
   t.equal(report, undefined, `${name}: ${details.numRuns} inputs`);
   const { MIDCLT_FUZZ_FIGURES: file } = process.env;
   if (file === undefined) return;
