@@ -28,6 +28,8 @@ interface Handover {
   readonly insecure: boolean;
   /** Authorities that are trusted, too: PEM. */
   readonly ca: string | null;
+  /** Where they come from; absolute. */
+  readonly caFile: string | null;
   readonly credential: Credential | null;
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;

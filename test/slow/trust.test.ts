@@ -146,7 +146,10 @@ t.test(
       const saved = await run([...login, '-d', 'download', 'config.save', '-o', 'saved']);
       t.match(saved, { code: 0 });
       t.ok(fs.statSync(`${home}/saved`).size > 0);
-      t.match(await run([...login, '-d', 'daemon-status']), { code: 0, stdout: /ready/ });
+      t.match(await run([...login, '-d', 'daemon-status']), {
+        code: 0,
+        stdout: /the server's certificate is pinned \(midclt trust\)\n[^]*ready/,
+      });
       t.match(await run([...login, '--insecure', '-d', 'ping']), { code: 1, stderr: /verifies/ });
       t.match(await run(['-u', host, '-U', 'admin', 'daemon-stop']), { code: 0 });
       t.equal(sandbox.stats.loginsBy.SCRAM, 3);

@@ -66,7 +66,7 @@ export async function daemonList({ json, prometheus }: Arguments): Promise<numbe
 }
 
 function table(report: StatusReport, profiles: readonly string[]): string[] {
-  const { middleware, calls, jobs } = report;
+  const { middleware, calls, jobs, settings } = report;
   const { latency } = calls;
   const again = middleware.can_log_in_again
     ? []
@@ -77,6 +77,8 @@ function table(report: StatusReport, profiles: readonly string[]): string[] {
     ['uptime', duration(report.uptime)],
     ...(profiles.length > 0 ? [['profile', profiles.join(', ')]] : []),
     ['URI', middleware.uri],
+    ...(middleware.pinned ? [['', "the server's certificate is pinned (midclt trust)"]] : []),
+    ...(settings?.ca_file ? [['authorities', settings.ca_file]] : []),
     ...(middleware.insecure ? [['', "the server's certificate is NOT verified (--insecure)"]] : []),
     ['user', report.username ?? '-'],
     ...(middleware.api_key ? [['API key', `number ${middleware.api_key}`]] : []),
