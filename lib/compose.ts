@@ -64,6 +64,15 @@ export interface Core {
   local(): LocalSession;
 }
 
+/** Is one certificate alone accepted there? */
+function isPinned({ scheme, verify, pin }: Target): boolean {
+  try {
+    return scheme === 'wss' && verify && pin() !== null;
+  } catch {
+    return false; // no connection is made, either, and its error says why
+  }
+}
+
 export function compose(options: CoreOptions): Core {
   const { target, credential, askOtp, concurrency, callTimeout, log, isUnref } = options;
   const connection = new Connection({ target, credential, askOtp, log, isUnref });
@@ -119,6 +128,7 @@ export function compose(options: CoreOptions): Core {
           reconnects,
           can_log_in_again: canLogInAgain,
           insecure: isInsecure ?? false,
+          pinned: isPinned(target),
           api_key: credential?.kind === 'api-key' ? credential.key.id : null,
         },
         calls: {

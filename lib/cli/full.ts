@@ -31,5 +31,4 @@ export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';
 export { helpText } from './words/help.js';
 export { shellInit } from './shell/init.js';
-export { nearWords } from './args/near.js';
-export { usageText } from './args/usage.js';
+export { usageError } from './args/usage.js';

@@ -14,6 +14,8 @@ export interface Handover {
   readonly insecure: boolean;
   /** Authorities that are trusted, too: PEM. */
   readonly ca: string | null;
+  /** Where they come from; absolute. */
+  readonly caFile: string | null;
   readonly credential: Credential | null;
   /** Seconds for calls that name no timeout. */
   readonly callTimeout: number;
@@ -108,6 +110,7 @@ const credential: Check = (value) =>
 
 const handover = object({
   ...{ uri: orNull(text), username: orNull(text), insecure: flag, ca: orNull(text) },
+  caFile: orNull(text),
   profiles: (value) => value === undefined || each(text)(value),
   credential: orNull(credential),
   callTimeout: orNull(number), // JSON has no Infinity

@@ -41,6 +41,8 @@ export interface DaemonOptions {
   /** Null is the default file; `-` is stderr. */
   readonly logFile: string | null;
   readonly logLevel: Level;
+  /** Of authorities that its provider trusts, too; absolute, to be told. */
+  readonly caFile?: string | null;
   /** Seconds. */
   readonly linger: number;
   readonly maxConnections: number;
@@ -146,6 +148,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     settings: {
       log_file: daemonLog.file,
       log_level: options.logLevel,
+      ca_file: options.caFile ?? null,
       managed: (options.isManaged ?? false) || !options.endsProcess,
     },
   });

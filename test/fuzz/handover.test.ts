@@ -35,7 +35,12 @@ const credential = fc.oneof(
 
 const handover: fc.Arbitrary<Handover> = fc.record({
   ...{ uri: orNull(text), username: orNull(text), profiles: fc.array(text, { maxLength: 2 }) },
-  ...{ insecure: fc.boolean(), ca: orNull(text), credential: orNull(credential) },
+  ...{
+    insecure: fc.boolean(),
+    ca: orNull(text),
+    caFile: orNull(text),
+    credential: orNull(credential),
+  },
   ...{ callTimeout: fc.nat(), lifetime: fc.nat(), logFile: orNull(text) },
   logLevel: fc.constantFrom('debug', 'info', 'warning', 'error'),
   ...{ concurrency: fc.nat(), linger: fc.nat(), maxConnections: fc.nat(), memory: fc.nat() },
@@ -120,7 +125,12 @@ function heard({ lines, isWhole }: Said): unknown[] {
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
   ...{ uri: ['string', 'null'], username: ['string', 'null'], insecure: ['boolean'] },
-  ...{ ca: ['string', 'null'], credential: ['object', 'null'], callTimeout: ['number', 'null'] },
+  ...{
+    ca: ['string', 'null'],
+    caFile: ['string', 'null'],
+    credential: ['object', 'null'],
+    callTimeout: ['number', 'null'],
+  },
   ...{ lifetime: ['number'], logFile: ['string', 'null'], logLevel: ['string'] },
   ...{
     concurrency: ['number'],

@@ -21,7 +21,7 @@ import { MidcltError, isMidcltError } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { pinOf } from '../../files/pins.js';
 import { isTerminalThere } from '../../login/prompt.js';
-import { toLoginTarget } from '../../login/target.js';
+import { targetOf, toLoginTarget } from '../../login/target.js';
 import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
 import { profileNames } from '../../profiles/file.js';
 import { sendStop } from '../../protocol/client.js';
@@ -49,7 +49,10 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   refuseDebugger({ isAllowed: true });
   const login = await toLoginTarget(args, sayLine);
   await runDaemon(
-    { ...args, profiles: profilesOf(args), listenFd, isManaged },
+    {
+      ...args,
+      ...{ profiles: profilesOf(args), caFile: authoritiesOf(args), listenFd, isManaged },
+    },
     { ...login, callTimeout: callTimeoutOf(process.env) },
     (logFile) => {
       tellCrash(args);
@@ -107,6 +110,7 @@ type Settings = Pick<
   | 'linger'
   | 'maxConnections'
   | 'memory'
+  | 'caFile'
 > & {
   readonly profiles?: readonly string[];
   /** A socket that listens already. */
@@ -221,21 +225,28 @@ export async function replaceOlder(args: Arguments, version: string): Promise<vo
     const paths = daemonPaths(args.uri, args.username);
     const { report } = await look(paths);
     if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
+    const heir = withSettings(args, report, paths.log);
+    targetOf(heir); // throws if the old one's authorities can't be read any more
     const answer = await sendStop(paths, { ifIdle: true });
-    if (typeof answer === 'string') await startAs(args, report, paths.log);
+    const callTimeout = report.settings?.call_timeout ?? DEFAULT_CALL_TIMEOUT;
+    if (typeof answer === 'string') await start(heir, callTimeout);
   } catch {
     // it is busy or gone, or another call replaces it
   }
 }
 
-/** Starts a daemon with the settings that the one before has told. */
-function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultLog: string) {
-  if (!settings) return start({ ...args, lifetime }, DEFAULT_CALL_TIMEOUT);
-  const { concurrency, linger, max_connections, memory, log_file, log_level, call_timeout } =
-    settings;
+/** The arguments of a daemon with the settings that the one before has told. */
+function withSettings(
+  args: Arguments,
+  { lifetime, settings }: StatusReport,
+  defaultLog: string,
+): Arguments {
+  if (!settings) return { ...args, lifetime };
+  const { concurrency, linger, max_connections, memory, log_file, log_level } = settings;
   const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
   const limits = { concurrency, linger, maxConnections: max_connections, memory };
-  return start({ ...args, lifetime, ...logs, ...limits }, call_timeout);
+  const caFile = args.caFile ?? settings.ca_file ?? null;
+  return { ...args, lifetime, caFile, ...logs, ...limits };
 }
 
 async function start(args: Arguments, callTimeout: number): Promise<string | null> {
@@ -244,12 +255,18 @@ async function start(args: Arguments, callTimeout: number): Promise<string | nul
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  const whose = { uri, username, profiles: profilesOf(args), insecure, ca: target.ca };
+  const trust = { insecure, ca: target.ca, caFile: authoritiesOf(args) };
+  const whose = { uri, username, profiles: profilesOf(args), ...trust };
   return startDetached({ ...whose, credential, callTimeout, ...daemon }, askOtp);
 }
 
 function profilesOf({ uri, username }: Arguments): string[] {
   return profileNames(profilesPath)(uri, username);
+}
+
+/** The file, where it counts. */
+function authoritiesOf({ uri, caFile }: Arguments): string | null {
+  return /^wss:/i.test(uri ?? '') ? absolute(caFile) : null;
 }
 
 /** The daemon runs in `/`. */

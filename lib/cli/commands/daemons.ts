@@ -70,7 +70,7 @@ export async function daemonList({ json, prometheus }: Arguments): Promise<numbe
 }
 
 function table(report: StatusReport, profiles: readonly string[], crash: string | null): string[] {
-  const { middleware, calls, jobs } = report;
+  const { middleware, calls, jobs, settings } = report;
   const { latency } = calls;
   const again = middleware.can_log_in_again
     ? []
@@ -81,6 +81,8 @@ function table(report: StatusReport, profiles: readonly string[], crash: string 
     ['uptime', duration(report.uptime)],
     ...(profiles.length > 0 ? [['profile', profiles.join(', ')]] : []),
     ['URI', middleware.uri],
+    ...(middleware.pinned ? [['', "the server's certificate is pinned (midclt trust)"]] : []),
+    ...(settings?.ca_file ? [['authorities', settings.ca_file]] : []),
     ...(middleware.insecure ? [['', "the server's certificate is NOT verified (--insecure)"]] : []),
     ['user', report.username ?? '-'],
     ...(middleware.api_key ? [['API key', `number ${middleware.api_key}`]] : []),

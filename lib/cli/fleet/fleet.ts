@@ -7,7 +7,7 @@ import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
 import { quote } from '../../json/members.js';
 import { DEFAULT_SYSTEMS, type Arguments } from '../args/arguments.js';
-import { usageText } from '../args/usage.js';
+import { usageError } from '../args/usage.js';
 import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands/call.js';
 import { downloadFor } from '../commands/download.js';
 import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands/exchange.js';
@@ -30,7 +30,8 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   if (!first) throw new MidcltError('REQUEST', 'There is no system to ask');
   const conflict = conflictOf(first);
   if (conflict !== null) {
-    sayLine(`${usageText(null)}midclt: error: ${conflict}`);
+    const message = `midclt: error: ${conflict}`;
+    sayLine(usageError({ message, command: null }, isTerminal()));
     return USAGE;
   }
   const names = systems.map(nameOf);

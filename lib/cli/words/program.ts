@@ -82,7 +82,7 @@ export const SANDBOX: CommandWords = {
       'FILE',
       'file',
       'write that certificate to FILE',
-      ' (PEM); a midclt that has NODE_EXTRA_CA_CERTS=FILE in its environment trusts it',
+      ' (PEM), for --ca-file FILE of the midclt that is to trust it',
     ),
   },
   exits: ['ended by a signal', 'could not listen, or not write FILE'],
@@ -93,6 +93,7 @@ export const SANDBOX: CommandWords = {
     'midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5',
     'midclt -u ws+unix:///tmp/box.sock daemon-stop',
     'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
+    'midclt --ca-file /tmp/box.pem -u localhost:4433 -U admin -P admin-pw ping',
   ],
   see: ['call', 'methods', 'daemon'],
 };

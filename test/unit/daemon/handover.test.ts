@@ -4,7 +4,15 @@ import { handOver, HandoverReceiver } from '../../../lib/daemon/handover.js';
 import { duplexPair } from '../../support/duplex-pair.js';
 
 const SETTINGS = {
-  ...{ uri: null, username: null, insecure: false, ca: null, credential: null, callTimeout: 60 },
+  ...{
+    uri: null,
+    username: null,
+    insecure: false,
+    ca: null,
+    caFile: null,
+    credential: null,
+    callTimeout: 60,
+  },
   ...{ lifetime: 600, logFile: null, logLevel: 'info' as const, concurrency: 8, linger: 1 },
   ...{ maxConnections: 1024, memory: 512 },
 };
