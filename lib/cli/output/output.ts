@@ -1,5 +1,5 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import { isMidcltError, isMistake, mistakeText, publicText, unwritable } from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
@@ -22,6 +22,34 @@ const STDERR = 2;
  */
 export function writeOut(data: Buffer): void {
   writeAll(STDOUT, data);
+}
+
+/** Whole lines that a server has written: as they are, but on a terminal without what that would act on. */
+export function writeForeign(data: Buffer): void {
+  writeOut(isStdoutTerminal() ? harmless(data.toString()) : data);
+}
+
+/** The same of what comes in pieces. `change` takes out what a terminal would act on. */
+export function foreignWriter(change = harmless): (data: Buffer) => void {
+  if (!isStdoutTerminal()) return writeOut;
+  const { StringDecoder } = require('node:string_decoder') as typeof import('node:string_decoder');
+  const decoder = new StringDecoder();
+  return (data) => {
+    writeOut(change(decoder.write(data)));
+  };
+}
+
+function harmless(text: string): Buffer {
+  return Buffer.from(stripControls(text, '\t\n'));
+}
+
+/** Loads nothing where stdout can be no terminal. */
+function isStdoutTerminal(): boolean {
+  try {
+    return fstatSync(STDOUT).isCharacterDevice() && isTerminal(STDOUT);
+  } catch {
+    return false; // it is closed
+  }
 }
 
 /** Prints an error frame; its own text as `forPerson` says on a terminal, where that is given. */
@@ -76,10 +104,10 @@ export function writeErr(text: string): void {
   }
 }
 
-/** Is stderr one? */
-export function isTerminal(): boolean {
+/** Is stderr one, or another descriptor? */
+export function isTerminal(descriptor = STDERR): boolean {
   const { isatty } = require('node:tty') as typeof import('node:tty');
-  return isatty(STDERR);
+  return isatty(descriptor);
 }
 
 /** Writes all of it before it returns, also to a pipe that is slow. */
