@@ -1,5 +1,5 @@
 /** Dates, times, sets and addresses: what Python's own types take is sent, and what it refuses is not. */
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { checkValue, JsonError } from '../../lib/json/check.js';

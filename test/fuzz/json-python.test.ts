@@ -1,5 +1,5 @@
 /** What our readers of JSON take, and what they find in it, is what Python's json module does. */
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import t from 'tap';
