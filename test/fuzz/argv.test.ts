@@ -130,22 +130,32 @@ const moved: fc.Arbitrary<Line> = fc.constantFrom(...Object.keys(OWN)).chain((na
     known.length === 0
       ? fc.constant([])
       : fc.array(optionOf(known, unbroken, fc.constant), { maxLength: 3 });
+  const clusters = ['-dd', '-dt5', '-d=t5', '-dUX', '-du=X', '-dP-', '-dKé'];
+  const first = fc.oneof(
+    optionOf(GLOBAL, plain),
+    fc.constantFrom(...clusters).map((each) => [each]),
+  );
+  const flags = fc.constantFrom('-qj', '-jq', '-jjq', '-qjq').map((each) => [each]);
   return fc
     .record({
+      first: fc.array(first, { maxLength: 2 }),
       before: fc.nat({ max: 3 }),
       globals: list(others),
-      own: list(own),
+      own:
+        name === 'call'
+          ? fc.array(fc.oneof(flags, optionOf(own, unbroken, fc.constant)), { maxLength: 3 })
+          : list(own),
       positionals: fc.array(plain, { minLength: Math.min(1, most), maxLength: most }),
       order: fc.array(fc.nat({ max: 2 }), { minLength: 10, maxLength: 10 }),
     })
-    .map(({ before, globals, own, positionals, order }) => {
+    .map(({ first, before, globals, own, positionals, order }) => {
       const queues = [globals.slice(before), [...own], positionals.map((each) => [each])];
       const behind = [...order, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2].flatMap(
         (at) => queues[at]?.shift() ?? [],
       );
       return {
-        argv: [...globals.slice(0, before).flat(), name, ...behind],
-        ordered: [...globals.flat(), name, ...own.flat(), ...positionals],
+        argv: [...first.flat(), ...globals.slice(0, before).flat(), name, ...behind],
+        ordered: [...first.flat(), ...globals.flat(), name, ...own.flat(), ...positionals],
       };
     });
 });
