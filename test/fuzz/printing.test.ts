@@ -1,9 +1,11 @@
 /** What is printed of results and errors is what Python's print, json.dumps, repr and pprint print. */
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { JsonPrinter } from '../../lib/cli/format/json-printer.js';
 import { pprint } from '../../lib/json/pprint.js';
 import { float, repr } from '../../lib/json/repr.js';
+import { callFailure } from '../../lib/middleware/wire/failure.js';
 import type { ErrorFrame, FinalFrame } from '../../lib/protocol/frames.js';
 import { answerText, shortAnswer } from '../../lib/text/answer.js';
 import { errorText, ResultPrinter } from '../../lib/text/print.js';
@@ -15,6 +17,8 @@ type Question =
   | { kind: 'result'; text: string; cuts: number[] }
   | { kind: 'pprint'; text: string }
   | { kind: 'error'; reason: string; formatted: string | null; extra: string }
+  | { kind: 'strict'; text: string; cuts: number[] }
+  | { kind: 'validation'; complaints: [string, string, number][] }
   | { kind: 'repr'; text: string }
   | { kind: 'float'; text: string };
 
@@ -45,6 +49,8 @@ const number = fc.oneof(
     .map(([digits, power]) => `${digits}e${power}`),
 );
 
+const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 8 });
+
 const question: fc.Arbitrary<Question> = fc.oneof(
   {
     weight: 3,
@@ -57,7 +63,7 @@ const question: fc.Arbitrary<Question> = fc.oneof(
         string,
         scalar,
       ),
-      cuts: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 8 }),
+      cuts,
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pprint' as const), text: values }) },
@@ -70,14 +76,35 @@ const question: fc.Arbitrary<Question> = fc.oneof(
       extra: fc.oneof(values, fc.constantFrom('null', '[]', '{}', '[ ]', '0', '-0', '0.0', '""')),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('strict' as const),
+      text: fc.oneof(values, json),
+      cuts,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('validation' as const),
+      complaints: fc.array(
+        fc.tuple(fc.oneof(fc.constant(''), prose), prose, fc.integer({ min: -5, max: 250 })),
+        { maxLength: 4 },
+      ),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('repr' as const), text: prose }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('float' as const), text: number }) },
 );
 
+type Printer = Pick<ResultPrinter, 'push' | 'end'>;
+type Make = (write: (data: Buffer) => void) => Printer;
+
 /** What is printed of a result that comes in pieces. */
-function printed(text: string, cuts: readonly number[]): string {
+function printed(text: string, cuts: readonly number[], make: Make = asPython): string {
   const out: Buffer[] = [];
-  const printer = new ResultPrinter((data) => out.push(Buffer.from(data)));
+  const printer = make((data) => out.push(Buffer.from(data)));
   const bytes = Buffer.from(text);
   for (let at = 0, cut = 0; at < bytes.length; cut++) {
     const end = at + (cuts[cut % cuts.length] ?? 1);
@@ -87,6 +114,13 @@ function printed(text: string, cuts: readonly number[]): string {
   printer.end();
   return Buffer.concat(out).toString();
 }
+
+const asPython: Make = (write) => new ResultPrinter(write);
+const FORMS = (['line', 'pretty', 'lines'] as const).map(
+  (form): Make =>
+    (write) =>
+      new JsonPrinter(write, form),
+);
 
 /** The same for shells: the exit code, and what is printed. */
 function answered(frame: FinalFrame): string {
@@ -106,6 +140,11 @@ function answered(frame: FinalFrame): string {
   return Buffer.concat(whole).toString();
 }
 
+/** What would become far longer than its JSON stays as it is. */
+function laidOut(text: string, python: string): string {
+  return python.length > 64 * (text.length + 80) ? text : python;
+}
+
 async function check(ask: Ask, each: Question): Promise<void> {
   switch (each.kind) {
     case 'result': {
@@ -118,7 +157,10 @@ async function check(ask: Ask, each: Question): Promise<void> {
       return;
     }
     case 'pprint':
-      assert.equal(pprint(each.text), await ask('pprint', each.text));
+      assert.equal(
+        pprint(each.text),
+        laidOut(each.text, (await ask('pprint', each.text)) as string),
+      );
       return;
     case 'error': {
       const { reason, formatted, extra } = each;
@@ -128,10 +170,23 @@ async function check(ask: Ask, each: Question): Promise<void> {
         trace: formatted === null ? null : Buffer.from(JSON.stringify({ class: 'E', formatted })),
         extra: extra === 'null' ? null : Buffer.from(extra),
       };
-      const expected = (await ask('error', [reason, formatted, extra])) as string;
+      const [before, more] = (await ask('error', [reason, formatted, extra])) as [string, string];
+      const expected = before + (more === '' ? '' : `${laidOut(extra, more.slice(0, -1))}\n`);
       const whole = Buffer.from(expected).toString(); // a half of a pair is U+FFFD
       assert.equal(Buffer.from(errorText(frame)).toString(), whole);
       assert.equal(answered(frame), `1\n${whole}`);
+      return;
+    }
+    case 'strict': {
+      const forms = FORMS.map((make) => printed(each.text, each.cuts, make));
+      assert.deepEqual(await ask('strict', [each.text, ...forms]), []);
+      return;
+    }
+    case 'validation': {
+      const extra = JSON.stringify(each.complaints);
+      const data = `{"error": 22, "errname": "EINVAL", "reason": "", "extra": ${extra}}`;
+      const error = Buffer.from(`{"code": -32602, "message": "Invalid params", "data": ${data}}`);
+      assert.equal(callFailure(error).message, await ask('validation', each.complaints));
       return;
     }
     case 'repr':
@@ -176,6 +231,7 @@ t.test('results, errors, strings and numbers', { skip: noPython }, async (t) => 
   await fuzz(t, {
     name: "printing, beside Python's print, json.dumps, repr and pprint",
     inputs: 2000,
+    examples: [{ kind: 'error', reason: '', formatted: null, extra: '0.0' }],
     arbitrary: question.map((each) => ({
       ...each,
       ...('text' in each && { text: known(each.text) }),

@@ -1,5 +1,5 @@
 /** Arguments of any bytes reach the middleware by way of the launcher as what they are: JSON as Python reads it, else a string. */
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { startDaemon } from '../support/daemon.js';
@@ -20,7 +20,7 @@ interface Answer {
 /** Bytes, as latin1, with none that ends an argument. */
 const bytes = fc
   .oneof(
-    nearlyJson,
+    nearlyJson.filter((text) => text.length < 1000), // not as deep as what is no JSON for that
     fc
       .array(
         fc.constantFrom(

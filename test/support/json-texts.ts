@@ -87,6 +87,59 @@ export function textsOf(leaf: fc.Arbitrary<string>, keys = key): fc.Arbitrary<st
 
 export const json = textsOf(fc.oneof(scalar, string));
 
+/** What others take for a value. */
+const nearlyScalar = fc.constantFrom(
+  ...[
+    '01',
+    '-01',
+    '00',
+    '1.',
+    '.5',
+    '-.5',
+    '+1',
+    '1e',
+    '1e+',
+    '-',
+    '0x1',
+    '1_0',
+    '1.e5',
+    '1E+',
+    '--1',
+    '٣',
+  ],
+  ...[
+    'True',
+    'None',
+    'nan',
+    'nul',
+    'nullx',
+    '-NaN',
+    '-Infinit',
+    'inf',
+    'undefined',
+    '1 2',
+    '',
+    '/**/1',
+  ],
+  ...[
+    "'a'",
+    '"\t"',
+    '"\n"',
+    '"\\x41"',
+    '"\\u12g4"',
+    '"\\u 123"',
+    '"\\U00000041"',
+    '"',
+    '"a',
+    '[1,]',
+    '{,}',
+    '{1:1}',
+  ],
+);
+const nearlyValues = textsOf(
+  fc.oneof({ weight: 8, arbitrary: scalar }, { weight: 2, arbitrary: string }, nearlyScalar),
+);
+
 /** At the limits of how deep a value may be, and of how many digits an integer may have. */
 const extreme = fc.oneof(
   fc
@@ -153,7 +206,11 @@ const slip = fc.tuple(
 /** Bytes (as latin1, which shows them): JSON, or what was before something was put into it or left out; not all of it UTF-8. */
 export const nearlyJson: fc.Arbitrary<string> = fc
   .tuple(
-    fc.oneof({ weight: 20, arbitrary: json }, { weight: 1, arbitrary: extreme }),
+    fc.oneof(
+      { weight: 20, arbitrary: json },
+      { weight: 4, arbitrary: nearlyValues },
+      { weight: 1, arbitrary: extreme },
+    ),
     fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(slip, { maxLength: 3 })),
   )
   .map(([text, slips]) => {

@@ -1,5 +1,5 @@
 """Answers what Python makes of what tests make up: a line of JSON `[question, argument]` in, a line of JSON out."""
-import base64, io, json, math, pprint, re, sys, threading, traceback, unicodedata
+import base64, errno, io, json, math, pprint, re, sys, threading, traceback, unicodedata
 from json.decoder import scanstring
 from python_types import extended
 from python_words import argv, launched, takes
@@ -116,17 +116,18 @@ def printed(text):
 
 
 def error_text(argument):
-    """What is printed of an error: its reason, the server's traceback, what else there is."""
+    """What is printed of an error: its reason and the server's traceback; and what else there is."""
     reason, formatted, extra = argument
     out = io.StringIO()
     if reason:
         print(reason, file=out)
     if formatted is not None:
         print(formatted, file=out)
+    more = io.StringIO()
     value = json.loads(extra)
     if value:
-        pprint.pprint(value, stream=out)
-    return out.getvalue()
+        pprint.pprint(value, stream=more)
+    return [out.getvalue(), more.getvalue()]
 
 
 def strict(argument):
@@ -204,6 +205,7 @@ QUESTIONS = {
     # The code points that stand for themselves in a repr, and those that are none yet, as ranges.
     'printable': lambda _: ranges(lambda each: each.isprintable()),
     'unassigned': lambda _: ranges(lambda each: unicodedata.category(each) == 'Cn'),
+    'validation': lambda entries: '\n'.join(f"[{errno.errorcode.get(code, 'EUNKNOWN')}] {name or 'ALL'}: {text}" for name, text, code in entries),
     'version': lambda _: list(sys.version_info[:2]),
 }
 
