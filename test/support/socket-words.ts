@@ -263,7 +263,7 @@ export function expectedOf(text: string): Expected {
       isWrong(own) || isDeep(shown)
         ? isError
         : (final) => {
-            if (!isUnsure) checkAnswer(own, final);
+            if (!/\[{450}/.test(shown)) checkAnswer(own, final);
           },
     checkId,
     text: isShell ? shell : 'no',
