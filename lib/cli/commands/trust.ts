@@ -28,7 +28,7 @@ export async function trustCommand(args: Arguments): Promise<number> {
     sayLine(`It is the one that you have trusted for ${host}`);
     return 0;
   }
-  if (pinned !== null) {
+  if (pinned !== null && pinned !== shown) {
     sayLine(`It is another than the one that you have trusted for ${host}: sha256:${pinned}`);
   }
   if (!(await isWanted(args.fingerprint, shown, host))) return 1;
@@ -73,7 +73,7 @@ function withProfile(host: string): (error: unknown) => never {
   return (error) => {
     const isProfile = readProfiles(profilesPath()).entries.has(host);
     if (!isProfile || !isMidcltError(error)) throw error;
-    throw followedBy(error, `The system of the profile '${host}' is 'midclt -p ${host} trust'`);
+    throw followedBy(error, `'${host}' is a profile: 'midclt -p ${host} trust' is for its system`);
   };
 }
 

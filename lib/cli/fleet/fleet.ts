@@ -2,6 +2,7 @@
  * A command for several systems (`-p nas1,nas2`): each is asked through a daemon of its own, so many at a time, and
  * answers are printed as they come. What is slow or off holds up nobody but who waits for its place.
  */
+import { isatty } from 'node:tty';
 import { MidcltError } from '../../errors.js';
 import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
@@ -18,6 +19,9 @@ import { BatchRuns, runCommand } from './children.js';
 
 /** How many systems a line on stderr names. */
 const MOST_NAMED = 20;
+/** Of jobs on a terminal. */
+const JOBS = 'table=id,state,method,description';
+const STDOUT = 1;
 /** Stands for the profile's name in the name of a file. */
 const PLACEHOLDER = '{profile}';
 
@@ -35,7 +39,8 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
     return USAGE;
   }
   const names = systems.map(nameOf);
-  const answers = new Answers(names, first);
+  const isShown = first.name === 'job list' && !first.json && isatty(STDOUT);
+  const answers = new Answers(names, isShown ? { ...first, format: first.format ?? JOBS } : first);
   const unanswered = new Set(names);
   const failed: string[] = [];
   const { ask, close } = await askerOf(first, names);
