@@ -5,10 +5,17 @@ import { diceOf } from '../support/garbage.js';
 import { until } from '../support/midclt.js';
 import { seededRandom } from '../support/random-json.js';
 import { pause } from '../support/soak-clients.js';
-import { FAULTS, pickFault } from '../support/soak-faults.js';
-import { keepFigures, rowOf, tableOf, type Row } from '../support/soak-figures.js';
-import { NOTHING_DONE, runProcesses } from '../support/soak-processes.js';
-import { measure, startStage, TRANSPORTS, type Stage } from '../support/soak-stage.js';
+import { pickFault } from '../support/soak-faults.js';
+import { keepFigures, rowOf, tableOf } from '../support/soak-figures.js';
+import { runProcesses } from '../support/soak-processes.js';
+import {
+  measure,
+  newTally,
+  startStage,
+  TRANSPORTS,
+  type Stage,
+  type Tally,
+} from '../support/soak-stage.js';
 import { listenToTickers } from '../support/soak-subscribers.js';
 
 const SECONDS = Number(process.env.MIDCLT_SOAK_SECONDS ?? 60);
@@ -18,7 +25,7 @@ const { random, seed } = seededRandom();
 t.comment(`seed ${seed}`);
 
 /** A long soak asks at leisure: it is to last, not to load the machine. */
-const isLong = SECONDS > 300;
+const isLong = SECONDS > 300 || Boolean(process.env.MIDCLT_TEST_LONG);
 const CLIENTS = 5;
 const THINKS = isLong ? 600 : 60;
 const PROCESSES = isLong ? 4000 : 1500;
@@ -27,40 +34,37 @@ const PROCESSES = isLong ? 4000 : 1500;
 const LOOK = 5000;
 /** Calls that a lost connection can leave with an unknown outcome: those that have a slot. */
 const SLOTS = 10;
+/** Megabytes: what a crowd and lines of many megabytes leave in a heap that has room. */
+const GROWTH = 150;
 
 const faults = new Map<string, number>();
 
 async function harass(stage: Stage, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const started = performance.now();
-    const fault = pickFault(stage);
-    faults.set(fault, (faults.get(fault) ?? 0) + 1);
-    await FAULTS[fault]!(stage);
+    const { name, act } = pickFault(stage, isLong);
+    faults.set(name, (faults.get(name) ?? 0) + 1);
+    await act(stage);
     await pause(stage.transport.every - (performance.now() - started));
   }
 }
 
 /** What all of a stage do, until `isOver`; then nobody is left but those who listen to events. */
-async function play(stage: Stage, isOver: () => boolean, isQuiet: boolean) {
-  const done = { ...NOTHING_DONE };
-  let ticks = 0;
+async function play(stage: Stage, tally: Tally, isOver: () => boolean): Promise<void> {
   const { clients, daemon, ledger } = stage;
-  const onTick = () => ticks++;
+  const onTick = () => {
+    tally.ticks++;
+  };
   const looking = setInterval(() => {
     stage.journal.read();
   }, LOOK);
   await Promise.all([
     ...clients.map((client) => client.run(isOver)),
-    ...(isQuiet
-      ? []
-      : [
-          harass(stage, isOver),
-          runProcesses(stage, done, isOver, PROCESSES),
-          listenToTickers(daemon.socket, ledger, isOver, onTick, THINKS * 3),
-        ]),
+    harass(stage, isOver),
+    runProcesses(stage, tally.done, isOver, PROCESSES),
+    listenToTickers(daemon.socket, ledger, isOver, onTick, THINKS * 3),
   ]);
   clearInterval(looking);
-  return { done, ticks };
 }
 
 /** The last event reaches all who listen, and then they leave. */
@@ -94,47 +98,60 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
     const end = performance.now() + milliseconds;
     return () => performance.now() > end;
   };
+  const tallies = stages.map(newTally);
+  const sample = () => {
+    for (const [i, stage] of stages.entries()) tallies[i]!.samples.push(measure(stage));
+  };
   const warm = atTheEnd(3000);
-  await Promise.all(stages.map((stage) => play(stage, warm, true)));
-  const before = stages.map(measure);
+  await Promise.all(stages.flatMap(({ clients }) => clients.map((client) => client.run(warm))));
+  sample();
+  const since = performance.now();
+  const figures = (logins: readonly number[]) => ({
+    rows: stages.map((stage, i) => rowOf(stage, tallies[i]!, logins[i] ?? 0)),
+    ...{ faults, seed, seconds: Math.round((performance.now() - since) / 1000) },
+  });
+  const sampling = setInterval(() => {
+    sample();
+    keepFigures(figures([]));
+  }, 60_000);
   const isOver = atTheEnd(SECONDS * 1000);
-  const listening = stages.map(({ listeners }) =>
-    Promise.all(listeners.map((listener) => listener.run())),
-  );
-  const played = await Promise.all(stages.map((stage) => play(stage, isOver, false)));
+  const listening = stages.flatMap(({ listeners }) => listeners.map((listener) => listener.run()));
+  await Promise.all(stages.map((stage, i) => play(stage, tallies[i]!, isOver)));
   await Promise.all(stages.map(lastEvent));
   await Promise.all(listening);
+  clearInterval(sampling);
 
-  const rows: Row[] = [];
-  for (const [i, stage] of stages.entries()) {
-    const { daemon, ledger, journal, listeners, pid, transport } = stage;
-    const was = before[i]!;
-    const { done, ticks } = played[i]!;
+  const logins: number[] = [];
+  for (const [i, { daemon, ledger, journal, listeners, pid }] of stages.entries()) {
     journal.read();
     ledger.compare();
     for (const listener of listeners) listener.compare(journal.emitted);
-    await until('connections to go', () => descriptors(pid) <= was.descriptors + 2).catch(
+    const before = tallies[i]!.samples[0]!;
+    await until('connections to go', () => descriptors(pid) <= before.descriptors + 2).catch(
       () => undefined, // said below
     );
-    const is = measure(stage);
     const status = await daemon.d(['daemon-status', '--json']);
     const { middleware } = JSON.parse(status.stdout) as { middleware: { logins: number } };
-    rows.push(rowOf(stage, done, { ticks, logins: middleware.logins }, was, is));
+    logins.push(middleware.logins);
+  }
+  sample();
+  const all = figures(logins);
+  for (const line of tableOf(all)) t.comment(line);
+  keepFigures(all);
+  for (const [i, { daemon, ledger, transport }] of stages.entries()) {
+    const { done, samples } = tallies[i]!;
+    const [before, after] = [samples.at(0)!, samples.at(-1)!];
     const { name } = transport;
     t.same(ledger.violations.slice(0, 20), [], `${name}: everything is as it should be`);
-    t.equal(ledger.violations.length, 0, `${name}: nothing else is wrong`);
     t.ok(
       ledger.counts.unknown <= ledger.losses * SLOTS + ledger.forgotten + done.downloads,
       `${name}: of each lost connection a few outcomes are unknown`,
     );
-    t.ok(ledger.sent > SECONDS * 3, `${name}: there was something to do`);
-    t.ok(is.descriptors <= was.descriptors + 2, `${name}: no descriptor is left open`);
-    t.ok(is.megabytes < was.megabytes + 80, `${name}: memory is where it was`);
+    t.ok(ledger.sent > SECONDS, `${name}: there was something to do`);
+    t.ok(after.descriptors <= before.descriptors + 2, `${name}: no descriptor is left open`);
+    t.ok(after.megabytes < before.megabytes + GROWTH, `${name}: memory is where it was`);
     const stopped = await daemon.d(['daemon-stop']);
     t.equal(stopped.code, 0, stopped.stderr);
     t.match(await daemon.exited, { code: 0, signal: null });
   }
-  const all = { rows, faults, seconds: SECONDS, seed };
-  for (const line of tableOf(all)) t.comment(line);
-  keepFigures(all);
 });

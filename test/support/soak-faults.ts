@@ -1,4 +1,5 @@
 /** What goes wrong in a soak, one thing at a time. Each is one of docs/FAILURES.md. */
+import { exchange } from './daemon.js';
 import { DAEMON_FAULTS } from './soak-daemon-faults.js';
 import { pause } from './soak-clients.js';
 import type { Trouble } from './soak-ledger.js';
@@ -33,7 +34,7 @@ const ODD = [
 ];
 
 /** Those that break the connection cost a login where there is one. */
-export const LOSSES = {
+const LOSSES = {
   'server killed (F22, F24, F25)': loss(
     async ({ sandbox, dice }) => {
       await sandbox.kill();
@@ -60,7 +61,7 @@ export const LOSSES = {
 /** It is none over a Unix socket, which needs no login. */
 const EXPIRY: Act = ({ sandbox }) => sandbox.ask('expireSessions');
 
-export const FAULTS: Readonly<Record<string, Act>> = {
+const FAULTS: Readonly<Record<string, Act>> = {
   ...LOSSES,
   'sessions expire (F21)': EXPIRY,
   'server stalls (F40)': async ({ sandbox, dice }) => {
@@ -95,19 +96,39 @@ function idOf(message: string): unknown {
   return message.includes('test.echo') ? found?.[1] : undefined;
 }
 
+/** It takes ten seconds to see that all slots are taken by calls that nobody waits for. */
+const LONG: Readonly<Record<string, Act>> = {
+  'slots full of calls given up (F39)': loss(async ({ daemon, ledger }) => {
+    const entries = Array.from({ length: 10 }, () => ledger.ask({ close: true }, 0, ['stuck']));
+    await Promise.all(
+      entries.map(async (entry) => {
+        const { frames } = await exchange(daemon.socket, entry.line);
+        if (frames[0]) ledger.take(entry, frames[0]);
+        else ledger.settle(entry, 'not sent');
+      }),
+    );
+  }),
+};
+
 /** Milliseconds in which a budget of logins is spent. */
 const MINUTE = 60_000;
 
-/** A fault that this transport can have now. */
-export function pickFault({ transport, spent, dice }: Stage): string {
+export interface Fault {
+  readonly name: string;
+  readonly act: Act;
+}
+
+/** A fault that this transport can have now; those that take long only in a long soak. */
+export function pickFault({ transport, spent, dice }: Stage, isLong: boolean): Fault {
   const now = performance.now();
   while (spent.length > 0 && spent[0]! < now - MINUTE) spent.shift();
   const canLose = spent.length + transport.cost <= transport.budget;
-  const costs = (name: string) => name in LOSSES || FAULTS[name] === EXPIRY;
-  const names = Object.keys(FAULTS).filter(
-    (name) => (canLose || !costs(name)) && (transport.cost > 0 || FAULTS[name] !== EXPIRY),
+  const costs = (name: string) => name in LOSSES || name in LONG || FAULTS[name] === EXPIRY;
+  const all = isLong && dice.random() < 0.2 ? { ...FAULTS, ...LONG } : FAULTS;
+  const possible = Object.entries(all).filter(
+    ([name, act]) => (canLose || !costs(name)) && (transport.cost > 0 || act !== EXPIRY),
   );
-  const name = dice.pick(names);
+  const [name, act] = dice.pick(possible);
   if (costs(name)) for (let i = 0; i < transport.cost; i++) spent.push(now);
-  return name;
+  return { name, act };
 }

@@ -1,7 +1,6 @@
 /** What a soak has shown, as one table and as JSON. */
 import fs from 'node:fs';
-import type { Done } from './soak-processes.js';
-import type { Measure, Stage } from './soak-stage.js';
+import type { Stage, Tally } from './soak-stage.js';
 
 /** What one transport has shown. */
 export interface Row {
@@ -25,16 +24,22 @@ export interface Row {
   readonly processes: number;
   readonly memory: { readonly before: number; readonly after: number };
   readonly descriptors: { readonly before: number; readonly after: number };
+  /** Of the daemon, a minute apart. */
+  readonly megabytes: readonly number[];
+  /** Milliseconds that the slowest answer took. */
+  readonly longest: number;
+  readonly violations: number;
+  /** The first of them, each a line. */
+  readonly first: readonly string[];
 }
 
 export function rowOf(
   { transport, ledger, journal, listeners }: Stage,
-  done: Done,
-  heard: { readonly ticks: number; readonly logins: number },
-  before: Measure,
-  after: Measure,
+  { done, ticks, samples }: Tally,
+  logins: number,
 ): Row {
   const { counts } = ledger;
+  const [before, after] = [samples.at(0)!, samples.at(-1)!];
   const sum = (of: 'events' | 'gaps') => listeners.reduce((total, each) => total + each[of], 0);
   return {
     name: transport.name,
@@ -48,21 +53,25 @@ export function rowOf(
     misrouted: ledger.misrouted,
     run: journal.calls,
     losses: ledger.losses,
-    logins: heard.logins,
-    events: sum('events') + heard.ticks,
+    logins,
+    events: sum('events') + ticks,
     gaps: sum('gaps'),
     files: done.downloads + done.uploads,
     batches: done.batches,
     processes: done.calls + done.waits + done.batches + done.downloads + done.uploads,
     memory: { before: before.megabytes, after: after.megabytes },
     descriptors: { before: before.descriptors, after: after.descriptors },
+    megabytes: samples.map(({ megabytes }) => megabytes),
+    longest: Math.round(ledger.longest),
+    violations: ledger.violations.length,
+    first: ledger.violations.slice(0, 10),
   };
 }
 
 const COUNTS = [
   ...(['sent', 'answered', 'unknown', 'notSent', 'abandoned', 'lost', 'doubled'] as const),
   ...(['misrouted', 'run', 'losses', 'logins', 'events', 'gaps', 'files'] as const),
-  ...(['batches', 'processes'] as const),
+  ...(['batches', 'processes', 'violations'] as const),
 ];
 
 export interface Soak {

@@ -12,6 +12,8 @@ const KINDS = {
   emit: 1,
   late: 1,
   ping: 2,
+  /** For faults. */
+  stuck: 0,
 } as const;
 
 export type Kind = keyof typeof KINDS;
@@ -56,7 +58,7 @@ export const UNKNOWN =
 export const NOT_SENT = /Call timeout: waited [\d.]+ s for .*; the call was not sent/s;
 export const FORGOTTEN =
   /The connection to the middleware was lost while job \d+ ran, .*; its outcome is unknown/;
-/** Of a transient job nothing is kept at its end, which may come while nobody is connected. */
+/** Of a transient job nothing is kept at its end, which may come before anybody asks for it. */
 const GONE =
   /Job \d+ ended; the server keeps no result of it|The server knows job \d+ no longer; its outcome is unknown/;
 export const REFUSED = /which is its limit \(.*\); the request was not sent/;
@@ -105,12 +107,13 @@ export class Ledger {
         transient: ['test.job_transient', job, { type: 'result', result: content }],
         emit: ['test.emit', ['ADDED', { number, content }], { type: 'result', result: 1 }],
         late: ['test.sleep', [1 + seconds], { type: 'error', error: 'Call timeout' }],
+        stuck: ['test.sleep', [12 + seconds], { type: 'error', error: 'Call timeout' }],
         ping: ['', [], { type: 'result', result: 'pong' }],
       } as const
     )[kind];
     const kwargs = {
       ...(outcome.type === 'result' && method.startsWith('test.job') ? { job: true } : {}),
-      ...(kind === 'late' ? { timeout: 0.5 } : {}),
+      ...(kind === 'late' || kind === 'stuck' ? { timeout: 0.5 } : {}),
     };
     const request =
       kind === 'ping'
@@ -196,14 +199,17 @@ export class Ledger {
     const allowed = (fate: Fate, trouble: Trouble, problem: string, before?: number) =>
       this.happened(entry, trouble, before) ? fate : { problem };
     if (UNKNOWN.test(error)) return allowed('unknown', 'loss', 'lost without a loss');
-    if (FORGOTTEN.test(error) || (entry.kind === 'transient' && GONE.test(error))) {
+    if (entry.kind === 'transient' && (FORGOTTEN.test(error) || GONE.test(error))) {
       this.forgotten++;
-      const trouble = entry.kind === 'transient' ? 'loss' : 'kill';
-      return allowed('unknown', trouble, 'a job forgotten by a server that lives');
+      return 'unknown';
+    }
+    if (FORGOTTEN.test(error)) {
+      this.forgotten++;
+      return allowed('unknown', 'kill', 'a job forgotten by a server that lives');
     }
     if (NOT_SENT.test(error)) {
       // A call with a short timeout may have to wait for that long whatever happens.
-      if (entry.kind === 'late') return 'not sent';
+      if (entry.kind === 'late' || entry.kind === 'stuck') return 'not sent';
       return allowed('not sent', 'loss', 'not sent without a loss', LONG_AFTERMATH);
     }
     if (REFUSED.test(error)) return allowed('not sent', 'crowd', 'refused without a crowd');

@@ -9,6 +9,7 @@ import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 import { HABITS, SoakClient } from './soak-clients.js';
 import { ServerJournal } from './soak-journal.js';
 import { Ledger } from './soak-ledger.js';
+import { NOTHING_DONE, type Done } from './soak-processes.js';
 import { startSoakProxy, type SoakProxy } from './soak-proxy.js';
 import { EventSubscriber } from './soak-subscribers.js';
 import { residentMegabytes } from './wire.js';
@@ -122,6 +123,19 @@ export async function startStage(
     listeners: [0, 1].map(() => new EventSubscriber(daemon.socket, ledger)),
     spent: [],
   };
+}
+
+/** What a stage has done so far beside what its ledger has. */
+export interface Tally {
+  readonly done: Done;
+  /** Events of sources. */
+  ticks: number;
+  /** The daemon's, from before the first fault to behind the last. */
+  readonly samples: Measure[];
+}
+
+export function newTally(): Tally {
+  return { done: { ...NOTHING_DONE }, ticks: 0, samples: [] };
 }
 
 export interface Measure {
