@@ -5,6 +5,7 @@ import { diceOf } from '../support/garbage.js';
 import { until } from '../support/midclt.js';
 import { seededRandom } from '../support/random-json.js';
 import { pause } from '../support/soak-clients.js';
+import { hasEnded } from '../../lib/files/paths.js';
 import { pickFault } from '../support/soak-faults.js';
 import { keepFigures, rowOf, tableOf } from '../support/soak-figures.js';
 import { runProcesses } from '../support/soak-processes.js';
@@ -41,6 +42,7 @@ const faults = new Map<string, number>();
 
 async function harass(stage: Stage, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
+    if (hasEnded(stage.pid)) throw new Error(stage.ledger.violations.at(-1));
     const started = performance.now();
     const { name, act } = pickFault(stage, isLong);
     faults.set(name, (faults.get(name) ?? 0) + 1);
@@ -93,7 +95,10 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
   t.setTimeout((SECONDS + 240) * 1000);
   const dice = diceOf(random);
   const size = { clients: CLIENTS, thinks: THINKS };
-  const stages = await Promise.all(TRANSPORTS.map((each) => startStage(t, each, dice, size)));
+  let isEnding = false;
+  const stages = await Promise.all(
+    TRANSPORTS.map((each) => startStage(t, each, dice, size, () => isEnding)),
+  );
   const atTheEnd = (milliseconds: number) => {
     const end = performance.now() + milliseconds;
     return () => performance.now() > end;
@@ -121,6 +126,7 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
   await Promise.all(listening);
   clearInterval(sampling);
 
+  isEnding = true;
   const logins: number[] = [];
   for (const [i, { daemon, ledger, journal, listeners, pid }] of stages.entries()) {
     journal.read();

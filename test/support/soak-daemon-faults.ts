@@ -19,7 +19,7 @@ const GARBAGE: readonly (string | Buffer)[] = [
   '{"command": 5}',
   '{"command": "call"}',
   '{"command": "dance"}',
-  '{"command": "ping", "command": "stop"}',
+  '{"command": "stop", "command": "dance"}',
   '{"command": "call", "method": "test.echo", "params": {}}',
   '{"command": "call", "method": "test.echo", "params": [01]}',
   `{"command": "call", "method": "test.echo", "params": ${'['.repeat(20_000)}}`,

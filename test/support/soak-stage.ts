@@ -82,6 +82,7 @@ export async function startStage(
   transport: Transport,
   dice: Dice,
   { clients, thinks }: Size,
+  isEnding: () => boolean,
 ): Promise<Stage> {
   const home = makeHome(t);
   const { over, path, login, size } = transport;
@@ -110,6 +111,11 @@ export async function startStage(
     ...(isUnix ? {} : { username: 'admin' }),
   });
   const ledger = new Ledger(dice);
+  void daemon.exited.then((ending) => {
+    const said = JSON.stringify({ ...ending, stderr: daemon.stderr() });
+    const log = fs.existsSync(daemon.logFile) ? fs.readFileSync(daemon.logFile, 'utf8') : '';
+    if (!isEnding()) ledger.violate(`the daemon ended: ${said} ${log.slice(-3000)}`);
+  });
   return {
     ...{ transport, home, sandbox, proxy, daemon, ledger, dice },
     pid: daemon.child.pid!,
