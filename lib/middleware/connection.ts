@@ -189,6 +189,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       return isInUse();
     };
     status.enter('authenticating');
+    this.emit('lapse');
     try {
       await authenticator.logInPatiently(channel, newId, this.closing.signal, onRefused);
       if (isInUse()) this.becomeReady(channel);

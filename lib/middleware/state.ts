@@ -40,6 +40,8 @@ export interface ConnectionEvents {
   readonly notification: [method: string, params: Json];
   /** The WebSocket is not in use any more, and another is going to be made. */
   readonly loss: [error: MidcltError];
+  /** The WebSocket is still there, and its session has expired: the server tells it nothing until it is logged in. */
+  readonly lapse: [];
   /** Calls can be made again: over a new WebSocket, or after a new login. */
   readonly renewal: [];
 }

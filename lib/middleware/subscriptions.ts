@@ -23,6 +23,8 @@ interface Subscription {
   readonly listeners: Set<EventListener>;
   /** Resolves with its id at the server; null when it is to be made anew. */
   asked: Promise<Json> | null;
+  /** Events may have been missed, and who listens has not been told. */
+  hasMissed: boolean;
 }
 
 /** The wildcard: all events. */
@@ -40,8 +42,12 @@ export class Subscriptions {
     connection.on('loss', (error) => {
       for (const subscription of this.subscriptions.values()) {
         subscription.asked = null;
+        subscription.hasMissed = true;
         for (const { onLoss } of [...subscription.listeners]) onLoss(error);
       }
+    });
+    connection.on('lapse', () => {
+      for (const subscription of this.subscriptions.values()) subscription.hasMissed = true;
     });
     void connection.ended.then((error) => {
       const why = error ?? new MidcltError('CLOSED', 'The connection was closed');
@@ -65,7 +71,7 @@ export class Subscriptions {
   ): Promise<() => void> {
     let subscription = this.subscriptions.get(event);
     if (!subscription) {
-      subscription = { listeners: new Set(), asked: null };
+      subscription = { listeners: new Set(), asked: null, hasMissed: false };
       this.subscriptions.set(event, subscription);
     }
     // Before the call: a source with bad arguments ends before the answer to it comes.
@@ -90,7 +96,7 @@ export class Subscriptions {
     try {
       // After another login over the same WebSocket the subscription is still there.
       await (subscription.asked ??= this.connection.calls.subscribe(event, TIMEOUT));
-      for (const { onGap } of [...subscription.listeners]) onGap();
+      tellGap(subscription);
     } catch (error) {
       if (isLost(error)) return; // it is renewed once more
       this.finish(event, subscription, error as MidcltError);
@@ -119,13 +125,24 @@ export class Subscriptions {
     const subscription = this.subscriptions.get(collection);
     if (method === 'collection_update') {
       for (const name of collection === ALL ? [ALL] : [collection, ALL]) {
-        const listeners = this.subscriptions.get(name)?.listeners ?? [];
-        for (const { onEvent } of listeners) onEvent(params);
+        const subscription = this.subscriptions.get(name);
+        if (!subscription) continue;
+        // What is subscribed to anew may be told of before the answer to that has come.
+        tellGap(subscription);
+        for (const { onEvent } of subscription.listeners) onEvent(params);
       }
     } else if (method === 'notify_unsubscribed' && subscription) {
+      tellGap(subscription);
       this.finish(collection, subscription, endError(members.get('error')));
     }
   }
+}
+
+/** Once, in front of whatever comes next. */
+function tellGap(subscription: Subscription): void {
+  if (!subscription.hasMissed) return;
+  subscription.hasMissed = false;
+  for (const { onGap } of [...subscription.listeners]) onGap();
 }
 
 /** The `error` of `notify_unsubscribed`: null, or an object with a reason. */

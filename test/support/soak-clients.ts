@@ -5,7 +5,7 @@ import type { Entry, Ledger } from './soak-ledger.js';
 import type { Frame } from './wire.js';
 
 /** Milliseconds: no answer may take longer, with everything that is done to the server. */
-const PATIENCE = 100_000;
+const PATIENCE = 150_000;
 
 export interface Habit {
   /** A connection for each request, or one for all. */
@@ -16,9 +16,11 @@ export interface Habit {
   readonly sleeps: number;
   /** Characters that a request has at most, beside the few that each has. */
   readonly size: number;
+  /** Milliseconds before it asks again, at most. */
+  readonly thinks: number;
 }
 
-export const HABITS: readonly Habit[] = [
+export const HABITS: readonly Omit<Habit, 'thinks'>[] = [
   { keeps: true, ahead: 6, sleeps: 0, size: 200 },
   { keeps: true, ahead: 1, sleeps: 0, size: 200 },
   { keeps: false, ahead: 1, sleeps: 0, size: 200 },
@@ -40,7 +42,7 @@ export class SoakClient {
 
   /** Asks until `isOver`, and resolves when everything asked is answered. */
   async run(isOver: () => boolean): Promise<void> {
-    const { ahead, keeps, sleeps, size } = this.habit;
+    const { ahead, keeps, sleeps, size, thinks } = this.habit;
     while (!isOver()) {
       const socket = (this.socket ??= await this.connect());
       for (let i = 1 + Math.floor(this.dice.random() * ahead); i > 0; i--) {
@@ -48,10 +50,10 @@ export class SoakClient {
         this.outstanding.push(entry);
         socket.write(entry.line);
       }
-      if (sleeps > 0 && this.dice.random() < 0.2) await this.nap(socket, sleeps);
+      if (sleeps > 0 && this.dice.random() < 0.2) await this.nap(sleeps);
       await this.until(() => this.outstanding.length === 0);
       if (!keeps) await this.until(() => this.socket === null);
-      await pause(this.dice.random() * 40);
+      await pause(this.dice.random() * thinks);
     }
     this.socket?.end();
     await this.until(() => this.socket === null);
@@ -65,10 +67,31 @@ export class SoakClient {
     return true;
   }
 
-  private connect(): Promise<net.Socket> {
+  /** Does not read for a while. */
+  async nap(longest: number): Promise<void> {
+    const { socket } = this;
+    socket?.pause();
+    await pause(this.dice.random() * longest);
+    socket?.resume();
+  }
+
+  private async connect(): Promise<net.Socket> {
+    for (const since = performance.now(); ;) {
+      try {
+        return await this.tryToConnect();
+      } catch (error) {
+        // The queue of a daemon that is stopped, or out of descriptors, may be full.
+        if (performance.now() - since > PATIENCE) throw error;
+        await pause(20);
+      }
+    }
+  }
+
+  private tryToConnect(): Promise<net.Socket> {
     return new Promise((resolve, reject) => {
       const socket = net.connect(this.path);
       let text = '';
+      let isNew = true;
       socket.setEncoding('utf8');
       socket.once('connect', () => {
         resolve(socket);
@@ -77,12 +100,13 @@ export class SoakClient {
       socket.on('data', (chunk: string) => {
         const lines = (text + chunk).split('\n');
         text = lines.pop() ?? '';
+        isNew = false;
         for (const line of lines) this.take(JSON.parse(line) as Frame);
         this.wake();
       });
       socket.on('close', () => {
         if (text !== '') this.ledger.violate(`half a frame: ${text.slice(0, 100)}`);
-        this.closed();
+        if (this.socket === socket) this.closed(isNew);
       });
     });
   }
@@ -90,19 +114,23 @@ export class SoakClient {
   private take(frame: Frame): void {
     const [entry] = this.outstanding;
     if (!entry) {
-      this.ledger.violate('a frame nobody waits for', frame);
+      this.ledger.stray('a frame nobody waits for', frame);
     } else if (frame.type === 'progress') {
-      if (frame.id !== entry.id) this.ledger.violate("another request's progress", frame);
+      if (frame.id !== entry.id) this.ledger.stray("another request's progress", frame);
     } else {
       this.outstanding.shift();
       this.ledger.take(entry, frame);
+      // One frame refuses all of a connection that is one too many.
+      if (frame.id === undefined) this.giveUp('not sent');
     }
   }
 
-  private closed(): void {
+  private closed(isNew: boolean): void {
     this.socket = null;
+    if (this.wasKilled) this.giveUp('abandoned');
     for (const entry of this.outstanding) {
-      if (this.wasKilled) entry.abandoned = true;
+      // Where descriptors are used up, the system closes what it has just let in.
+      if (isNew && this.ledger.happened(entry, 'crowd')) this.ledger.settle(entry, 'not sent');
       else this.ledger.violate(`closed on a request: ${entry.line.slice(0, 100)}`);
     }
     this.outstanding = [];
@@ -110,10 +138,9 @@ export class SoakClient {
     this.wake();
   }
 
-  private async nap(socket: net.Socket, longest: number): Promise<void> {
-    socket.pause();
-    await pause(this.dice.random() * longest);
-    socket.resume();
+  private giveUp(fate: 'abandoned' | 'not sent'): void {
+    for (const entry of this.outstanding) this.ledger.settle(entry, fate);
+    this.outstanding = [];
   }
 
   private async until(isSo: () => boolean): Promise<void> {
@@ -127,6 +154,6 @@ export class SoakClient {
   }
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
 }

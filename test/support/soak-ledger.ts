@@ -1,53 +1,99 @@
-/** Every request of a soak: what it asked, what it may be answered, what it was. */
-import fs from 'node:fs';
+/** Every request of a soak: what it asked, what it may be answered, what became of it. */
+import { createHash } from 'node:crypto';
 import type { Dice } from './garbage.js';
 import type { Frame } from './wire.js';
 
-export type Kind = 'echo' | 'fail' | 'sleep' | 'job' | 'ping';
+const KINDS = {
+  echo: 6,
+  fail: 2,
+  sleep: 2,
+  job: 4,
+  transient: 1,
+  emit: 1,
+  late: 1,
+  ping: 2,
+  /** For faults. */
+  stuck: 0,
+} as const;
+
+export type Kind = keyof typeof KINDS;
+
+const MIX = (Object.keys(KINDS) as Kind[]).flatMap((kind) => Array<Kind>(KINDS[kind]).fill(kind));
+
+/** What has become of a request, as its client was told. */
+export type Fate = 'open' | 'answered' | 'unknown' | 'not sent' | 'abandoned' | 'wrong';
 
 export interface Entry {
   readonly id: string;
   readonly kind: Kind;
+  /** The content that no other request has. */
+  readonly content: string;
   readonly line: string;
   /** As the journal has it: method and params, which no other request has. */
   readonly key: string | null;
   /** The frame it is answered with when nothing goes wrong. */
   readonly expected: Frame;
   readonly sent: number;
-  answered: number;
-  /** Its client was killed: nobody waits for an answer. */
-  abandoned: boolean;
-  finals: Frame[];
 }
 
-/** Something that ends what the server knows, or the connection to it. */
-export type Trouble = 'kill' | 'loss';
+/** What the server is said to have done with a request, and how often it did. */
+interface Account {
+  fate: Fate;
+  runs: number;
+}
+
+/**
+ * Something that ends what the server knows (`kill`) or the connection to it (`loss`), that keeps clients from the
+ * daemon (`crowd`), or the daemon from everything (`halt`).
+ */
+export type Trouble = 'kill' | 'loss' | 'crowd' | 'halt';
 
 /** Milliseconds after a trouble in which a request may still fall victim to it. */
-const AFTERMATH = 500;
+const AFTERMATH = 2000;
+/** The same for those that can't be sent: the daemon may have to wait for its budget of logins. */
+const LONG_AFTERMATH = 120_000;
 
-const UNKNOWN = /^The connection to the middleware was lost \(.*\); the outcome of \S+ is unknown$/;
-/** A ping waits ten seconds for a connection; a busy machine may need longer to start a server again. */
-const NOT_SENT = /^Call timeout: waited 10 s for the connection .*; the call was not sent$/s;
-const FORGOTTEN =
-  /^The connection to the middleware was lost while job \d+ ran, .*; its outcome is unknown$/;
+export const UNKNOWN =
+  /The connection to the middleware was lost \(.*\); the outcome of \S+ is unknown/;
+export const NOT_SENT = /Call timeout: waited [\d.]+ s for .*; the call was not sent/s;
+export const FORGOTTEN =
+  /The connection to the middleware was lost while job \d+ ran, .*; its outcome is unknown/;
+/** Of a transient job nothing is kept at its end, which may come before anybody asks for it. */
+const GONE =
+  /Job \d+ ended; the server keeps no result of it|The server knows job \d+ no longer; its outcome is unknown/;
+export const REFUSED = /which is its limit \(.*\); the request was not sent/;
 
 export class Ledger {
-  readonly entries: Entry[] = [];
   /** What no request may meet with. */
   readonly violations: string[] = [];
-  private readonly troubles = { kill: -Infinity, loss: -Infinity };
+  readonly counts: Record<Fate, number> = {
+    ...{ open: 0, answered: 0, unknown: 0, 'not sent': 0, abandoned: 0, wrong: 0 },
+  };
+  sent = 0;
+  forgotten = 0;
+  misrouted = 0;
+  doubled = 0;
+  /** Milliseconds that the slowest answer took. */
+  longest = 0;
+  private readonly open = new Map<string, Entry>();
+  private readonly accounts = new Map<string, Account>();
+  private readonly troubles: Record<Trouble, number> = {
+    ...{ kill: -Infinity, loss: -Infinity, crowd: -Infinity, halt: -Infinity },
+  };
+  /** How often the connection was lost. */
+  losses = 0;
 
   constructor(private readonly dice: Dice) {}
 
   /** A request of a random kind, with content of its own. `size` characters are added to it. */
-  ask(more: object, size = 0): Entry {
+  ask(more: object, size = 0, kinds: readonly Kind[] = MIX): Entry {
     const { random, pick } = this.dice;
-    const number = this.entries.length;
-    const kind = pick<Kind>(['echo', 'echo', 'echo', 'fail', 'sleep', 'job', 'job', 'ping']);
+    const number = this.sent++;
+    const kind = pick(kinds);
     const content = `${number}/${random()}${'x'.repeat(random() * size)}`;
     const seconds = Number(`0.0${1 + Math.floor(random() * 4)}${1_000_000 + number}`);
     const id = `r${number}`;
+    const job = [1, seconds * 10, null, content];
     const [method, params, outcome] = (
       {
         echo: ['test.echo', [content], { type: 'result', result: [content] }],
@@ -57,35 +103,80 @@ export class Ledger {
           { type: 'error', error: `[ENOENT] ${content}`, extra: { content } },
         ],
         sleep: ['test.sleep', [seconds], { type: 'result', result: seconds }],
-        job: ['test.job', [1, seconds * 10, null, content], { type: 'result', result: content }],
+        job: ['test.job', job, { type: 'result', result: content }],
+        transient: ['test.job_transient', job, { type: 'result', result: content }],
+        emit: ['test.emit', ['ADDED', { number, content }], { type: 'result', result: 1 }],
+        late: ['test.sleep', [1 + seconds], { type: 'error', error: 'Call timeout' }],
+        stuck: ['test.sleep', [12 + seconds], { type: 'error', error: 'Call timeout' }],
         ping: ['', [], { type: 'result', result: 'pong' }],
       } as const
     )[kind];
+    const kwargs = {
+      ...(outcome.type === 'result' && method.startsWith('test.job') ? { job: true } : {}),
+      ...(kind === 'late' || kind === 'stuck' ? { timeout: 0.5 } : {}),
+    };
     const request =
       kind === 'ping'
         ? { command: 'ping' }
-        : { command: 'call', method, params, ...(kind === 'job' ? { kwargs: { job: true } } : {}) };
+        : {
+            ...{ command: 'call', method, params },
+            ...(Object.keys(kwargs).length > 0 ? { kwargs } : {}),
+          };
+    const key = kind === 'ping' ? null : keyOf(method, params);
     const entry: Entry = {
-      id,
-      kind,
+      ...{ id, kind, content, key },
       line: `${JSON.stringify({ ...request, id, ...more })}\n`,
-      key: kind === 'ping' ? null : keyOf(method, params),
       expected: { id, ...outcome },
       sent: performance.now(),
-      answered: Infinity,
-      abandoned: false,
-      finals: [],
     };
-    this.entries.push(entry);
+    this.enter(entry);
     return entry;
+  }
+
+  /** A call that a process makes of its own, which the server has under this key. */
+  note(kind: Kind, method: string, params: readonly unknown[]): Entry {
+    const id = `r${this.sent++}`;
+    const entry: Entry = {
+      ...{ id, kind, content: '', line: `${method} ${JSON.stringify(params)}`, expected: { id } },
+      ...{ key: keyOf(method, params), sent: performance.now() },
+    };
+    this.enter(entry);
+    return entry;
+  }
+
+  private enter(entry: Entry): void {
+    this.open.set(entry.id, entry);
+    if (entry.key !== null) this.accounts.set(entry.key, { fate: 'open', runs: 0 });
   }
 
   /** A final frame came where this request's was due. */
   take(entry: Entry, frame: Frame): void {
-    entry.finals.push(frame);
-    entry.answered = performance.now();
-    const problem = this.problemOf(entry, frame);
-    if (problem !== null) this.violate(`${problem}: ${entry.line.slice(0, 120)}`, frame);
+    const verdict = this.verdictOn(entry, frame);
+    if (typeof verdict !== 'string') {
+      this.settle(entry, 'wrong');
+      this.violate(`${verdict.problem}: ${entry.line.slice(0, 120)}`, frame);
+    } else this.settle(entry, verdict);
+  }
+
+  /** What has become of a request is known. */
+  settle(entry: Entry, fate: Fate): void {
+    if (!this.open.delete(entry.id)) {
+      this.doubled++;
+      this.violate(`answered twice: ${entry.line.slice(0, 120)}`);
+      return;
+    }
+    this.counts[fate]++;
+    if (fate === 'answered') this.longest = Math.max(this.longest, performance.now() - entry.sent);
+    const account = entry.key === null ? undefined : this.accounts.get(entry.key);
+    if (account) account.fate = fate;
+  }
+
+  /** A frame came that nobody waits for, or where another's was due. */
+  stray(what: string, frame: Frame): void {
+    const number = Number(/^r(\d+)$/.exec(String(frame.id))?.[1] ?? NaN);
+    if (number < this.sent && !this.open.has(`r${number}`)) this.doubled++;
+    else this.misrouted++;
+    this.violate(what, frame);
   }
 
   /** To be called before and after it is made. */
@@ -98,72 +189,85 @@ export class Ledger {
     this.violations.push(`${what.trimEnd()}${shown}`);
   }
 
-  /** What is wrong with an answer; null if it is the right one, or the right way to say there is none. */
-  private problemOf(entry: Entry, frame: Frame): string | null {
-    const { expected, kind } = entry;
-    const members = Object.entries(expected);
-    if (members.every(([name, value]) => JSON.stringify(frame[name]) === JSON.stringify(value))) {
-      return null;
-    }
-    if (frame.id !== expected.id) return 'the answer to another request';
-    const error = textOf(frame);
-    if (UNKNOWN.test(error)) {
-      return this.happened(entry, 'loss') ? null : 'lost without a loss';
-    }
-    if (kind === 'job' && FORGOTTEN.test(error)) {
-      return this.happened(entry, 'kill') ? null : 'a job forgotten by a server that lives';
-    }
-    if (kind === 'ping' && NOT_SENT.test(error)) {
-      return this.happened(entry, 'loss') ? null : 'not sent without a loss';
-    }
-    return 'a wrong answer';
+  /** Has there been such a trouble while the request was under way, or just before? */
+  happened({ sent }: Pick<Entry, 'sent'>, trouble: Trouble, before = AFTERMATH): boolean {
+    return this.troubles[trouble] + before >= sent;
   }
 
-  private happened({ sent }: Entry, trouble: Trouble): boolean {
-    return this.troubles[trouble] + AFTERMATH >= sent;
-  }
-
-  /** Requests with no final frame, or more than one, whose clients lived. */
-  unanswered(): string[] {
-    return this.entries
-      .filter(({ abandoned, finals }) => !abandoned && finals.length !== 1)
-      .map(({ finals, line }) => `${finals.length} final frames: ${line.slice(0, 120)}`);
-  }
-
-  /** What of the journal was run more than once, or by nobody's request. */
-  repeated(journal: string): string[] {
-    const counts = new Map<string, number>();
-    for (const line of fs.readFileSync(journal, 'utf8').split('\n').filter(Boolean)) {
-      const { method, params } = JSON.parse(line) as { method: string; params?: unknown[] };
-      if (!method.startsWith('test.')) continue;
-      const key = keyOf(method, params ?? []);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+  /** What a text of an error means for a request; what is wrong with it, if it must not be said of this one. */
+  errorVerdict(entry: Entry, error: string): Fate | { readonly problem: string } {
+    const allowed = (fate: Fate, trouble: Trouble, problem: string, before?: number) =>
+      this.happened(entry, trouble, before) ? fate : { problem };
+    if (UNKNOWN.test(error)) return allowed('unknown', 'loss', 'lost without a loss');
+    if (entry.kind === 'transient' && (FORGOTTEN.test(error) || GONE.test(error))) {
+      this.forgotten++;
+      return 'unknown';
     }
-    const asked = new Set(this.entries.map(({ key }) => key));
-    return [...counts]
-      .filter(([key, count]) => count > 1 || !asked.has(key))
-      .map(([key, count]) => `${count} times: ${key.slice(0, 120)}`);
+    if (FORGOTTEN.test(error)) {
+      this.forgotten++;
+      return allowed('unknown', 'kill', 'a job forgotten by a server that lives');
+    }
+    if (NOT_SENT.test(error)) {
+      // A call with a short timeout may have to wait for that long whatever happens.
+      if (entry.kind === 'late' || entry.kind === 'stuck') return 'not sent';
+      return allowed('not sent', 'loss', 'not sent without a loss', LONG_AFTERMATH);
+    }
+    if (REFUSED.test(error)) return allowed('not sent', 'crowd', 'refused without a crowd');
+    return { problem: 'a wrong answer' };
   }
 
-  summary(): string {
-    const count = (test: (entry: Entry) => boolean) => this.entries.filter(test).length;
-    const said = (pattern: RegExp) => count(({ finals: [frame] }) => pattern.test(textOf(frame)));
-    const longest = Math.max(
-      0,
-      ...this.entries.filter((e) => e.finals.length > 0).map((e) => e.answered - e.sent),
+  /** What an answer means; what is wrong with it, if it is neither the right one nor the right way to say there is none. */
+  private verdictOn(entry: Entry, frame: Frame): Fate | { readonly problem: string } {
+    const { expected } = entry;
+    const isRight = Object.entries(expected).every(
+      ([name, value]) => JSON.stringify(frame[name]) === JSON.stringify(value),
     );
-    return (
-      `${this.entries.length} requests, ${said(UNKNOWN)} with an unknown outcome, ` +
-      `${said(FORGOTTEN)} jobs forgotten, ${count((entry) => entry.abandoned)} abandoned, ` +
-      `longest ${Math.round(longest)} ms`
-    );
+    if (isRight) return 'answered';
+    const error = typeof frame.error === 'string' ? frame.error : '';
+    // The daemon closes a connection that is one too many behind a frame without an id.
+    const isRefused = frame.id === undefined && REFUSED.test(error);
+    if (frame.id !== expected.id && !isRefused) {
+      this.misrouted++;
+      return { problem: 'the answer to another request' };
+    }
+    if (frame.type === 'result') this.misrouted++;
+    return this.errorVerdict(entry, error);
+  }
+
+  /** The server has run what the journal has under this key. */
+  ran(key: string, shown: string): void {
+    const account = this.accounts.get(key);
+    if (!account) {
+      this.misrouted++;
+      this.violate(`run, and asked by nobody: ${shown.slice(0, 120)}`);
+    } else if (++account.runs > 1) {
+      this.doubled++;
+      this.violate(`run ${account.runs} times: ${shown.slice(0, 120)}`);
+    }
+  }
+
+  /** Holds what clients were told against what the server has run; to be asked at the end. */
+  compare(): void {
+    for (const { line } of this.open.values())
+      this.violate(`never answered: ${line.slice(0, 120)}`);
+    let invented = 0;
+    let ranAllTheSame = 0;
+    for (const { fate, runs } of this.accounts.values()) {
+      if (fate === 'answered' && runs === 0) invented++;
+      if (fate === 'not sent' && runs > 0) ranAllTheSame++;
+    }
+    if (invented > 0) this.violate(`${invented} answered, and never run`);
+    if (ranAllTheSame > 0) this.violate(`${ranAllTheSame} said to be not sent, and run`);
+  }
+
+  /** Requests without an answer, whose clients lived. */
+  get lost(): number {
+    return this.open.size;
   }
 }
 
-function keyOf(method: string, params: readonly unknown[]): string {
-  return `${method} ${JSON.stringify(params)}`;
-}
-
-function textOf(frame: Frame | undefined): string {
-  return typeof frame?.error === 'string' ? frame.error : '';
+/** Short, since an hour has many. */
+export function keyOf(method: string, params: readonly unknown[]): string {
+  const text = `${method} ${JSON.stringify(params)}`;
+  return createHash('sha1').update(text).digest('base64').slice(0, 16);
 }

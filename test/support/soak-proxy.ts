@@ -1,4 +1,4 @@
-/** Stands between a daemon and a server on stream sockets: cuts them, or holds them up. */
+/** Stands between a daemon and a server on stream sockets: cuts them, holds them up, or swallows what they say. */
 import net from 'node:net';
 import type { Test } from 'tap';
 import { until } from './midclt.js';
@@ -10,6 +10,8 @@ export interface SoakProxy {
   cut(): void;
   /** Nothing gets through for so many milliseconds. */
   holdUp(milliseconds: number): Promise<void>;
+  /** What is said for so many milliseconds is lost without a word; then every connection breaks. */
+  swallow(milliseconds: number): Promise<void>;
 }
 
 /** `at` and `to`: the paths of Unix sockets, or ports of this machine (0: any free one). */
@@ -19,6 +21,7 @@ export async function startSoakProxy(
   to: string | number,
 ): Promise<SoakProxy> {
   const streams = new Set<net.Socket>();
+  let isDark = false;
   const server = net.createServer((client) => {
     const upstream = net.connect(
       typeof to === 'number' ? { port: to, host: '127.0.0.1' } : { path: to },
@@ -35,7 +38,11 @@ export async function startSoakProxy(
       });
       stream.pipe(other);
     }
+    if (isDark) darken();
   });
+  const darken = () => {
+    for (const stream of streams) stream.unpipe().resume();
+  };
   const cut = () => {
     for (const stream of streams) stream.destroy();
   };
@@ -47,14 +54,22 @@ export async function startSoakProxy(
   else server.listen(at);
   await until('the proxy to listen', () => server.listening);
   const address = server.address();
+  const after = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
   return {
     port: address !== null && typeof address === 'object' ? address.port : 0,
     cut,
     holdUp: async (milliseconds) => {
       const held = [...streams];
       for (const stream of held) stream.pause();
-      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      await after(milliseconds);
       for (const stream of held) stream.resume();
+    },
+    swallow: async (milliseconds) => {
+      isDark = true;
+      darken();
+      await after(milliseconds);
+      isDark = false;
+      cut();
     },
   };
 }

@@ -25,6 +25,18 @@ t.test('F6: its socket removed, it finishes what is in flight and ends', async (
   t.notOk(fs.existsSync(daemon.pidFile));
 });
 
+t.test('F6: a client that keeps its connection and asks on does not hold it up', async (t) => {
+  const daemon = await startDaemon(t);
+  const client = net.connect(daemon.socket);
+  t.teardown(() => client.destroy());
+  client.on('error', () => undefined);
+  const ask = () => client.write('{"command":"ping","keep":true}\n');
+  client.on('data', ask);
+  ask();
+  fs.unlinkSync(daemon.socket);
+  t.match(await daemon.exited, { code: 1 });
+});
+
 t.test('F5, F6: its socket replaced, it goes and leaves the other one alone', async (t) => {
   const first = await startDaemon(t);
   fs.unlinkSync(first.socket);

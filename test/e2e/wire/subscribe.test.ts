@@ -2,7 +2,7 @@
 import net from 'node:net';
 import t from 'tap';
 import { startDaemon } from '../../support/daemon.js';
-import { startHostileServer } from '../../support/hostile-server.js';
+import { startHostileServer, type Victim } from '../../support/hostile-server.js';
 import { makeHome, until } from '../../support/midclt.js';
 import { call, converse, PING, residentMegabytes, type Conversation } from '../../support/wire.js';
 
@@ -123,6 +123,50 @@ for (const wire of ['', ':/websocket'])
     reader.destroy();
     const isEnd = (text: string) => /"msg": "unsub", "id": "|"core.unsubscribe"/.test(text);
     await until('the end of it', () => sandbox.received.some(isEnd));
+  });
+
+for (const how of ['lost', 'expired'] as const)
+  t.test(`F25: what comes over a session that was ${how} is told behind the gap`, async (t) => {
+    const victims: Victim[] = [];
+    let asked = 0;
+    const told = (n: number) =>
+      `{"jsonrpc": "2.0", "method": "collection_update", "params": {"msg": "added", "collection": "test.event", "fields": {"n": ${n}}}}`;
+    const server = await startHostileServer(t, {
+      onSubscribe: (each) => {
+        victims.push(each);
+        each.say(told((asked += 1)));
+        return false; // the answer comes behind the event
+      },
+      onRequest: (each, { id, method }) => {
+        if (method === 'core.ping' && how === 'expired') {
+          const data =
+            '{"error": 207, "reason": "[ENOTAUTHENTICATED] Not authenticated", "trace": null, "extra": null}';
+          each.say(
+            `{"jsonrpc": "2.0", "id": "${id}", "error": {"code": -32001, "message": "x", "data": ${data}}}`,
+          );
+        }
+        if (method.startsWith('auth.login')) {
+          each.answer(id, '{"response_type": "SUCCESS"}');
+          if (asked === 1 && how === 'expired') each.say(told(++asked));
+        }
+      },
+    });
+    const home = makeHome(t);
+    const daemon = await startDaemon(t, {
+      around: { home, uri: server.uris.jsonrpc, sandbox: null as never },
+      globals: ['-U', 'admin', '-P', 'admin-pw'],
+      username: 'admin',
+    });
+    const reader = await converse(t, daemon.socket);
+    reader.send(subscribe('test.event', { keep: true }));
+    await until('an event', () => reader.lines.length > 0);
+    if (how === 'lost') victims[0]!.socket.terminate();
+    else void daemon.d(['ping']);
+    await until('the next event', () => reader.lines.length >= 3);
+    t.same(
+      reader.lines.map((line) => /"n": ?\d|gap/.exec(line)?.[0].replace(' ', '')),
+      ['"n":1', 'gap', '"n":2'],
+    );
   });
 
 t.test('a daemon that is stopped ends it with an error', async (t) => {

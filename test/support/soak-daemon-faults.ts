@@ -1,0 +1,145 @@
+/** What goes wrong in a soak on the daemon's side: its process, its socket, its files, and who comes to it. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import { descriptors } from './daemon.js';
+import { finished, spawnMidclt } from './midclt.js';
+import { pause } from './soak-clients.js';
+import type { Stage } from './soak-stage.js';
+import type { Frame } from './wire.js';
+
+/** More than a daemon takes. */
+const CROWD = 1100;
+
+/** Lines that are no requests, each of which gets one error. */
+const GARBAGE: readonly (string | Buffer)[] = [
+  '{',
+  '[]',
+  'null',
+  '{"command": 5}',
+  '{"command": "call"}',
+  '{"command": "dance"}',
+  '{"command": "stop", "command": "dance"}',
+  '{"command": "call", "method": "test.echo", "params": {}}',
+  '{"command": "call", "method": "test.echo", "params": [01]}',
+  `{"command": "call", "method": "test.echo", "params": ${'['.repeat(20_000)}}`,
+  Buffer.from([0xff, 0xfe, 0x00, 0x80, 0x22]),
+  Buffer.alloc(100_000, 0x07),
+];
+
+/** Sets a limit of the running daemon, in the words of prlimit. */
+function limit({ pid }: Stage, what: string): void {
+  spawnSync('prlimit', ['--pid', `${pid}`, what]);
+}
+
+function limitsOf({ pid }: Stage): { readonly soft: string; readonly hard: string } {
+  const limits = fs.readFileSync(`/proc/${pid}/limits`, 'utf8');
+  const [, soft = '', hard = ''] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
+  return { soft, hard };
+}
+
+function connect(stage: Stage): net.Socket {
+  const socket = net.connect(stage.daemon.socket);
+  return socket.on('error', () => undefined);
+}
+
+/** Signals that mean nothing to a daemon without a terminal. */
+const NOTHING_TO_IT = ['SIGUSR1', 'SIGHUP', 'SIGCONT', 'SIGWINCH'] as const;
+
+export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<void> | void>> = {
+  'client killed (F16)': ({ clients, dice }) => {
+    dice.pick(clients).kill();
+  },
+  'client does not read (F29, F41)': ({ clients, dice }) => {
+    void dice.pick(clients).nap(3000);
+  },
+  'command interrupted (F16)': async (stage) => {
+    const { dice, globals, home, ledger } = stage;
+    const seconds = 1 + dice.random();
+    const entry = ledger.note('sleep', 'test.sleep', [seconds]);
+    const child = spawnMidclt([...globals, '-d', 'call', 'test.sleep', `${seconds}`], { home });
+    const done = finished(child);
+    await pause(dice.random() * 600);
+    child.kill(dice.pick(['SIGINT', 'SIGTERM', 'SIGKILL'] as const));
+    await done;
+    ledger.settle(entry, 'abandoned');
+  },
+  'daemon stopped (F4)': async (stage) => {
+    stage.ledger.trouble('halt');
+    process.kill(stage.pid, 'SIGSTOP');
+    await pause(stage.dice.random() * 1200);
+    process.kill(stage.pid, 'SIGCONT');
+    stage.ledger.trouble('halt');
+  },
+  'signals that mean nothing (F47)': ({ pid, dice }) => {
+    process.kill(pid, dice.pick(NOTHING_TO_IT));
+  },
+  'second daemon started (F2)': async ({ globals, home, ledger, transport }) => {
+    const args = [...globals, ...transport.login, 'daemon'];
+    const { code, stderr } = await finished(spawnMidclt(args, { home }));
+    if (code !== 1 || !/already running|runs and closes|Cannot connect/.test(stderr))
+      ledger.violate(`a second daemon: ${code} ${stderr}`);
+  },
+  'garbage lines (F28)': async (stage) => {
+    const line = stage.dice.pick(GARBAGE);
+    const since = { sent: performance.now() };
+    const socket = connect(stage);
+    const answer: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => answer.push(chunk));
+    socket.end(Buffer.concat([Buffer.from(line), Buffer.from('\n')]));
+    await new Promise((resolve) => socket.once('close', resolve));
+    const lines = Buffer.concat(answer).toString().split('\n').filter(Boolean);
+    const [frame] = lines.map((each) => JSON.parse(each) as Frame);
+    const isRight = lines.length === 1 && frame?.type === 'error';
+    if (!isRight && !stage.ledger.happened(since, 'crowd'))
+      stage.ledger.violate(`garbage ${line.toString().slice(0, 60)}: ${lines.join(' ')}`);
+  },
+  'endless line (F28, F46)': async (stage) => {
+    const socket = connect(stage).resume();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('{"command": "call", "method": "test.echo", "params": ["');
+    for (let i = 0; i < 50; i++) socket.write('x'.repeat(100_000));
+    await pause(200);
+    socket.destroy();
+    await closed;
+  },
+  'half a line, and gone (F28)': async (stage) => {
+    const socket = connect(stage);
+    socket.write('{"command": "call", "method": "test.echo", "par');
+    await pause(50);
+    socket.destroy();
+  },
+  'crowd of connections (F29)': async (stage) => {
+    stage.ledger.trouble('crowd');
+    const crowd = Array.from({ length: CROWD }, (_, i) => {
+      const socket = connect(stage).resume();
+      if (i % 3 === 0) socket.write('{"command": "ping"}\n');
+      if (i % 3 === 1) socket.write('{"command": ');
+      return socket;
+    });
+    await pause(stage.dice.random() * 500);
+    for (const socket of crowd) socket.destroy();
+    stage.ledger.trouble('crowd');
+  },
+  'descriptors used up (F44)': async (stage) => {
+    stage.ledger.trouble('crowd');
+    const { soft, hard } = limitsOf(stage);
+    limit(stage, `--nofile=${descriptors(stage.pid)}:${hard}`);
+    const clients = Array.from({ length: 10 }, () => connect(stage).resume());
+    await pause(stage.dice.random() * 500);
+    for (const client of clients) client.destroy();
+    limit(stage, `--nofile=${soft}:${hard}`);
+    stage.ledger.trouble('crowd');
+  },
+  'log renamed or removed (F32)': ({ daemon: { logFile }, dice }) => {
+    if (!fs.existsSync(logFile)) return;
+    if (dice.random() < 0.5) fs.rmSync(logFile);
+    else fs.renameSync(logFile, `${logFile}.moved`);
+  },
+  'log can not be written (F33)': async (stage) => {
+    // As on a full disk, a file of the daemon's can't grow.
+    limit(stage, '--fsize=0:unlimited');
+    await pause(stage.dice.random() * 800);
+    limit(stage, '--fsize=unlimited:unlimited');
+  },
+};
