@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import type { Json } from '../../protocol/frames.js';
 import { membersOf, elementsOf } from '../../json/members.js';
-import { foreignWriter, sayLine, writeOut } from '../output/output.js';
+import { foreignWriter, sayLine, writeForeign } from '../output/output.js';
 import { aligned, widthOf } from '../output/table.js';
 import { COLOURS, JsonPrinter } from './json-printer.js';
 import { rowsOf, tableCell, tableOf, tsvCell, type Table } from './rows.js';
@@ -111,5 +111,5 @@ function fitting(
 }
 
 export function printLines(lines: readonly string[]): void {
-  if (lines.length > 0) writeOut(Buffer.from(`${lines.join('\n')}\n`));
+  if (lines.length > 0) writeForeign(Buffer.from(`${lines.join('\n')}\n`));
 }
