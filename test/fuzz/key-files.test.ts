@@ -238,6 +238,22 @@ t.test('a key file is read as Python reads it', { skip: missing('python3') }, as
     name: 'key files, beside Python',
     inputs: 1500,
     arbitrary: keyFile,
+    examples: [
+      // As the value of -K it was shown as if it were a path.
+      {
+        latin1: `client_key = /${'A'.repeat(20)}\nx = 1`,
+        secrets: ['A'.repeat(20)],
+        isPlain: false,
+      },
+      // What configparser refuses, or takes otherwise.
+      ...[
+        '[a]\nraw_key=1-a\nRAW_KEY=2-b',
+        '[a]\nraw_key=1-a\n  username=b',
+        '#\r x\nraw_key=1-a',
+      ].map((latin1) => ({ latin1, secrets: [], isPlain: false })),
+      { latin1: '[DEFAULT]\nusername=b\n[a]\nraw_key=1-a', secrets: [], isPlain: true },
+      { latin1: '1-a\xef\xbb\xbf\n', secrets: [], isPlain: false },
+    ],
     check: async (input) => {
       const bytes = Buffer.from(input.latin1, 'latin1');
       fs.writeFileSync(file, bytes, { mode: 0o600 });

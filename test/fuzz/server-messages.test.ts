@@ -253,6 +253,8 @@ for (const wire of ['jsonrpc', 'legacy'] as const) {
       name: `server messages, ${wire}`,
       inputs: 2000,
       arbitrary: input,
+      // The reason stood in the error of the call as the server had written it.
+      examples: [{ calls: 1, acts: [{ kind: 'close', reason: 'a\nb' }] }],
       check: (each) => stage.check(each),
     });
   });

@@ -6,7 +6,8 @@ import t, { type Test } from 'tap';
 import { socketsOf, startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { fuzz } from '../support/fuzz.js';
 import { until } from '../support/midclt.js';
-import { expectedOf, frameOf, sent, type Expected, type Sent } from '../support/socket-words.js';
+import { expectedOf, frameOf, type Expected } from '../support/socket-answers.js';
+import { sent, type Sent } from '../support/socket-words.js';
 import { residentMegabytes } from '../support/wire.js';
 
 /** Megabytes of V8's own coming and going. */

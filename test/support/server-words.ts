@@ -168,7 +168,9 @@ export function readingOf(text: string, call: string, wire: 'jsonrpc' | 'legacy'
     return {
       isEnd: false,
       allows: ({ result, code }) =>
-        code === 'PROTOCOL' || (isPython && (code === 'CALL' || text.includes(result ?? '\0'))),
+        code === 'PROTOCOL' ||
+        (isPython && result === 'null') ||
+        (isPython && (code === 'CALL' || text.includes(result ?? '\0'))),
     };
   }
   if (typeof members !== 'object' || members === null || Array.isArray(members)) return NOTHING;
