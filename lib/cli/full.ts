@@ -3,7 +3,8 @@
  * that `midclt -d call` never reads ws, ndjson, through2 or anything of the daemon.
  */
 export { runBatch } from './batch/batch.js';
-export { daemonCommand, replaceOlder, startForCall } from './commands/daemon.js';
+export { daemonCommand } from './commands/daemon.js';
+export { replaceOlder, startForCall } from './commands/daemon-for-call.js';
 export {
   daemonList,
   afterCrash,

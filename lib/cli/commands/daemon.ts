@@ -1,9 +1,8 @@
-/** `midclt daemon`, in the foreground or the background; and daemons that are started, or replaced, for a call. */
+/** `midclt daemon`, in the foreground or the background. */
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { callTimeoutOf, compose, type CoreOptions } from '../../compose.js';
-import { refuseCrashing } from '../../daemon/crash.js';
 import {
   HANDOVER_FD,
   HandoverReceiver,
@@ -12,25 +11,17 @@ import {
 } from '../../daemon/handover.js';
 import { withBuffers } from '../../daemon/handover-messages.js';
 import { runDaemonProcess } from '../../daemon/run.js';
-import {
-  isManaged as isProcessManaged,
-  isOtherManaged,
-  takeListenFd,
-} from '../../daemon/service-manager.js';
+import { isManaged as isProcessManaged, takeListenFd } from '../../daemon/service-manager.js';
 import { MidcltError, isMidcltError } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { pinOf } from '../../files/pins.js';
-import { isTerminalThere } from '../../login/prompt.js';
-import { targetOf, toLoginTarget } from '../../login/target.js';
+import { toLoginTarget } from '../../login/target.js';
 import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
 import { profileNames } from '../../profiles/file.js';
-import { sendStop } from '../../protocol/client.js';
-import { DEFAULT_CALL_TIMEOUT, VERSION, isOlder } from '../../protocol/frames.js';
-import type { StatusReport } from '../../protocol/status.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
-import { isTerminal, sayLine } from '../output/output.js';
+import { sayLine } from '../output/output.js';
 import { look, tellCrash } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
@@ -158,30 +149,6 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
-/**
- * Starts a daemon for a call that found none; `missing` is that call's error. Resolves when a daemon accepts
- * connections, whoever started it. Rejects with `missing` if a login is needed and nobody can be asked for it,
- * else with the reason why none has started.
- */
-export async function startForCall(args: Arguments, missing: MidcltError): Promise<void> {
-  if (!canLogIn(args) && !canAsk(args)) throw missing;
-  const { crash } = daemonPaths(args.uri, args.username);
-  refuseCrashing(crash);
-  try {
-    await start(args, DEFAULT_CALL_TIMEOUT);
-    if (isTerminal()) tellCrash(args);
-  } catch (error) {
-    if (!isMidcltError(error)) throw error;
-    if (error.code === 'RUNNING') return; // somebody else was faster
-    if (error.code === 'CONNECT' && args.uri === null) {
-      // No TrueNAS here at all: what the Python client says, and why.
-      throw new MidcltError('NO_DAEMON', `${missing.message}\n${error.message}`);
-    }
-    const text = `No daemon is running, and none could be started: ${error.message}`;
-    throw new MidcltError(error.code, text);
-  }
-}
-
 /** The outcome of `daemon --detach`: a new daemon and its log file (null: stderr), or the one that runs already. */
 export type Started =
   | { readonly kind: 'started'; readonly logFile: string | null }
@@ -215,41 +182,8 @@ async function runningOf(args: Arguments): Promise<Started | null> {
   throw new MidcltError('RUNNING', `A daemon is already running${who}. ${why}`);
 }
 
-/**
- * Replaces the daemon that has just answered, if it is of an older version, has nothing to do, and can be started
- * again without asking for a login. Prints nothing: the call has its answer.
- */
-export async function replaceOlder(args: Arguments, version: string): Promise<void> {
-  if (!isOlder(version, VERSION) || !canLogIn(args)) return;
-  try {
-    const paths = daemonPaths(args.uri, args.username);
-    const { report } = await look(paths);
-    if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
-    const heir = withSettings(args, report, paths.log);
-    targetOf(heir); // throws if the old one's authorities can't be read any more
-    const answer = await sendStop(paths, { ifIdle: true });
-    const callTimeout = report.settings?.call_timeout ?? DEFAULT_CALL_TIMEOUT;
-    if (typeof answer === 'string') await start(heir, callTimeout);
-  } catch {
-    // it is busy or gone, or another call replaces it
-  }
-}
-
-/** The arguments of a daemon with the settings that the one before has told. */
-function withSettings(
-  args: Arguments,
-  { lifetime, settings }: StatusReport,
-  defaultLog: string,
-): Arguments {
-  if (!settings) return { ...args, lifetime };
-  const { concurrency, linger, max_connections, memory, log_file, log_level } = settings;
-  const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
-  const limits = { concurrency, linger, maxConnections: max_connections, memory };
-  const caFile = args.caFile ?? settings.ca_file ?? null;
-  return { ...args, lifetime, caFile, ...logs, ...limits };
-}
-
-async function start(args: Arguments, callTimeout: number): Promise<string | null> {
+/** Resolves with the log file (null: stderr) when a daemon accepts connections that runs in the background. */
+export async function start(args: Arguments, callTimeout: number): Promise<string | null> {
   const { target, credential, askOtp } = await toLoginTarget(args, sayLine);
   const { uri, username, insecure, lifetime, logFile, logLevel } = args;
   const { concurrency, linger, maxConnections, memory } = args;
@@ -272,20 +206,6 @@ function authoritiesOf({ uri, caFile }: Arguments): string | null {
 /** The daemon runs in `/`. */
 function absolute(file: string | null): string | null {
   return file === null || file === '-' ? file : path.resolve(file);
-}
-
-/** Whether a daemon can be started without asking for a login. */
-function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments): boolean {
-  if (parseTarget(uri ?? DEFAULT_URI).scheme === 'ws+unix' && !username) return true;
-  if (apiKey !== null) return true;
-  const hasPassword = Boolean(password) || (passwordFile !== null && passwordFile !== '-');
-  return Boolean(username) && hasPassword;
-}
-
-/** Whether somebody at a terminal can be asked for the password. */
-function canAsk({ username, passwordFile, system }: Arguments): boolean {
-  if (system !== null) return false;
-  return Boolean(username) && passwordFile === null && isTerminal() && isTerminalThere();
 }
 
 /**
