@@ -29,7 +29,7 @@ import type { StatusReport } from '../../protocol/status.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
-import { isTerminal, sayLine } from '../output/output.js';
+import { failureCode, isTerminal, sayLine } from '../output/output.js';
 import { look } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
@@ -45,11 +45,20 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   const listenFd = takeListenFd(process.env);
   refuseDebugger({ isAllowed: true });
   const login = await toLoginTarget(args, sayLine);
-  await runDaemon(
-    { ...args, profiles: profilesOf(args), listenFd, isManaged },
-    { ...login, callTimeout: callTimeoutOf(process.env) },
-    announce,
-  );
+  const served = { isSo: false };
+  try {
+    await runDaemon(
+      { ...args, profiles: profilesOf(args), listenFd, isManaged },
+      { ...login, callTimeout: callTimeoutOf(process.env) },
+      (logFile) => {
+        served.isSo = true;
+        announce(logFile);
+      },
+    );
+  } catch (error) {
+    if (!served.isSo) throw error;
+    return exit(failureCode(error));
+  }
   return exit();
 }
 
@@ -57,8 +66,8 @@ export async function daemonCommand(args: Arguments): Promise<number> {
  * Ends the process at once. By itself Node would close its sockets and end a while later: a client that waits for
  * the end of its connection would find the process still running.
  */
-function exit(): never {
-  process.exit(0);
+function exit(code = 0): never {
+  process.exit(code);
 }
 
 /** Nobody sees the output of this process: it tells its starter over the pipe. */
@@ -75,13 +84,16 @@ async function startedInBackground(args: Arguments): Promise<number> {
     askOtp: receiver.askOtp,
     callTimeout,
   };
+  const served = { isSo: false };
   try {
     refuseDebugger({ isAllowed: false });
     await runDaemon({ ...daemon, abort: receiver.gone }, login, (logFile) => {
+      served.isSo = true;
       receiver.ready(logFile);
     });
   } catch (error) {
-    receiver.failed(error);
+    if (served.isSo) return exit(1); // the log has why
+    receiver.failed(error); // which is still to be taken
     return 1;
   }
   return exit();
