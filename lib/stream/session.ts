@@ -136,14 +136,9 @@ export class Session {
     return this.keep && this.requests === 0;
   }
 
-  /**
-   * Leaves the connection to the end of the process, which does not wait for it. Nothing more is read: who goes on
-   * asking would keep the process. What it has sent is then seen not to have been read.
-   */
+  /** Leaves the connection to the end of the process, which does not wait for it. */
   leave(): void {
-    const { socket } = this;
-    socket.unpipe().pause();
-    socket.unref?.();
+    this.socket.unref?.();
   }
 
   /** Ends the connection at once, whatever is in flight. */

@@ -35,6 +35,8 @@ const PROCESSES = isLong ? 4000 : 1500;
 const LOOK = 5000;
 /** Calls that a lost connection can leave with an unknown outcome: those that have a slot. */
 const SLOTS = 10;
+/** Requests that a client has sent at once, at most. */
+const AHEAD = 6;
 /** Megabytes: what a crowd and lines of many megabytes leave in a heap that has room. */
 const GROWTH = 150;
 
@@ -42,7 +44,8 @@ const faults = new Map<string, number>();
 
 async function harass(stage: Stage, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
-    if (hasEnded(stage.pid)) throw new Error(stage.ledger.violations.at(-1));
+    if (stage.transport.isMortal !== true && hasEnded(stage.pid))
+      throw new Error(stage.ledger.violations.at(-1));
     const started = performance.now();
     const { name, act } = pickFault(stage, isLong);
     faults.set(name, (faults.get(name) ?? 0) + 1);
@@ -105,7 +108,10 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
   };
   const tallies = stages.map(newTally);
   const sample = () => {
-    for (const [i, stage] of stages.entries()) tallies[i]!.samples.push(measure(stage));
+    for (const [i, stage] of stages.entries()) {
+      const measured = measure(stage);
+      if (measured) tallies[i]!.samples.push(measured);
+    }
   };
   const warm = atTheEnd(3000);
   await Promise.all(stages.flatMap(({ clients }) => clients.map((client) => client.run(warm))));
@@ -128,12 +134,13 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
 
   isEnding = true;
   const logins: number[] = [];
-  for (const [i, { daemon, ledger, journal, listeners, pid }] of stages.entries()) {
+  for (const [i, stage] of stages.entries()) {
+    const { daemon, ledger, journal, listeners } = stage;
     journal.read();
     ledger.compare();
     for (const listener of listeners) listener.compare(journal.emitted);
     const before = tallies[i]!.samples[0]!;
-    await until('connections to go', () => descriptors(pid) <= before.descriptors + 2).catch(
+    await until('connections to go', () => descriptors(stage.pid) <= before.descriptors + 2).catch(
       () => undefined, // said below
     );
     const status = await daemon.d(['daemon-status', '--json']);
@@ -148,9 +155,12 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
     const { done, samples } = tallies[i]!;
     const [before, after] = [samples.at(0)!, samples.at(-1)!];
     const { name } = transport;
+    // A daemon that ends leaves all that its clients have sent it.
+    const ends = ledger.ends * CLIENTS * AHEAD;
+    const most = ledger.losses * SLOTS + ends + ledger.forgotten + done.downloads;
     t.same(ledger.violations.slice(0, 20), [], `${name}: everything is as it should be`);
     t.ok(
-      ledger.counts.unknown <= ledger.losses * SLOTS + ledger.forgotten + done.downloads,
+      ledger.counts.unknown <= most,
       `${name}: of each lost connection a few outcomes are unknown`,
     );
     t.ok(ledger.sent > SECONDS, `${name}: there was something to do`);
@@ -158,6 +168,6 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
     t.ok(after.megabytes < before.megabytes + GROWTH, `${name}: memory is where it was`);
     const stopped = await daemon.d(['daemon-stop']);
     t.equal(stopped.code, 0, stopped.stderr);
-    t.match(await daemon.exited, { code: 0, signal: null });
+    if (transport.isMortal !== true) t.match(await daemon.exited, { code: 0, signal: null });
   }
 });

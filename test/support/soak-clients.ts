@@ -131,6 +131,7 @@ export class SoakClient {
     for (const entry of this.outstanding) {
       // Where descriptors are used up, the system closes what it has just let in.
       if (isNew && this.ledger.happened(entry, 'crowd')) this.ledger.settle(entry, 'not sent');
+      else if (this.ledger.happened(entry, 'end')) this.ledger.settle(entry, 'unknown');
       else this.ledger.violate(`closed on a request: ${entry.line.slice(0, 100)}`);
     }
     this.outstanding = [];

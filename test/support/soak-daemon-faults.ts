@@ -2,8 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
+import { hasEnded } from '../../lib/files/paths.js';
 import { descriptors } from './daemon.js';
-import { finished, spawnMidclt } from './midclt.js';
+import { pidIn } from './lifecycle.js';
+import { finished, spawnMidclt, until } from './midclt.js';
 import { pause } from './soak-clients.js';
 import type { Stage } from './soak-stage.js';
 import type { Frame } from './wire.js';
@@ -54,10 +56,13 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
     void dice.pick(clients).nap(3000);
   },
   'command interrupted (F16)': async (stage) => {
-    const { dice, globals, home, ledger } = stage;
+    const { dice, env, globals, home, ledger } = stage;
     const seconds = 1 + dice.random();
     const entry = ledger.note('sleep', 'test.sleep', [seconds]);
-    const child = spawnMidclt([...globals, '-d', 'call', 'test.sleep', `${seconds}`], { home });
+    const child = spawnMidclt([...globals, '-d', 'call', 'test.sleep', `${seconds}`], {
+      home,
+      env,
+    });
     const done = finished(child);
     await pause(dice.random() * 600);
     child.kill(dice.pick(['SIGINT', 'SIGTERM', 'SIGKILL'] as const));
@@ -142,4 +147,47 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
     await pause(stage.dice.random() * 800);
     limit(stage, '--fsize=unlimited:unlimited');
   },
+};
+
+/** So many commands at once find no daemon. */
+const STARTERS = 3;
+
+/** Ends the daemon, and lets commands that need one start the next. */
+function end(act: (stage: Stage) => Promise<void> | void): (stage: Stage) => Promise<void> {
+  return async (stage) => {
+    const { daemon, env, globals, home, ledger, pid } = stage;
+    ledger.ends++;
+    ledger.trouble('end', 'loss');
+    await act(stage);
+    const starts = Array.from({ length: STARTERS }, () =>
+      finished(spawnMidclt([...globals, '-d', 'ping'], { home, env })),
+    );
+    for (const { code, stdout, stderr } of await Promise.all(starts))
+      if (code !== 0 || stdout !== 'pong\n') ledger.violate(`a start: ${code} ${stderr}`);
+    await until('the daemon to end', () => hasEnded(pid), 30_000).catch(() => {
+      const log = fs.readFileSync(daemon.logFile, 'utf8').split('\n');
+      const own = log.filter((line) => line.includes(`"pid":${pid},`)).slice(-10);
+      ledger.violate(`the daemon does not end: ${own.join(' ')}`);
+      process.kill(pid, 'SIGKILL');
+    });
+    await until('the next one', () => (pidIn(daemon.pidFile) ?? pid) !== pid);
+    ledger.trouble('end', 'loss');
+  };
+}
+
+/** What ends a daemon that is not to last. */
+export const ENDS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  'daemon killed (F1, F3, F24)': end(({ pid }) => {
+    process.kill(pid, 'SIGKILL');
+  }),
+  'daemon told to go (F5, F31, F41)': end(({ pid }) => {
+    process.kill(pid, 'SIGTERM');
+  }),
+  'daemon stopped by its command (F31)': end(async ({ daemon, ledger }) => {
+    const { code, stderr } = await daemon.d(['daemon-stop']);
+    if (code !== 0) ledger.violate(`daemon-stop: ${stderr}`);
+  }),
+  "daemon's socket removed (F6)": end(({ daemon }) => {
+    fs.rmSync(daemon.socket);
+  }),
 };

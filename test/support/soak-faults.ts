@@ -1,6 +1,6 @@
 /** What goes wrong in a soak, one thing at a time. Each is one of docs/FAILURES.md. */
 import { exchange } from './daemon.js';
-import { DAEMON_FAULTS } from './soak-daemon-faults.js';
+import { DAEMON_FAULTS, ENDS } from './soak-daemon-faults.js';
 import { pause } from './soak-clients.js';
 import type { Trouble } from './soak-ledger.js';
 import type { Stage } from './soak-stage.js';
@@ -124,7 +124,8 @@ export function pickFault({ transport, spent, dice }: Stage, isLong: boolean): F
   while (spent.length > 0 && spent[0]! < now - MINUTE) spent.shift();
   const canLose = spent.length + transport.cost <= transport.budget;
   const costs = (name: string) => name in LOSSES || name in LONG || FAULTS[name] === EXPIRY;
-  const all = isLong && dice.random() < 0.2 ? { ...FAULTS, ...LONG } : FAULTS;
+  const rest = isLong && dice.random() < 0.2 ? { ...FAULTS, ...LONG } : FAULTS;
+  const all = transport.isMortal === true && dice.random() < 0.5 ? ENDS : rest;
   const possible = Object.entries(all).filter(
     ([name, act]) => (canLose || !costs(name)) && (transport.cost > 0 || act !== EXPIRY),
   );

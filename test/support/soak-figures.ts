@@ -63,7 +63,7 @@ export function rowOf(
     descriptors: { before: before.descriptors, after: after.descriptors },
     megabytes: samples.map(({ megabytes }) => megabytes),
     longest: Math.round(ledger.longest),
-    violations: ledger.violations.length,
+    violations: ledger.wrong,
     first: ledger.violations.slice(0, 10),
   };
 }

@@ -33,6 +33,8 @@ export interface Entry {
   readonly key: string | null;
   /** The frame it is answered with when nothing goes wrong. */
   readonly expected: Frame;
+  /** The result of a call that is given up: it may come first where nobody had the processor in time. */
+  readonly late?: unknown;
   readonly sent: number;
 }
 
@@ -44,9 +46,9 @@ interface Account {
 
 /**
  * Something that ends what the server knows (`kill`) or the connection to it (`loss`), that keeps clients from the
- * daemon (`crowd`), or the daemon from everything (`halt`).
+ * daemon (`crowd`), the daemon from everything (`halt`), or ends the daemon (`end`).
  */
-export type Trouble = 'kill' | 'loss' | 'crowd' | 'halt';
+export type Trouble = 'kill' | 'loss' | 'crowd' | 'halt' | 'end';
 
 /** Milliseconds after a trouble in which a request may still fall victim to it. */
 const AFTERMATH = 2000;
@@ -63,9 +65,17 @@ const GONE =
   /Job \d+ ended; the server keeps no result of it|The server knows job \d+ no longer; its outcome is unknown/;
 export const REFUSED = /which is its limit \(.*\); the request was not sent/;
 
+/** A daemon has gone: before it read the request, or who knows when. */
+const NOT_READ =
+  /The daemon is shutting down; the request was not sent|ended before it read the request/;
+const WENT = /The daemon went away before it answered|The daemon is shutting down; job \d+ goes on/;
+
 export class Ledger {
-  /** What no request may meet with. */
+  /** What no request may meet with: a few of a kind. */
   readonly violations: string[] = [];
+  /** And how many there were. */
+  wrong = 0;
+  private readonly kinds = new Map<string, number>();
   readonly counts: Record<Fate, number> = {
     ...{ open: 0, answered: 0, unknown: 0, 'not sent': 0, abandoned: 0, wrong: 0 },
   };
@@ -78,10 +88,12 @@ export class Ledger {
   private readonly open = new Map<string, Entry>();
   private readonly accounts = new Map<string, Account>();
   private readonly troubles: Record<Trouble, number> = {
-    ...{ kill: -Infinity, loss: -Infinity, crowd: -Infinity, halt: -Infinity },
+    ...{ kill: -Infinity, loss: -Infinity, crowd: -Infinity, halt: -Infinity, end: -Infinity },
   };
   /** How often the connection was lost. */
   losses = 0;
+  /** How often the daemon ended. */
+  ends = 0;
 
   constructor(private readonly dice: Dice) {}
 
@@ -127,6 +139,7 @@ export class Ledger {
       ...{ id, kind, content, key },
       line: `${JSON.stringify({ ...request, id, ...more })}\n`,
       expected: { id, ...outcome },
+      ...(kind === 'late' || kind === 'stuck' ? { late: params[0] } : {}),
       sent: performance.now(),
     };
     this.enter(entry);
@@ -186,7 +199,11 @@ export class Ledger {
 
   violate(what: string, frame?: Frame): void {
     const shown = frame === undefined ? '' : ` got ${JSON.stringify(frame).slice(0, 300)}`;
-    this.violations.push(`${what.trimEnd()}${shown}`);
+    this.wrong++;
+    const kind = what.slice(0, 16);
+    const alike = (this.kinds.get(kind) ?? 0) + 1;
+    this.kinds.set(kind, alike);
+    if (alike <= 5) this.violations.push(`${what.trimEnd()}${shown}`);
   }
 
   /** Has there been such a trouble while the request was under way, or just before? */
@@ -212,6 +229,8 @@ export class Ledger {
       if (entry.kind === 'late' || entry.kind === 'stuck') return 'not sent';
       return allowed('not sent', 'loss', 'not sent without a loss', LONG_AFTERMATH);
     }
+    if (NOT_READ.test(error)) return allowed('not sent', 'end', 'refused by a daemon that stays');
+    if (WENT.test(error)) return allowed('unknown', 'end', 'left by a daemon that stays');
     if (REFUSED.test(error)) return allowed('not sent', 'crowd', 'refused without a crowd');
     return { problem: 'a wrong answer' };
   }
@@ -222,7 +241,8 @@ export class Ledger {
     const isRight = Object.entries(expected).every(
       ([name, value]) => JSON.stringify(frame[name]) === JSON.stringify(value),
     );
-    if (isRight) return 'answered';
+    const isLate = frame.type === 'result' && frame.result === entry.late;
+    if (isRight || (isLate && frame.id === expected.id)) return 'answered';
     const error = typeof frame.error === 'string' ? frame.error : '';
     // The daemon closes a connection that is one too many behind a frame without an id.
     const isRefused = frame.id === undefined && REFUSED.test(error);

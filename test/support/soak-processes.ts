@@ -25,19 +25,20 @@ export const NOTHING_DONE: Readonly<Done> = {
 type Act = (stage: Stage, number: number) => Promise<void>;
 
 function run(stage: Stage, args: readonly string[], input = ''): Promise<Finished> {
-  const child = spawnMidclt([...stage.globals, '-d', ...args], { home: stage.home });
+  const { env, home } = stage;
+  const child = spawnMidclt([...stage.globals, '-d', ...args], { home, env });
   return finished(child, input);
 }
 
 /** By the launcher, which is a shell script. */
-function launch({ globals, home }: Stage, args: readonly string[]): Promise<Finished> {
+function launch({ env, globals, home }: Stage, args: readonly string[]): Promise<Finished> {
   const command = ['-u', 'NODE_OPTIONS', LAUNCHER, ...globals, '-d', ...args];
-  return finished(spawn('env', command, { env: environment(home), cwd: home }));
+  return finished(spawn('env', command, { env: environment(home, env), cwd: home }));
 }
 
 /** A daemon that lets nobody in has not read the request. */
 const NOT_READ =
-  /runs and closes|Cannot connect to the daemon|before it read the request|backlog|no room/i;
+  /runs and closes|Cannot connect to the daemon|before it read the request|was not sent: the daemon closed/;
 const HUNG = /does not answer/;
 
 /** What became of a call, by the process that made it. */
@@ -100,13 +101,13 @@ const waitedForJob: Act = async (stage, number) => {
   if (waited.code === 0) ledger.misrouted++;
   const isExcused =
     waited.code === 1 &&
-    (ledger.happened(entry, 'loss') || ledger.happened(entry, 'crowd')) &&
+    (['loss', 'crowd', 'end'] as const).some((trouble) => ledger.happened(entry, trouble)) &&
     waited.stdout === '';
   if (!isExcused) ledger.violate(`job wait ${id}: ${JSON.stringify(waited)}`);
 };
 
-const batch: Act = async ({ ledger, dice, ...rest }, number) => {
-  const stage = { ledger, dice, ...rest };
+const batch: Act = async (stage, number) => {
+  const { ledger } = stage;
   const entries = Array.from({ length: 10 + (number % 20) }, () => ledger.ask({}, 100));
   const lines = entries.map(({ line }) => line).join('');
   const { code, stdout, stderr } = await run(stage, ['batch', '--parallel', '6'], lines);
@@ -136,7 +137,7 @@ const sha256 = (content: Buffer) => createHash('sha256').update(content).digest(
 /** Whether a transfer may have failed: it is cut with a connection, and its tokens may have expired. */
 function mayFail({ ledger }: Stage, entry: Entry, { code, stderr }: Finished): boolean {
   const isTold = code === 1 && /^[^\n]+\n$/.test(stderr);
-  const happened = (['loss', 'kill', 'crowd', 'halt'] as const).some((trouble) =>
+  const happened = (['loss', 'kill', 'crowd', 'halt', 'end'] as const).some((trouble) =>
     ledger.happened(entry, trouble),
   );
   return isTold && happened;

@@ -1,9 +1,11 @@
 /** A transport of a soak: a server, what stands before it, a daemon, and those who use that. */
 import fs from 'node:fs';
 import type { Test } from 'tap';
+import { hasEnded } from '../../lib/files/paths.js';
 import { API_KEYS, type SandboxOptions } from '../../lib/sandbox/index.js';
 import { descriptors, startDaemon, type RunningDaemon } from './daemon.js';
 import type { Dice } from './garbage.js';
+import { AUTOSTART, pidIn } from './lifecycle.js';
 import { makeHome } from './midclt.js';
 import { startSandboxProcess, type SandboxProcess } from './sandbox-process.js';
 import { HABITS, SoakClient } from './soak-clients.js';
@@ -28,6 +30,8 @@ export interface Transport {
   readonly every: number;
   /** Characters of a request, at most: an expired session takes 8 kB. */
   readonly size: number;
+  /** Its daemon is killed, stopped and replaced, too. */
+  readonly isMortal?: boolean;
 }
 
 const [key] = API_KEYS;
@@ -50,6 +54,10 @@ export const TRANSPORTS: readonly Transport[] = [
     ...{ name: 'legacy wire', over: 'unix', path: '/websocket', login: [] },
     ...{ budget: Infinity, cost: 0, every: 3000, size: Infinity },
   },
+  {
+    ...{ name: 'new daemons', over: 'unix', path: '/api/current', login: [] },
+    ...{ budget: Infinity, cost: 0, every: 3000, size: Infinity, isMortal: true },
+  },
 ];
 
 export interface Stage {
@@ -60,6 +68,8 @@ export interface Stage {
   readonly daemon: RunningDaemon;
   /** The daemon's process. */
   readonly pid: number;
+  /** Of every command: whether it starts a daemon where there is none. */
+  readonly env: NodeJS.ProcessEnv;
   /** What every command has before its name. */
   readonly globals: readonly string[];
   readonly ledger: Ledger;
@@ -111,14 +121,25 @@ export async function startStage(
     ...(isUnix ? {} : { username: 'admin' }),
   });
   const ledger = new Ledger(dice);
+  t.teardown(() => {
+    // Those that followed the first are no children of this process.
+    const last = transport.isMortal === true ? pidIn(daemon.pidFile) : null;
+    if (last !== null && !hasEnded(last)) process.kill(last, 'SIGKILL');
+  });
   void daemon.exited.then((ending) => {
     const said = JSON.stringify({ ...ending, stderr: daemon.stderr() });
     const log = fs.existsSync(daemon.logFile) ? fs.readFileSync(daemon.logFile, 'utf8') : '';
-    if (!isEnding()) ledger.violate(`the daemon ended: ${said} ${log.slice(-3000)}`);
+    if (!isEnding() && transport.isMortal !== true)
+      ledger.violate(`the daemon ended: ${said} ${log.slice(-3000)}`);
   });
   return {
     ...{ transport, home, sandbox, proxy, daemon, ledger, dice },
-    pid: daemon.child.pid!,
+    get pid() {
+      const pid = transport.isMortal === true ? pidIn(daemon.pidFile) : daemon.child.pid;
+      if (pid == null) throw new Error(`${transport.name}: there is no daemon`);
+      return pid;
+    },
+    env: transport.isMortal === true ? AUTOSTART : {},
     globals: ['-u', uri, ...user, ...trusted],
     journal: new ServerJournal(journal, ledger),
     clients: Array.from({ length: clients }, (_, i) => {
@@ -149,6 +170,10 @@ export interface Measure {
   readonly megabytes: number;
 }
 
-export function measure({ pid }: Stage): Measure {
+/** Null of a daemon that has just gone. */
+export function measure(stage: Stage): Measure | null {
+  if (stage.transport.isMortal === true && pidIn(stage.daemon.pidFile) === null) return null;
+  const { pid } = stage;
+  if (hasEnded(pid)) return null;
   return { descriptors: descriptors(pid), megabytes: Math.round(residentMegabytes(pid)) };
 }

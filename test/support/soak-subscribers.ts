@@ -29,6 +29,11 @@ function listen(path: string, request: object, onFrame: (frame: Frame) => void) 
   return { socket, ended };
 }
 
+/** Is there no room for it, or no daemon any more? */
+function mayEnd(ledger: Ledger, since: { readonly sent: number }): boolean {
+  return ledger.happened(since, 'crowd') || ledger.happened(since, 'end');
+}
+
 /** Hears `test.event`, of which the requests of the ledger send numbered ones. */
 export class EventSubscriber {
   events = 0;
@@ -49,13 +54,12 @@ export class EventSubscriber {
       const since = { sent: performance.now() };
       const { socket, ended } = listen(this.path, { event: 'test.event' }, (frame) => {
         if (frame.type === 'event') this.take(frame);
-        else if (!this.ledger.happened(since, 'crowd'))
-          this.ledger.violate('a subscription ended', frame);
+        else if (!mayEnd(this.ledger, since)) this.ledger.violate('a subscription ended', frame);
       });
       this.end = () => socket.destroy();
       await ended;
       // A crowd may have left no room for it.
-      if (!this.hasLeft() && !this.ledger.happened(since, 'crowd'))
+      if (!this.hasLeft() && !mayEnd(this.ledger, since))
         this.ledger.violate('the connection of a subscription ended');
       await pause(50);
     }
@@ -159,8 +163,7 @@ export async function listenToTickers(
     const final = ending as Frame | null;
     if (final?.result === 'ended') {
       if (due !== count) ledger.violate(`${name} ended after ${due} of ${count}`);
-    } else if (!ledger.happened(since, 'crowd'))
-      ledger.violate(`${name} ended after ${due}`, final ?? {});
+    } else if (!mayEnd(ledger, since)) ledger.violate(`${name} ended after ${due}`, final ?? {});
     await pause(thinks);
   }
 }

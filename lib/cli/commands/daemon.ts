@@ -21,7 +21,7 @@ import { profileNames } from '../../profiles/file.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
-import { sayLine } from '../output/output.js';
+import { failureCode, sayLine } from '../output/output.js';
 import { look, tellCrash } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
@@ -39,17 +39,22 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   const listenFd = takeListenFd(process.env);
   refuseDebugger({ isAllowed: true });
   const login = await toLoginTarget(args, sayLine);
-  await runDaemon(
-    {
-      ...args,
-      ...{ profiles: profilesOf(args), caFile: authoritiesOf(args), listenFd, isManaged },
-    },
-    { ...login, callTimeout: callTimeoutOf(process.env) },
-    (logFile) => {
-      tellCrash(args);
-      announce(logFile);
-    },
-  );
+  const served = { isSo: false };
+  const settings = { profiles: profilesOf(args), caFile: authoritiesOf(args), listenFd, isManaged };
+  try {
+    await runDaemon(
+      { ...args, ...settings },
+      { ...login, callTimeout: callTimeoutOf(process.env) },
+      (logFile) => {
+        served.isSo = true;
+        tellCrash(args);
+        announce(logFile);
+      },
+    );
+  } catch (error) {
+    if (!served.isSo) throw error;
+    return exit(failureCode(error));
+  }
   return exit();
 }
 
@@ -57,8 +62,8 @@ export async function daemonCommand(args: Arguments): Promise<number> {
  * Ends the process at once. By itself Node would close its sockets and end a while later: a client that waits for
  * the end of its connection would find the process still running.
  */
-function exit(): never {
-  process.exit(0);
+function exit(code = 0): never {
+  process.exit(code);
 }
 
 /** Nobody sees the output of this process: it tells its starter over the pipe. */
@@ -75,16 +80,19 @@ async function startedInBackground(args: Arguments): Promise<number> {
     askOtp: receiver.askOtp,
     callTimeout,
   };
+  const served = { isSo: false };
   try {
     refuseDebugger({ isAllowed: false });
     const onCrash = (error: MidcltError) => {
       receiver.failed(error);
     };
     await runDaemon({ ...daemon, abort: receiver.gone, onCrash }, login, (logFile) => {
+      served.isSo = true;
       receiver.ready(logFile);
     });
   } catch (error) {
-    receiver.failed(error);
+    if (served.isSo) return exit(1); // the log has why
+    receiver.failed(error); // which is still to be taken
     return 1;
   }
   return exit();
