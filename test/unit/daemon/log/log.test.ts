@@ -99,15 +99,16 @@ t.test('F32: no line is lost or cut while the file is renamed all the time', asy
   const file = `${home}/x.log`;
   const log = open(file, { lookEvery: 1 });
   let renamed = 0;
-  const rename = () => {
-    if (!fs.existsSync(file)) return;
+  // Who writes faster than the disk takes it loses lines, which is another matter.
+  const rename = async () => {
+    await until('the file', () => fs.existsSync(file));
     fs.renameSync(file, `${home}/${String(renamed++).padStart(5, '0')}`);
   };
   let n = 0;
   for (; renamed < 10; n++) {
     log.log('info', 'line', { n });
     if (n % 10 === 9) await new Promise((resolve) => setImmediate(resolve));
-    if (n % 100 === 99) rename();
+    if (n % 100 === 99) await rename();
   }
   await log.close();
   const files = fs.readdirSync(home).sort();
