@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Runs the bundle of the daemon path, which opens the others when it needs them. */
-import { load } from '../lib/cli/compiled.js';
+import { isNodeTooOld, LEAST_NODE, load } from '../lib/cli/compiled.js';
 
 const BUNDLES: ReadonlySet<string> = new Set([
   './direct.js',
@@ -27,4 +27,12 @@ function requireFrom(name: string): unknown {
   return opened.get(name);
 }
 
-open('thin.js');
+// npm only warns of it, and what an old Node lacks would look like a mistake of this program's.
+if (isNodeTooOld(process.versions.node)) {
+  process.stderr.write(
+    `Error: midclt needs Node ${LEAST_NODE.join('.')} or later, and ${process.execPath} is ${process.versions.node}; https://nodejs.org/en/download has one for every system\n`,
+  );
+  process.exitCode = 1;
+} else {
+  open('thin.js');
+}

@@ -21,6 +21,7 @@ import { LocalSession } from './stream/local.js';
 import { memoryOf } from './stream/memory.js';
 import { Scheduler } from './stream/scheduler.js';
 import { Session } from './stream/session.js';
+import { describeBug } from './text/bug.js';
 import type { Target } from './middleware/uri.js';
 
 export interface CoreOptions {
@@ -63,6 +64,15 @@ export interface Core {
   local(): LocalSession;
 }
 
+/** Is one certificate alone accepted there? */
+function isPinned({ scheme, verify, pin }: Target): boolean {
+  try {
+    return scheme === 'wss' && verify && pin() !== null;
+  } catch {
+    return false; // no connection is made, either, and its error says why
+  }
+}
+
 export function compose(options: CoreOptions): Core {
   const { target, credential, askOtp, concurrency, callTimeout, log, isUnref } = options;
   const connection = new Connection({ target, credential, askOtp, log, isUnref });
@@ -97,6 +107,10 @@ export function compose(options: CoreOptions): Core {
     isReady: () => connection.isReady(),
     ready: (client, patience, waited) => connection.ready(client, patience, waited),
   };
+  const onMistake = (thrown: unknown) => {
+    const { error, at } = describeBug(thrown);
+    log('error', 'a bug failed a request', { error, at: at.join(' < ') });
+  };
   const local = createVerbs({ ...common, endsSubscriptions: options.endsSubscriptions ?? true });
   return {
     connection,
@@ -114,6 +128,7 @@ export function compose(options: CoreOptions): Core {
           reconnects,
           can_log_in_again: canLogInAgain,
           insecure: isInsecure ?? false,
+          pinned: isPinned(target),
           api_key: credential?.kind === 'api-key' ? credential.key.id : null,
         },
         calls: {
@@ -132,7 +147,7 @@ export function compose(options: CoreOptions): Core {
       const { onRequest, onOver } = options;
       const session = {
         verbs: createVerbs({ ...common, daemon }),
-        gate,
+        gate: { ...gate, onMistake },
         linger: linger * 1000,
         lines: { timeout: lineTimeout * 1000 },
         memory: memoryOf(memory * 1024 * 1024),

@@ -101,16 +101,34 @@ export function reasonOf({ reason }: AbortSignal): Error {
 }
 
 /** Classes of errors that are mistakes in this program: their texts say nothing to its users. */
-const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError'];
+export const MISTAKES: readonly string[] = [
+  'TypeError',
+  'RangeError',
+  'ReferenceError',
+  'SyntaxError',
+  'EvalError',
+];
+
+/** The error that this one was made of, where it says the same. */
+export function originOf(error: Error): Error {
+  const { cause } = error;
+  return cause instanceof Error && cause.message === error.message ? cause : error;
+}
+
+/** Is it a mistake in this program, whatever it was made into since? */
+export function isMistake(thrown: unknown): boolean {
+  return thrown instanceof Error && MISTAKES.includes(originOf(thrown).name);
+}
+
+/** Says nothing of what it was, since an error's text may quote anything. `where` tells how to see that. */
+export function mistakeText({ name }: Error, where = 'MIDCLT_DEBUG=1 shows where'): string {
+  return `This is a mistake of midclt itself (${name}). ${where}; please report it`;
+}
 
 /** What to say of anything thrown: what it says itself, unless that is a mistake's text or a system error's. */
-export function publicText(thrown: unknown): string {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { cause } = error;
-  const origin = cause instanceof Error && cause.message === error.message ? cause : error;
-  if (MISTAKES.includes(origin.name)) {
-    return `This is a mistake of midclt itself (${origin.name}). MIDCLT_DEBUG=1 shows where; please report it`;
-  }
+export function publicText(thrown: unknown, where?: string): string {
+  const origin = originOf(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  if (isMistake(origin)) return mistakeText(origin, where);
   return isMidcltError(origin) ? origin.message : systemReason(origin);
 }
 

@@ -1,7 +1,7 @@
 'use strict';
 // Builds dist/midclt_VERSION_all.deb of what is in dist/, with dpkg-deb alone. The same sources make the same file, byte for byte:
 // its times are SOURCE_DATE_EPOCH, else the commit's.
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -25,8 +25,11 @@ const COMPLETIONS = {
 
 const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? commitTime());
 
+/** Sources that were downloaded are no repository. */
 function commitTime() {
-  return execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' });
+  const log = ['log', '-1', '--format=%ct'];
+  const { stdout } = spawnSync('git', log, { cwd: root, encoding: 'utf8' });
+  return stdout?.trim() || Math.floor(fs.statSync(path.join(root, 'package.json')).mtimeMs / 1000);
 }
 
 function put(file, content, mode = 0o644) {

@@ -17,7 +17,8 @@ function main(args) {
   const wanted = args[0] !== undefined && /^\d+$/.test(args[0]) ? Number(args[0]) : INPUTS;
   const files = args.filter((arg) => !/^\d+$/.test(arg));
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'fuzz-'));
-  const figures = path.join(directory, 'figures');
+  // proof.js keeps them.
+  const figures = process.env.MIDCLT_FUZZ_FIGURES ?? path.join(directory, 'figures');
   fs.writeFileSync(figures, '');
   const run = spawnSync(
     process.execPath,

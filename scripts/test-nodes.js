@@ -1,7 +1,7 @@
 'use strict';
 // Runs the core of the tests under each Node of test/nodes, which are installed there first:
 //
-//   npm run test:nodes [-- 20 24]
+//   npm run test:nodes [-- 20 24 | --install]
 //
 // They are npm's packages of Node for Linux on x64; its lock file says which, to the byte.
 const { spawnSync } = require('node:child_process');
@@ -52,6 +52,7 @@ function main(wanted) {
     );
   }
   install();
+  if (wanted[0] === '--install') return;
   const { dependencies } = require(path.join(nodes, 'package.json'));
   const names = Object.keys(dependencies).filter(
     (name) => wanted.length === 0 || wanted.includes(name.replace('node', '')),

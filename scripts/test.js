@@ -4,6 +4,7 @@
 //   node scripts/test.js [FILE | FOLDER]…     test/unit and test/e2e, unless told what
 //
 // Of each file there is a line, of one that fails its output without what passed, of a single one all of it.
+// MIDCLT_TEST_FIGURES names a file that gets a line of JSON for each: `{ file, passed, failed, tests }`.
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -91,6 +92,31 @@ function tell({ file, seconds, code, signal, output }, isAlone) {
   return { passed, failed };
 }
 
+/** Appends what came of a file and of each of its tests to a file of figures. */
+function keep(figures, { file, output }, { passed, failed }) {
+  const tests = testsIn(output);
+  fs.appendFileSync(figures, `${JSON.stringify({ file, passed, failed, tests })}\n`);
+}
+
+/** `{ name, passed, failed }` of each test of a file, by its TAP: a test's lines are indented, its result is not. */
+function testsIn(output) {
+  const tests = [];
+  let [passed, failed] = [0, 0];
+  for (const line of output.split('\n')) {
+    const [, indent, not, name, directive] =
+      /^( *)(not )?ok \d+ - (.*?)(?: # (time=|SKIP|TODO).*)?$/.exec(line) ?? [];
+    if (indent === undefined) continue;
+    if (indent !== '') {
+      if (not) failed += 1;
+      else passed += 1;
+      continue;
+    }
+    if (directive !== 'SKIP') tests.push({ name, passed, failed: not ? failed || 1 : 0 });
+    [passed, failed] = [0, 0];
+  }
+  return tests;
+}
+
 async function main(names) {
   await compile();
   // What waits most comes first, so that short files fill the end.
@@ -101,7 +127,9 @@ async function main(names) {
   const since = performance.now();
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const result = tell(await run(file), isAlone);
+      const ended = await run(file);
+      const result = tell(ended, isAlone);
+      if (process.env.MIDCLT_TEST_FIGURES) keep(process.env.MIDCLT_TEST_FIGURES, ended, result);
       sum.passed += result.passed;
       sum.failed += result.failed;
       if (result.failed > 0) failed.push(file);

@@ -1,4 +1,5 @@
 /** `connect`: a connection of one's own, or the daemon's. */
+import path from 'node:path';
 import { MidcltError } from '../errors.js';
 import { daemonPaths } from '../files/paths.js';
 import { noLog } from '../logger.js';
@@ -90,6 +91,7 @@ async function startDaemon(options: ConnectOptions): Promise<void> {
   const { concurrency = DEFAULT_CONCURRENCY } = options;
   const { credential, target } = await loginOf(options);
   const uri = options.uri ? target.uri : null;
+  const caFile = options.caFile ? path.resolve(options.caFile) : null;
   const { startDetached } =
     require('../daemon/handover.js') as typeof import('../daemon/handover.js');
   const daemon = {
@@ -102,7 +104,7 @@ async function startDaemon(options: ConnectOptions): Promise<void> {
     memory: DEFAULT_MEMORY,
   };
   const callTimeout = callTimeoutIn(options.callTimeout);
-  const who = { uri, username, insecure, ca: target.ca, credential };
+  const who = { uri, username, insecure, ca: target.ca, caFile, credential };
   const handover = { ...who, callTimeout, ...daemon };
   await startDetached(handover, askOnce(otp)).catch((error: unknown) => {
     const isThere = error instanceof MidcltError && error.code === 'RUNNING';

@@ -9,6 +9,15 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Script } from 'node:vm';
 
+/** What package.json asks for. */
+export const LEAST_NODE = [20, 19] as const;
+
+export function isNodeTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [leastMajor, leastMinor] = LEAST_NODE;
+  return major < leastMajor || (major === leastMajor && minor < leastMinor);
+}
+
 /** A CommonJS module, as Node itself makes a function of it. */
 type Main = (...commonJs: readonly unknown[]) => void;
 

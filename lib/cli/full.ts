@@ -3,9 +3,11 @@
  * that `midclt -d call` never reads ws, ndjson, through2 or anything of the daemon.
  */
 export { runBatch } from './batch/batch.js';
-export { daemonCommand, replaceOlder, startForCall } from './commands/daemon.js';
+export { daemonCommand } from './commands/daemon.js';
+export { replaceOlder, startForCall } from './commands/daemon-for-call.js';
 export {
   daemonList,
+  afterCrash,
   daemonLog,
   daemonStatus,
   sayNearMatches,
@@ -30,5 +32,4 @@ export { typesCommand } from './commands/types.js';
 export { uploadCommand } from './commands/upload.js';
 export { helpText } from './words/help.js';
 export { shellInit } from './shell/init.js';
-export { nearWords } from './args/near.js';
-export { usageText } from './args/usage.js';
+export { usageError } from './args/usage.js';

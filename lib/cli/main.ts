@@ -147,10 +147,7 @@ function sayNearNames(args: Arguments): void {
 }
 
 function wrongUsage(message: string, command: string | null, typed?: Typed): number {
-  const { usageText, nearWords } = full();
-  sayLine(`${usageText(command)}${message}`);
-  const near = typed && isTerminal() ? nearWords(typed) : null;
-  if (near !== null) sayLine(near);
+  sayLine(full().usageError({ message, command, ...(typed && { typed }) }, isTerminal()));
   return USAGE;
 }
 

@@ -1,10 +1,10 @@
 /** What the daemon path's bundle begins with; `bin/midclt.ts` runs it. */
 import { main } from './main.js';
-import { failureCode } from './output/output.js';
+import { uncaughtCode } from './output/output.js';
 
 // What is thrown where nobody waits for it: a line for the user, as for everything else.
 process.on('uncaughtException', (error) => {
-  process.exit(failureCode(error));
+  process.exit(uncaughtCode(error));
 });
 
 void main(process.argv.slice(2)).then((code) => {

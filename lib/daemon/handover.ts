@@ -8,50 +8,22 @@ import fs from 'node:fs';
 import inspector from 'node:inspector';
 import net from 'node:net';
 import path from 'node:path';
-import type { Duplex } from 'node:stream';
-import ndjson from 'ndjson';
-import { MidcltError, isMidcltError, systemReason, type ErrorCode } from '../errors.js';
-import type { Level } from '../logger.js';
+import type { Duplex, Transform } from 'node:stream';
+import { MidcltError, asMidcltError, isMidcltError, systemReason } from '../errors.js';
 import { EXTRA_CA_CERTS, OWN_VARIABLES } from '../login/variables.js';
-import type { Credential } from '../middleware/login/credential.js';
 import type { AskOtp } from '../middleware/login/login.js';
+import {
+  messagesFrom,
+  readCode,
+  readHandover,
+  readReport,
+  writeMessage,
+  type Handover,
+  type Report,
+} from './handover-messages.js';
 
 /** The file descriptor of the pipe in the new process. */
 export const HANDOVER_FD = 3;
-
-/** The daemon's settings and its login, secrets included: they are never written to a file. */
-interface Handover {
-  readonly uri: string | null;
-  readonly username: string | null;
-  /** For its log: the profiles of this URI and user. */
-  readonly profiles?: readonly string[];
-  readonly insecure: boolean;
-  /** Authorities that are trusted, too: PEM. */
-  readonly ca: string | null;
-  readonly credential: Credential | null;
-  /** Seconds for calls that name no timeout. */
-  readonly callTimeout: number;
-  readonly lifetime: number;
-  /** Absolute, `-`, or null for the default. */
-  readonly logFile: string | null;
-  readonly logLevel: Level;
-  readonly concurrency: number;
-  readonly linger: number;
-  readonly maxConnections: number;
-  /** Mebibytes. */
-  readonly memory: number;
-}
-
-/** From the new process. */
-type Report =
-  | { readonly kind: 'ready'; readonly logFile: string | null }
-  | { readonly kind: 'failed'; readonly code: ErrorCode | null; readonly message: string }
-  | { readonly kind: 'otp'; readonly attempt: number | null };
-
-/** To the new process, after the {@link Handover}. */
-interface Code {
-  readonly otp: string | null;
-}
 
 /**
  * Resolves with the log file (null: stderr) when the daemon accepts connections. Rejects with the
@@ -73,32 +45,49 @@ export async function startDetached(
       child.on('error', onError);
       if (!pipe) return;
       pipe.on('error', () => undefined); // the exit says more
-      child.on('exit', (code, signal) => {
+      // When what it has reported is read.
+      child.on('close', (code, signal) => {
         const how = signal ?? `exit code ${code ?? 0}`;
         reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
       });
-      const reports = pipe.pipe(ndjson.parse());
-      reports.on('error', onError);
-      reports.on('data', (report: Report) => {
-        switch (report.kind) {
-          case 'ready':
-            resolve(report.logFile);
-            return;
-          case 'failed':
-            reject(new MidcltError(report.code ?? 'PROTOCOL', report.message));
-            return;
-          case 'otp':
-            Promise.resolve(askOtp?.(report.attempt) ?? null).then((otp) => {
-              write(pipe, { otp } satisfies Code);
-            }, reject);
-        }
-      });
-      write(pipe, handover);
+      handOver(pipe, handover, askOtp).then(resolve, reject);
     });
   } finally {
     pipe?.destroy();
     child.unref();
   }
+}
+
+/** The starter's end of the pipe. Settles with the new process's last report; never, where there is none. */
+export function handOver(
+  pipe: Duplex,
+  handover: Handover,
+  askOtp: AskOtp | null,
+): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const onReport = (report: Report) => {
+      switch (report.kind) {
+        case 'ready':
+          resolve(report.logFile);
+          return;
+        case 'failed':
+          reject(new MidcltError(report.code ?? 'PROTOCOL', report.message));
+          return;
+        case 'otp':
+          Promise.resolve(askOtp?.(report.attempt) ?? null).then((otp) => {
+            writeMessage(pipe, { otp });
+          }, reject);
+      }
+    };
+    messagesFrom(pipe).on('data', (message: unknown) => {
+      try {
+        onReport(readReport(message));
+      } catch (error) {
+        reject(asMidcltError(error));
+      }
+    });
+    writeMessage(pipe, handover);
+  });
 }
 
 /** A shell sets the limit by which the daemon, which knows a password, leaves no core dump. Then it becomes the daemon. */
@@ -130,21 +119,26 @@ function spawnDaemon(): ChildProcess {
   });
 }
 
+/** The descriptor is opened first: what it is opened with is not closed then. */
+function inheritedPipe(): net.Socket {
+  const socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
+  closeInherited();
+  return socket;
+}
+
 /** The new process's end of the pipe: receives the settings, and reports what becomes of the daemon. */
 export class HandoverReceiver {
-  private readonly socket = new net.Socket({ fd: HANDOVER_FD, readable: true, writable: true });
-  private readonly lines = this.socket.pipe(ndjson.parse());
+  private readonly messages: Transform;
   private readonly leaving = new AbortController();
   private isReady = false;
 
-  constructor() {
-    closeInherited();
+  constructor(private readonly socket: Duplex = inheritedPipe()) {
+    this.messages = messagesFrom(socket);
     // A daemon that serves does not need its starter. One that does not serve yet ends with it.
     this.socket.once('close', () => {
       if (!this.isReady) this.leaving.abort();
     });
     this.socket.on('error', () => undefined);
-    this.lines.on('error', () => undefined);
   }
 
   /** Aborts when the starter goes before the daemon is ready. */
@@ -152,33 +146,39 @@ export class HandoverReceiver {
     return this.leaving.signal;
   }
 
-  /** Rejects when the starter goes before it has said what to do. */
+  /** Rejects when the starter goes before it has said what to do, or says something else, which it is told. */
   async receive(): Promise<Handover> {
-    return (await this.next()) as Handover;
+    const message = await this.next();
+    try {
+      return readHandover(message);
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
   }
 
   readonly askOtp: AskOtp = async (attempt) => {
-    write(this.socket, { kind: 'otp', attempt } satisfies Report);
-    return ((await this.next()) as Code).otp;
+    writeMessage(this.socket, { kind: 'otp', attempt });
+    return readCode(await this.next()).otp;
   };
 
   ready(logFile: string | null): void {
     this.isReady = true;
-    write(this.socket, { kind: 'ready', logFile } satisfies Report);
+    writeMessage(this.socket, { kind: 'ready', logFile });
     this.socket.end();
-    this.socket.unref();
+    if (this.socket instanceof net.Socket) this.socket.unref();
   }
 
   failed(error: unknown): void {
     const code = isMidcltError(error) ? error.code : null;
     const message = error instanceof Error ? error.message : String(error);
-    write(this.socket, { kind: 'failed', code, message } satisfies Report);
+    writeMessage(this.socket, { kind: 'failed', code, message });
     this.socket.end();
   }
 
   private next(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.lines.once('data', (value: unknown) => {
+      this.messages.once('data', (value: unknown) => {
         resolve(value);
       });
       const onGone = () => {
@@ -188,27 +188,6 @@ export class HandoverReceiver {
       this.gone.addEventListener('abort', onGone, { once: true });
     });
   }
-}
-
-function write(pipe: Duplex, value: object): void {
-  pipe.write(`${JSON.stringify(value)}\n`);
-}
-
-/** A key's parts are Buffers, which JSON writes as lists of numbers. */
-export function withBuffers(credential: Credential | null): Credential | null {
-  if (credential?.kind !== 'api-key' || credential.key.kind !== 'derived') return credential;
-  const bytes = (value: Buffer) => Buffer.from(value);
-  const { key } = credential;
-  const { clientKey, storedKey, serverKey } = key;
-  return {
-    ...credential,
-    key: {
-      ...key,
-      clientKey: bytes(clientKey),
-      storedKey: bytes(storedKey),
-      serverKey: bytes(serverKey),
-    },
-  };
 }
 
 /** Variables that hold paths. They are made absolute, since the daemon runs in `/`. */

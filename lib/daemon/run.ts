@@ -2,9 +2,11 @@
 import { isatty } from 'node:tty';
 import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
-import { daemonPaths, type DaemonPaths } from '../files/paths.js';
+import { MidcltError, isMistake, shuttingDown } from '../errors.js';
+import { daemonPaths, readPid, viewProcess, type DaemonPaths } from '../files/paths.js';
 import { warmUp } from '../middleware/channel/large-texts.js';
 import { ownCommand } from '../text/for-person.js';
+import { CrashWatch, readCrashNote } from './crash.js';
 import { PassedSocket } from './service-manager.js';
 import { SocketFile, type DaemonSocket } from './socket-file.js';
 import { ensurePrivateDirectory } from './files.js';
@@ -39,6 +41,8 @@ export interface DaemonOptions {
   /** Null is the default file; `-` is stderr. */
   readonly logFile: string | null;
   readonly logLevel: Level;
+  /** Of authorities that its provider trusts, too; absolute, to be told. */
+  readonly caFile?: string | null;
   /** Seconds. */
   readonly linger: number;
   readonly maxConnections: number;
@@ -49,6 +53,8 @@ export interface DaemonOptions {
   readonly stderr: NodeJS.WritableStream;
   /** The process ends with the daemon, and clients that stop the daemon wait for that. */
   readonly endsProcess?: boolean;
+  /** Hears that a bug ends the daemon, and with it the process. */
+  readonly onCrash?: (error: MidcltError) => void;
   /** Whose SIGTERM, SIGINT and SIGHUP drain the daemon; null takes none. */
   readonly signals: NodeJS.Process | null;
   /** Its abort drains the daemon, too. */
@@ -73,14 +79,33 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const lifecycle = new Lifecycle(options.lifetime);
   const forgetRequests = takeRequests(lifecycle, options);
   const startLock = new StartLock(paths.lock);
+  const crashes = options.endsProcess ? watchForCrashes(options, paths.crash) : null;
+  if (crashes) {
+    crashes.endAll = (error) => {
+      lifecycle.drain('a bug');
+      startLock.release(error);
+    };
+  }
   try {
     await Promise.race([startLock.acquire(() => socket.refuseIfRunning()), lifecycle.draining]);
     if (lifecycle.phase === 'accepting')
-      await run(options, { paths, socket, lifecycle, startLock });
+      await run(options, { paths, socket, lifecycle, startLock, crashes });
+  } catch (error) {
+    if (isMistake(error)) crashes?.crash(error);
+    throw error;
   } finally {
     startLock.release(null);
     forgetRequests();
+    crashes?.stop();
   }
+}
+
+function watchForCrashes({ stderr, onCrash }: DaemonOptions, file: string): CrashWatch {
+  const crashes = new CrashWatch({ file, stderr, onCrash: onCrash ?? (() => undefined) });
+  crashes.start();
+  // Nobody has to read it, and a reader that has gone is no bug.
+  stderr.on('error', () => undefined);
+  return crashes;
 }
 
 interface Owned {
@@ -88,15 +113,27 @@ interface Owned {
   readonly socket: DaemonSocket;
   readonly lifecycle: Lifecycle;
   readonly startLock: StartLock;
+  readonly crashes: CrashWatch | null;
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
   const { provider, linger, maxConnections, memory, lineTimeout, lifetime, uri } = options;
   const { username, stderr } = options;
-  const { paths, socket, lifecycle, startLock } = owned;
+  const { paths, socket, lifecycle, startLock, crashes } = owned;
   const daemonLog = openDaemonLog(paths, options.logFile, { stderr, least: options.logLevel });
   const { log } = daemonLog;
+  if (crashes) crashes.daemonLog = daemonLog;
+  logDeath(paths, log);
   const core = provider.core(log);
+  if (crashes) {
+    crashes.endAll = (error) => {
+      lifecycle.drain('a bug');
+      startLock.release(error, log);
+      core.connection.stopWaiting(shuttingDown());
+      core.connection.close(new MidcltError('LOST', 'The daemon ended of a bug of midclt'));
+      core.connection.stopWaiting(shuttingDown());
+    };
+  }
   const server = new Server({
     core,
     socket,
@@ -111,6 +148,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     settings: {
       log_file: daemonLog.file,
       log_level: options.logLevel,
+      ca_file: options.caFile ?? null,
       managed: (options.isManaged ?? false) || !options.endsProcess,
     },
   });
@@ -131,7 +169,8 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
       await server.serve();
     }
   } catch (error) {
-    log('error', 'daemon failed', { error: (error as Error).message });
+    if (isMistake(error)) crashes?.crash(error);
+    else log('error', 'daemon failed', { error: (error as Error).message });
     startLock.release(error, log);
     throw error;
   } finally {
@@ -142,6 +181,14 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
     log('info', 'stopped');
     await daemonLog.close();
   }
+}
+
+/** Logs that the daemon before this one has left its pid file, as one that is killed does, and nothing that says why. */
+function logDeath(paths: DaemonPaths, log: Log): void {
+  const pid = readPid(paths.pid);
+  if (pid === null || pid === process.pid || viewProcess(pid) !== null) return;
+  if (readCrashNote(paths.crash)?.pid === pid) return;
+  log('warning', 'pid file left by a daemon that was killed', { last: pid });
 }
 
 /** Drains on signals and on `abort`. Returns what undoes this. */

@@ -26,7 +26,7 @@ export interface ServerOptions {
   /** As the user gave them, for `status`. */
   readonly uri: string | null;
   readonly username: string | null;
-  readonly settings: Pick<DaemonSettings, 'log_file' | 'log_level' | 'managed'>;
+  readonly settings: Pick<DaemonSettings, 'log_file' | 'log_level' | 'ca_file' | 'managed'>;
 }
 
 export class Server {

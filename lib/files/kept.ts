@@ -79,6 +79,20 @@ async function open(draft: string, what: string): Promise<number> {
   }
 }
 
+const CANNOT_LINK = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK']);
+
+/** Gives a file that is whole its name: never that of another file, where the file system can tell. Throws a system error. */
+export function moveToNew(from: string, to: string): void {
+  try {
+    fs.linkSync(from, to);
+    fs.unlinkSync(from);
+  } catch (error) {
+    // There are no second names on a FAT.
+    if (!CANNOT_LINK.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    fs.renameSync(from, to);
+  }
+}
+
 function refusal(message: string): MidcltError {
   return new MidcltError('FILES', message);
 }

@@ -65,6 +65,8 @@ export interface DaemonPaths {
   /** Held by who starts the daemon. As long as the socket's, which is limited. */
   readonly lock: string;
   readonly log: string;
+  /** What is told of the last daemon that ended of a bug. */
+  readonly crash: string;
   /** What the server has said of its methods; made by commands that ask for it, whether there is a daemon or not. */
   readonly methods: string;
   /** The same of its events; and what is there while both are asked for by a shell that completes a command line. */
@@ -83,6 +85,7 @@ export function daemonPaths(uri: string | null, username: string | null): Daemon
     pid: `${stem}.pid`,
     lock: `${stem}.lock`,
     log: `${directory}/logs/daemon-${identifier}.log`,
+    crash: `${stem}.crash`,
     methods: `${stem}.methods`,
     events: `${stem}.events`,
     asking: `${stem}.asking`,

@@ -23,6 +23,8 @@ const MOST_KEY_FILE_BYTES = 65_536;
 const SHA512_BYTES = 64;
 
 const VALUE = 'The value of -K (or MIDCLT_API_KEY)';
+/** It begins as JSON and INI do, or has several lines: it is no path, and must not be shown as one. */
+const IS_CONTENTS = /^\s*[{[]|[\r\n\0]/;
 
 /**
  * Reads `-K`'s value: `ID-KEY`, the path of a file with that, with JSON, or with INI, or what such a file has in it.
@@ -31,7 +33,7 @@ const VALUE = 'The value of -K (or MIDCLT_API_KEY)';
 export function readKey(value: string, warn: (line: string) => void): KeyMaterial {
   const raw = parseRawKey(value);
   if (raw) return { key: raw, username: null };
-  if (/^\s*[{[]/.test(value)) return parseKey(VALUE, value);
+  if (IS_CONTENTS.test(value)) return parseKey(VALUE, value);
   // A key with a slip in it is no path, and must not be shown as one.
   const isPath = value.includes('/') && !/^\d+-/.test(value);
   if (value === '' || (!isPath && !fs.existsSync(value))) {
@@ -50,8 +52,11 @@ export function parseKeyFile(file: string, contents: string): KeyMaterial {
 
 /** Messages begin with `name`. */
 function parseKey(name: string, contents: string): KeyMaterial {
-  const text = contents.replace(/^\uFEFF/, '').trim();
+  const unmarked = contents.replace(/^\uFEFF/, '');
+  const text = unmarked.trim();
   if (text === '') throw keyDefect(name, 'is empty');
+  // Python and JavaScript do not agree on which of these are blanks and ends of lines.
+  if (NOT_IN_TEXT.test(unmarked)) throw keyDefect(name, 'has a control character in it');
   const raw = parseRawKey(text);
   if (raw) return { key: raw, username: null };
   return materialOf(name, text.startsWith('{') ? fromJson(name, text) : fromIni(name, text));
@@ -64,7 +69,7 @@ function readKeyFile(path: string, warn: (line: string) => void): string {
     let length = 0;
     while (length < buffer.length) {
       const read = file.read(buffer, length, buffer.length - length);
-      if (read === 0) return buffer.toString('utf8', 0, length);
+      if (read === 0) return textOf(path, buffer.subarray(0, length));
       length += read;
     }
   } finally {
@@ -76,7 +81,15 @@ function readKeyFile(path: string, warn: (line: string) => void): string {
   );
 }
 
+function textOf(path: string, bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString();
+  throw keyDefect(`The key file ${path}`, 'is not valid UTF-8');
+}
+
 const NOTHING = 'neither an API key (NUMBER-LETTERS_AND_DIGITS) nor JSON nor INI';
+
+// eslint-disable-next-line no-control-regex -- they are what this is about
+const NOT_IN_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]/;
 
 type Values = ReadonlyMap<string, unknown>;
 
@@ -88,27 +101,56 @@ function fromJson(name: string, text: string): Values {
   }
 }
 
-/** As Python's configparser reads one: names in any case, `=` or `:`, comments on lines of their own. */
+/** Its values are what every section has that says nothing else. */
+const DEFAULTS = 'DEFAULT';
+
+/**
+ * As Python's configparser reads one: names in any case, `=` or `:`, comments on lines of their own. Of what is said
+ * twice, and of a line that goes on in the next, which it would take otherwise than it looks, nothing is read.
+ */
 function fromIni(name: string, text: string): Values {
   const sections = new Map<string, Map<string, string>>();
-  let section = '';
-  for (const [index, line] of text.split('\n').entries()) {
+  let values: Map<string, string> | undefined;
+  let optionIndent = Infinity;
+  for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
     const trimmed = line.trim();
     if (trimmed === '' || /^[#;]/.test(trimmed)) continue;
     const header = /^\[(.+)\]$/.exec(trimmed)?.[1];
-    if (header !== undefined) section = header.trim();
     const [, key, value] = /^([A-Za-z]\w*)\s*[=:]\s*(.*)$/.exec(trimmed) ?? [];
+    const place = `line ${index + 1}`;
     if (header === undefined && key === undefined) {
       const isIni = sections.size > 0;
-      throw keyDefect(name, isIni ? `is INI, but its line ${index + 1} is not` : `is ${NOTHING}`);
+      throw keyDefect(name, isIni ? `is INI, but its ${place} is not` : `is ${NOTHING}`);
     }
-    const values = sections.get(section) ?? new Map<string, string>();
-    sections.set(section, values);
-    if (key !== undefined && value !== undefined) values.set(key.toLowerCase(), value);
+    const indent = line.search(/\S/);
+    if (indent > optionIndent) {
+      throw keyDefect(name, `is INI, but its ${place} is indented, and so goes on the line before`);
+    }
+    optionIndent = key === undefined ? Infinity : indent;
+    if (header !== undefined && header !== DEFAULTS && sections.has(header)) {
+      throw keyDefect(name, `has the section of ${place} twice`);
+    }
+    if (header !== undefined || !values) {
+      values = sections.get(header ?? '') ?? new Map<string, string>();
+      sections.set(header ?? '', values);
+    }
+    if (key === undefined || value === undefined) continue;
+    const member = key.toLowerCase();
+    if (values.has(member)) throw keyDefect(name, `says ${shownMember(member)} twice`);
+    values.set(member, value);
   }
+  const defaults = sections.get(DEFAULTS) ?? [];
+  sections.delete(DEFAULTS);
   const own = sections.get(SECTION) ?? (sections.size === 1 ? [...sections.values()][0] : null);
-  if (!own) throw keyDefect(name, `has several sections and no [${SECTION}] among them`);
-  return own;
+  if (own) return new Map([...defaults, ...own]);
+  if (sections.size === 0) return new Map(defaults);
+  throw keyDefect(name, `has several sections and no [${SECTION}] among them`);
+}
+
+/** Any other may be a part of a secret. */
+function shownMember(member: string): string {
+  const known: readonly string[] = ['raw_key', 'username', ...SCRAM_MEMBERS];
+  return known.includes(member) ? member : 'something';
 }
 
 function materialOf(name: string, values: Values): KeyMaterial {
@@ -131,7 +173,9 @@ function keyOf(name: string, values: Values): ApiKey {
     throw keyDefect(name, `has no raw_key, and none of ${SCRAM_MEMBERS.join(', ')}`);
   }
   if (missing.length > 0) throw keyDefect(name, `has no raw_key, and lacks ${missing.join(', ')}`);
-  const id = String(values.get('api_key_id'));
+  const idValue = values.get('api_key_id');
+  // Of a larger number JSON.parse leaves not all digits.
+  const id = typeof idValue === 'string' || Number.isSafeInteger(idValue) ? String(idValue) : '';
   if (!/^\d{1,18}$/.test(id)) throw keyDefect(name, 'has an api_key_id that is no number');
   const bytes = (member: (typeof SCRAM_MEMBERS)[number]): Buffer => {
     const value = values.get(member);

@@ -119,7 +119,7 @@ function apiKeyOf(
   if (username === null && wire === 'jsonrpc') {
     throw new MidcltError(
       'REQUEST',
-      "An API key logs in with its user's name: give it with -U, or as username in the key file",
+      "An API key logs in with its user's name: give it with -U, such as '-U truenas_admin', or as username in the key file",
     );
   }
   return {

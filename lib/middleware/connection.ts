@@ -173,9 +173,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return true;
   }
 
-  /** Also while it is being opened, which then rejects. */
-  close(): void {
-    this.finish(null);
+  /** Also while it is being opened, which then rejects. With an error nothing that was sent is waited for. */
+  close(error: MidcltError | null = null): void {
+    const { channel, aside } = this;
+    this.finish(error);
+    for (const each of error ? [channel, aside] : []) each?.abandon(error?.message ?? '');
   }
 
   private async logInAgain(channel: Channel, authenticator: Authenticator): Promise<void> {

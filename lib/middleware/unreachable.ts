@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import { DEFAULT_PATHNAME, uriOf } from '../files/address.js';
 import { MidcltError, shellWord, systemReason } from '../errors.js';
 import { stripControls } from '../text/terminal.js';
-import { parseTarget, type Target } from './uri.js';
+import { DEFAULT_URI, parseTarget, type Target } from './uri.js';
 
 /** Why a certificate is not accepted: with the certificate, where it is known, and the one that is pinned. */
 export type TlsError = NodeJS.ErrnoException & {
@@ -148,6 +148,8 @@ export function dayOf(time: string): string {
 /** Null: there is nothing to say. */
 function hintOf(target: Target, error: Error): string | null {
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && target.uri === DEFAULT_URI)
+    return "Is this a TrueNAS? Another machine's middleware is asked with '-u HOST'; 'midclt login NAME' keeps it under a name";
   if (code === 'ENOENT' || code === 'ECONNREFUSED') return 'Is the middleware running there?';
   if (error instanceof HttpAnswer) return statusHint(target, error);
   if (isPlain(error)) {

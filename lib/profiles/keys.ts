@@ -1,7 +1,9 @@
 /** The API keys of profiles: a file each beside the file of the profiles, which only its owner can read. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { MidcltError, shellWord, systemReason } from '../errors.js';
+import { moveToNew } from '../files/kept.js';
 import { trustAncestors } from '../files/trust.js';
 
 /** Where `login` keeps the keys that it is given or makes; `file` is the one of the profiles. */
@@ -24,21 +26,21 @@ export function checkNoKeyFile(keyFile: string): void {
  */
 export function writeKeyFile(keyFile: string, key: string): void {
   const directory = path.dirname(keyFile);
-  const state = { isOurs: false };
+  const draft = path.join(directory, `.${randomBytes(6).toString('hex')}`);
   try {
     trustAncestors(keyFile, 'XDG_CONFIG_HOME');
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
     trustAncestors(keyFile, 'XDG_CONFIG_HOME');
     if ((fs.statSync(directory).mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
-    synced(fs.openSync(keyFile, 'wx', 0o600), (descriptor) => {
-      state.isOurs = true;
+    synced(fs.openSync(draft, 'wx', 0o600), (descriptor) => {
       fs.fchmodSync(descriptor, 0o600); // whatever the umask is
       fs.writeFileSync(descriptor, `${key}\n`);
     });
+    moveToNew(draft, keyFile);
     // Else a power failure could take the name, and with it the file.
     synced(fs.openSync(directory, 'r'));
   } catch (error) {
-    if (state.isOurs) fs.rmSync(keyFile, { force: true });
+    fs.rmSync(draft, { force: true });
     if (error instanceof MidcltError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw isThere(keyFile);
     throw new MidcltError('FILES', `Cannot write ${keyFile}: ${systemReason(error)}`);

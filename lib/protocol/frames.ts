@@ -172,13 +172,13 @@ export const DAEMON_CONNECT_TIMEOUT = 5;
 /** The mode of the daemon's socket, from its first instant. */
 export const SOCKET_PERMISSIONS = 0o600;
 
-/** An error as the frame that tells it. */
-export function errorFrame(thrown: unknown): ErrorFrame {
+/** An error as the frame that tells it; `where` as {@link publicText} has it. */
+export function errorFrame(thrown: unknown, where?: string): ErrorFrame {
   const cause = asMidcltError(thrown);
   const { errorType, trace, extra } = cause;
   return {
     type: MessageType.ERROR,
-    error: publicText(cause),
+    error: publicText(cause, where),
     errorType,
     trace: trace && Buffer.from(trace.text),
     extra: extra && Buffer.from(extra.text),

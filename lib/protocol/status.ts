@@ -30,6 +30,8 @@ export interface StatusReport {
     readonly can_log_in_again: boolean;
     /** The server's certificate is not verified. Missing: an older daemon, which does not tell. */
     readonly insecure?: boolean;
+    /** One certificate alone is accepted there. Missing: an older daemon. */
+    readonly pinned?: boolean;
     /** The number of the key that logged in; null is a password, or no login at all. */
     readonly api_key?: string | null;
   };
@@ -61,6 +63,8 @@ export interface DaemonSettings {
   /** Absolute; null is stderr. */
   readonly log_file: string | null;
   readonly log_level: Level;
+  /** Of authorities that are trusted, too: absolute, null is none. Missing: an older daemon. */
+  readonly ca_file?: string | null;
   /** A service manager runs it, or the program that it is a part of: nobody else is to replace it. */
   readonly managed: boolean;
 }
@@ -78,8 +82,8 @@ export function readStatus(text: Buffer): StatusReport | null {
   return settings && matches(settings, SETTINGS) ? { ...report, settings } : report;
 }
 
-/** The types of the members of {@link StatusReport} that version 0.1.0 told already. */
-type Shape = 'number' | 'text' | 'text?' | 'flag' | { readonly [name: string]: Shape };
+/** The types of the members of {@link StatusReport} that version 0.1.0 told already, and of others where they are there (`??`). */
+type Shape = 'number' | 'text' | 'text?' | 'text??' | 'flag' | { readonly [name: string]: Shape };
 
 const REPORT: Shape = {
   ...{ pid: 'number', version: 'text', uptime: 'number', uri: 'text?', username: 'text?' },
@@ -99,6 +103,7 @@ const SETTINGS: Shape = {
     memory: 'number',
     log_file: 'text?',
     log_level: 'text',
+    ca_file: 'text??',
     managed: 'flag',
   },
 };
@@ -111,6 +116,8 @@ function matches(value: unknown, shape: Shape): boolean {
       return typeof value === 'string';
     case 'text?':
       return value === null || typeof value === 'string';
+    case 'text??':
+      return value === undefined || value === null || typeof value === 'string';
     case 'flag':
       return typeof value === 'boolean';
     default:

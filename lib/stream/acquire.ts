@@ -14,6 +14,8 @@ export interface Gate {
    * milliseconds (null: never); so many milliseconds were `waited` before, for a slot.
    */
   readonly ready: (client: Cancellation, patience: number | null, waited: number) => Promise<void>;
+  /** Logs what has failed a request by a mistake in this program; its client hears no more than that. */
+  readonly onMistake?: (thrown: unknown) => void;
 }
 
 /** Who has asked. */

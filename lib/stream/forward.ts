@@ -1,6 +1,6 @@
 /** A request to the frames that answer it, by its verb. */
 import { objectTransform } from 'through2';
-import { MidcltError } from '../errors.js';
+import { MidcltError, isMistake } from '../errors.js';
 import { NULL } from '../json/members.js';
 import {
   MessageType,
@@ -125,7 +125,10 @@ async function answer(
       lease.release();
     }
   } catch (error) {
-    return errorFrame(error);
+    const { onMistake } = gate;
+    if (!onMistake || !isMistake(error)) return errorFrame(error);
+    onMistake(error);
+    return errorFrame(error, "The daemon's log shows where");
   }
 }
 

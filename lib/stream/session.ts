@@ -136,9 +136,14 @@ export class Session {
     return this.keep && this.requests === 0;
   }
 
-  /** Leaves the connection to the end of the process, which does not wait for it. */
+  /**
+   * Leaves the connection to the end of the process, which does not wait for it. Nothing more is read: who goes on
+   * asking would keep the process. What it has sent is then seen not to have been read.
+   */
   leave(): void {
-    this.socket.unref?.();
+    const { socket } = this;
+    socket.unpipe().pause();
+    socket.unref?.();
   }
 
   /** Ends the connection at once, whatever is in flight. */

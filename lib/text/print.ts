@@ -159,12 +159,17 @@ export function formattedOf(trace: Json | null): Json | null {
 
 /** `extra` as `pprint` shows it, or its own bytes where it has more than `most`; null where Python prints none. */
 export function extraText(extra: Json | null, most: number): string | Json | null {
-  if (!extra || /^(?:\[\s*\]|\{\s*\}|""|0|false)$/.test(short(extra))) return null;
+  if (!extra || isFalse(short(extra))) return null;
   if (extra.length > most) return extra;
   const { pprint } = require('../json/pprint.js') as typeof import('../json/pprint.js');
   return pprint(extra.toString());
 }
 
+/** What Python takes for false. */
+function isFalse(text: string): boolean {
+  return /^(?:\[\s*\]|\{\s*\}|""|false)$/.test(text) || (/^-?\d/.test(text) && Number(text) === 0);
+}
+
 function short(text: Json): string {
-  return text.length > 20 ? '' : text.toString('latin1');
+  return text.length > 200 ? '' : text.toString('latin1');
 }

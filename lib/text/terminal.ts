@@ -15,3 +15,8 @@ export function stripControls(text: string, kept = ''): string {
     .replace(short, '')
     .replace(rest, (c) => (kept.includes(c) ? c : ''));
 }
+
+/** What a peer said, for the middle of a message of one line. */
+export function onOneLine(text: string): string {
+  return stripControls(text.replace(/[\t\r\n]+/g, ' '));
+}

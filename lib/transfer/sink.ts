@@ -10,12 +10,12 @@ import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { MidcltError, unwritable } from '../errors.js';
+import { moveToNew } from '../files/kept.js';
 
 const MODE = 0o600;
 /** Milliseconds until a pipe that somebody made non-blocking is tried again. */
 const RETRY_DELAY = 5;
 /** What file systems say that can't do it. */
-const CANNOT_LINK = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK']);
 const CANNOT_SYNC = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 const write = promisify(fs.write);
@@ -144,18 +144,6 @@ export class WholeFile {
     if (!this.isOver) fs.rmSync(this.partPath, { force: true });
     this.isOver = true;
     this.sink.destroy();
-  }
-}
-
-/** Never over another file, where the file system can tell. */
-function moveToNew(from: string, to: string): void {
-  try {
-    fs.linkSync(from, to);
-    fs.unlinkSync(from);
-  } catch (error) {
-    // There are no second names on a FAT.
-    if (!CANNOT_LINK.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    fs.renameSync(from, to);
   }
 }
 

@@ -298,3 +298,21 @@ t.test('a daemon that does not answer is asked once, and nobody waits for it', a
   t.match(await ask(), { code: 0, stdout: '', stderr: '' });
   t.ok(fs.statSync(mark).mtimeMs > mtimeMs, 'but later');
 });
+
+t.test('ids of jobs are those that a running daemon tells of', async (t) => {
+  const { home, uri, d } = await startDaemon(t);
+  const ask = (list: string) => midclt(['complete', list, '-u', uri], { home });
+  t.match(await d(['call', '-j', 'test.job', '1', '0']), { code: 0 });
+  t.match(await d(['call', '-j', '--detach', 'test.job_abortable', '300']), { stdout: '2\n' });
+  await until('both', async () => {
+    const { stdout } = await ask('jobs'); // a machine under load may be late
+    return stdout === '2\ttest.job_abortable RUNNING\n1\ttest.job SUCCESS\n';
+  });
+  await until('the one that has not ended', async () => {
+    return (await ask('open-jobs')).stdout === '2\ttest.job_abortable RUNNING\n';
+  });
+  t.match(await d(['job', 'abort', '2']), { code: 0 });
+  t.match(await midclt(['complete', 'jobs', '-u', 'nas.invalid'], { home }), {
+    ...{ code: 0, stdout: '', stderr: '' },
+  });
+});

@@ -61,6 +61,11 @@ t.test('the same sources make the same package', { skip }, async (t) => {
     return fs.readFileSync(DEB);
   });
   t.ok(built[0]?.equals(built[1] ?? Buffer.alloc(0)));
+  t.match(
+    build({ GIT_DIR: '/nowhere' }),
+    { status: 0, stderr: '' },
+    'nor need they be a repository',
+  );
 });
 
 /** What lintian says of it that is meant to be so. */

@@ -132,7 +132,10 @@ test('with a key that one has', async (t) => {
     code: 1,
     screen: /^Error: There is a profile 'nas1' in .* 'midclt profile remove nas1' removes it$/,
   });
-  t.match(await midclt(['profile', 'remove', 'nas1'], { home }), { code: 0 });
+  t.match(await midclt(['profile', 'remove', 'nas1'], { home }), {
+    code: 0,
+    stderr: `: 'midclt -u ${wss} -U admin call api_key.delete ${KEY.split('-')[0] ?? ''}'\n`,
+  });
   t.notOk(fs.existsSync(keyOf(home)), 'nor is the key there any more');
 });
 
@@ -215,6 +218,8 @@ test('what is refused leaves nothing', async (t) => {
     ...[t, server, trusted],
     [ASKS_KEY, '\r'],
     ['Password for admin@localhost: ', 'nonsense\r'],
+    ['password, try again\r\nPassword for admin@localhost: ', 'nonsense\r'],
+    ['password, try again\r\nPassword for admin@localhost: ', 'nonsense\r'],
   );
   t.match(wrong, {
     code: 1,

@@ -87,7 +87,16 @@ t.test(
       { code: 1 },
       'that host alone',
     );
-    t.match(await run(['trust', host]), { code: 0, stderr: /It is the one that you have trusted/ });
+    t.match(await run(['trust', host]), {
+      code: 0,
+      stdout: /^The certificate of \S+ is trusted by you alone: the certificate is self-signed\n/,
+      stderr: /It is the one that you have trusted/,
+    });
+    t.match(
+      await run(['trust', host, '--fingerprint', issue().fingerprint]),
+      { code: 1, stderr: /^Error: The certificate of \S+ is not the one that is expected/ },
+      'not even where the one there is trusted',
+    );
     t.match(await run(['trust', '--list']), {
       stdout: `${host}  sha256:${certificate.fingerprint}\n`,
     });
@@ -103,6 +112,11 @@ t.test(
     });
     t.match(await run(['trust', 'ws://nas']), { code: 1, stderr: /without TLS/ });
     t.match(await run(['trust']), { code: 1, stderr: /midclt trust HOST/ });
+    t.match(await run(['profile', 'add', 'nas.invalid', '-u', host, '--no-check']), { code: 0 });
+    t.match(await run(['trust', 'nas.invalid']), {
+      code: 1,
+      stderr: /no such host .* 'midclt -p nas\.invalid trust' is for its system\n$/,
+    });
     t.match(await run(['trust', '--list', '--remove']), { code: 2 });
     t.equal(sandbox.stats.connections, 1, 'to look at a certificate sends nothing');
   },
@@ -132,7 +146,10 @@ t.test(
       const saved = await run([...login, '-d', 'download', 'config.save', '-o', 'saved']);
       t.match(saved, { code: 0 });
       t.ok(fs.statSync(`${home}/saved`).size > 0);
-      t.match(await run([...login, '-d', 'daemon-status']), { code: 0, stdout: /ready/ });
+      t.match(await run([...login, '-d', 'daemon-status']), {
+        code: 0,
+        stdout: /the server's certificate is pinned \(midclt trust\)\n[^]*ready/,
+      });
       t.match(await run([...login, '--insecure', '-d', 'ping']), { code: 1, stderr: /verifies/ });
       t.match(await run(['-u', host, '-U', 'admin', 'daemon-stop']), { code: 0 });
       t.equal(sandbox.stats.loginsBy.SCRAM, 3);

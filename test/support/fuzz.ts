@@ -30,13 +30,21 @@ export async function fuzz<Input>(t: Test, target: Target<Input>): Promise<void>
   const details = await fc.check(property, {
     numRuns: inputs + examples.length,
     seed,
+    includeErrorInReport: true,
     examples: examples.map((example) => [example]),
   });
   const report = details.failed ? await fc.asyncDefaultReportMessage(details) : undefined;
+  // As it is: in a difference it would be folded.
+  if (report !== undefined) t.comment(report.replace(/[^ -~\n]/g, escaped));
   t.equal(report, undefined, `${name}: ${details.numRuns} inputs`);
   const { MIDCLT_FUZZ_FIGURES: file } = process.env;
   if (file === undefined) return;
   const seconds = (performance.now() - started) / 1000;
   const figures = { name, inputs: details.numRuns, failed: details.failed, seed, seconds };
   fs.appendFileSync(file, `${JSON.stringify(figures)}\n`);
+}
+
+/** TAP has no place for control characters. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -3,12 +3,31 @@
  * show it, or skip it.
  */
 import tty from 'node:tty';
+import { helpText } from '../words/help.js';
+import type { Typed } from './argv.js';
 import { commandOf } from './grammar.js';
+import { nearWords } from './near.js';
 import { longName, type Command, type Option } from './options.js';
 
 const PREFIX = 'usage: ';
 const STDOUT = 1;
 const DEFAULT_COLUMNS = 80;
+
+/** All that is said of wrong usage. Off a terminal what argparse would; a person has no use for a screen full of names. */
+export function usageError(
+  { message, command, typed }: { message: string; command: string | null; typed?: Typed },
+  isTerminal: boolean,
+): string {
+  if (!isTerminal) return `${usageText(command)}${message}`;
+  const near = typed ? nearWords(typed) : null;
+  if (command !== null) return [`${usageText(command)}${message}`, near ?? []].flat().join('\n');
+  const [usage = ''] = helpText(null).split('\n', 1);
+  const text = message.replace(/^(midclt: error: argument name: .*) \(choose from .*\)$/, '$1');
+  const help = typed?.command
+    ? `'midclt ${typed.command} -h' tells what it takes`
+    : "'midclt -h' lists the commands, 'midclt help options' the options";
+  return [usage, text, near ?? [], help].flat().join('\n');
+}
 
 /** With a newline at its end. `command`: null for the program itself. */
 export function usageText(command: string | null, columns = widthOf(process.env)): string {

@@ -12,7 +12,7 @@ import { errorForPerson, NO_METHOD, slipText, type OwnOptions } from '../../text
 import { ResultPrinter } from '../../text/print.js';
 import { pause, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
-import { isTerminal, printErrorFrame, sayLine, writeErr, writeOut } from '../output/output.js';
+import { isTerminal, printErrorFrame, foreignWriter, sayLine, writeErr } from '../output/output.js';
 import type { ProgressView } from '../output/progress.js';
 import { Interruption, type Waiting } from './interrupt.js';
 
@@ -86,7 +86,7 @@ export async function printAnswer(
   const { jobPrint, quiet } = printing;
   const view = job && jobPrint ? progressView(jobPrint) : null;
   const { format = null } = printing;
-  const printer = format === null ? new ResultPrinter(writeOut) : full().printerOf(format);
+  const printer = format === null ? new ResultPrinter(foreignWriter()) : full().printerOf(format);
   let viewing = true;
   const finish = (succeeded: boolean) => {
     if (viewing) view?.finish(succeeded);
@@ -147,7 +147,7 @@ export async function runPing(
   args: Pick<Arguments, 'timeout'>,
   exchange: Exchange,
 ): Promise<number> {
-  const printer = new ResultPrinter(writeOut);
+  const printer = new ResultPrinter(foreignWriter());
   const started = steadyNow();
   const answer = await exchange(
     {

@@ -1,4 +1,4 @@
-/** `midclt daemon`, in the foreground or the background; and daemons that are started, or replaced, for a call. */
+/** `midclt daemon`, in the foreground or the background. */
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
@@ -8,37 +8,31 @@ import {
   HandoverReceiver,
   refuseDebugger,
   startDetached,
-  withBuffers,
 } from '../../daemon/handover.js';
+import { withBuffers } from '../../daemon/handover-messages.js';
 import { runDaemonProcess } from '../../daemon/run.js';
-import {
-  isManaged as isProcessManaged,
-  isOtherManaged,
-  takeListenFd,
-} from '../../daemon/service-manager.js';
+import { isManaged as isProcessManaged, takeListenFd } from '../../daemon/service-manager.js';
 import { MidcltError, isMidcltError } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { pinOf } from '../../files/pins.js';
-import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
 import { DEFAULT_URI, parseTarget } from '../../middleware/uri.js';
 import { profileNames } from '../../profiles/file.js';
-import { sendStop } from '../../protocol/client.js';
-import { DEFAULT_CALL_TIMEOUT, VERSION, isOlder } from '../../protocol/frames.js';
-import type { StatusReport } from '../../protocol/status.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { load } from '../compiled.js';
-import { failureCode, isTerminal, sayLine } from '../output/output.js';
-import { look } from './daemons.js';
+import { failureCode, sayLine } from '../output/output.js';
+import { look, tellCrash } from './daemons.js';
 
 /** Returns the exit code when the daemon has ended; throws why it could not start or had to end. */
 export async function daemonCommand(args: Arguments): Promise<number> {
   if (args.handoverFd !== null) return startedInBackground(args);
   if (args.detach) {
     const started = await startInBackground(args);
-    if (started.kind === 'started') announce(started.logFile);
-    else print(`A daemon is already running${started.who}; it goes on as it is.\n`);
+    if (started.kind === 'started') {
+      tellCrash(args);
+      announce(started.logFile);
+    } else print(`A daemon is already running${started.who}; it goes on as it is.\n`);
     return 0;
   }
   const isManaged = isProcessManaged(process.pid, process.env);
@@ -48,10 +42,14 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   const served = { isSo: false };
   try {
     await runDaemon(
-      { ...args, profiles: profilesOf(args), listenFd, isManaged },
+      {
+        ...args,
+        ...{ profiles: profilesOf(args), caFile: authoritiesOf(args), listenFd, isManaged },
+      },
       { ...login, callTimeout: callTimeoutOf(process.env) },
       (logFile) => {
         served.isSo = true;
+        tellCrash(args);
         announce(logFile);
       },
     );
@@ -87,7 +85,10 @@ async function startedInBackground(args: Arguments): Promise<number> {
   const served = { isSo: false };
   try {
     refuseDebugger({ isAllowed: false });
-    await runDaemon({ ...daemon, abort: receiver.gone }, login, (logFile) => {
+    const onCrash = (error: MidcltError) => {
+      receiver.failed(error);
+    };
+    await runDaemon({ ...daemon, abort: receiver.gone, onCrash }, login, (logFile) => {
       served.isSo = true;
       receiver.ready(logFile);
     });
@@ -110,12 +111,14 @@ type Settings = Pick<
   | 'linger'
   | 'maxConnections'
   | 'memory'
+  | 'caFile'
 > & {
   readonly profiles?: readonly string[];
   /** A socket that listens already. */
   readonly listenFd?: number | null;
   readonly abort?: AbortSignal;
   readonly isManaged?: boolean;
+  readonly onCrash?: (error: MidcltError) => void;
 };
 
 function runDaemon(
@@ -156,27 +159,6 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
-/**
- * Starts a daemon for a call that found none; `missing` is that call's error. Resolves when a daemon accepts
- * connections, whoever started it. Rejects with `missing` if a login is needed and nobody can be asked for it,
- * else with the reason why none has started.
- */
-export async function startForCall(args: Arguments, missing: MidcltError): Promise<void> {
-  if (!canLogIn(args) && !canAsk(args)) throw missing;
-  try {
-    await start(args, DEFAULT_CALL_TIMEOUT);
-  } catch (error) {
-    if (!isMidcltError(error)) throw error;
-    if (error.code === 'RUNNING') return; // somebody else was faster
-    if (error.code === 'CONNECT' && args.uri === null) {
-      // No TrueNAS here at all: what the Python client says, and why.
-      throw new MidcltError('NO_DAEMON', `${missing.message}\n${error.message}`);
-    }
-    const text = `No daemon is running, and none could be started: ${error.message}`;
-    throw new MidcltError(error.code, text);
-  }
-}
-
 /** The outcome of `daemon --detach`: a new daemon and its log file (null: stderr), or the one that runs already. */
 export type Started =
   | { readonly kind: 'started'; readonly logFile: string | null }
@@ -210,40 +192,15 @@ async function runningOf(args: Arguments): Promise<Started | null> {
   throw new MidcltError('RUNNING', `A daemon is already running${who}. ${why}`);
 }
 
-/**
- * Replaces the daemon that has just answered, if it is of an older version, has nothing to do, and can be started
- * again without asking for a login. Prints nothing: the call has its answer.
- */
-export async function replaceOlder(args: Arguments, version: string): Promise<void> {
-  if (!isOlder(version, VERSION) || !canLogIn(args)) return;
-  try {
-    const paths = daemonPaths(args.uri, args.username);
-    const { report } = await look(paths);
-    if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
-    const answer = await sendStop(paths, { ifIdle: true });
-    if (typeof answer === 'string') await startAs(args, report, paths.log);
-  } catch {
-    // it is busy or gone, or another call replaces it
-  }
-}
-
-/** Starts a daemon with the settings that the one before has told. */
-function startAs(args: Arguments, { lifetime, settings }: StatusReport, defaultLog: string) {
-  if (!settings) return start({ ...args, lifetime }, DEFAULT_CALL_TIMEOUT);
-  const { concurrency, linger, max_connections, memory, log_file, log_level, call_timeout } =
-    settings;
-  const logs = { logFile: log_file === defaultLog ? null : log_file, logLevel: log_level };
-  const limits = { concurrency, linger, maxConnections: max_connections, memory };
-  return start({ ...args, lifetime, ...logs, ...limits }, call_timeout);
-}
-
-async function start(args: Arguments, callTimeout: number): Promise<string | null> {
+/** Resolves with the log file (null: stderr) when a daemon accepts connections that runs in the background. */
+export async function start(args: Arguments, callTimeout: number): Promise<string | null> {
   const { target, credential, askOtp } = await toLoginTarget(args, sayLine);
   const { uri, username, insecure, lifetime, logFile, logLevel } = args;
   const { concurrency, linger, maxConnections, memory } = args;
   const limits = { concurrency, linger, maxConnections, memory };
   const daemon = { lifetime, logFile: absolute(logFile), logLevel, ...limits };
-  const whose = { uri, username, profiles: profilesOf(args), insecure, ca: target.ca };
+  const trust = { insecure, ca: target.ca, caFile: authoritiesOf(args) };
+  const whose = { uri, username, profiles: profilesOf(args), ...trust };
   return startDetached({ ...whose, credential, callTimeout, ...daemon }, askOtp);
 }
 
@@ -251,23 +208,14 @@ function profilesOf({ uri, username }: Arguments): string[] {
   return profileNames(profilesPath)(uri, username);
 }
 
+/** The file, where it counts. */
+function authoritiesOf({ uri, caFile }: Arguments): string | null {
+  return /^wss:/i.test(uri ?? '') ? absolute(caFile) : null;
+}
+
 /** The daemon runs in `/`. */
 function absolute(file: string | null): string | null {
   return file === null || file === '-' ? file : path.resolve(file);
-}
-
-/** Whether a daemon can be started without asking for a login. */
-function canLogIn({ uri, username, password, passwordFile, apiKey }: Arguments): boolean {
-  if (parseTarget(uri ?? DEFAULT_URI).scheme === 'ws+unix' && !username) return true;
-  if (apiKey !== null) return true;
-  const hasPassword = Boolean(password) || (passwordFile !== null && passwordFile !== '-');
-  return Boolean(username) && hasPassword;
-}
-
-/** Whether somebody at a terminal can be asked for the password. */
-function canAsk({ username, passwordFile, system }: Arguments): boolean {
-  if (system !== null) return false;
-  return Boolean(username) && passwordFile === null && isTerminal() && isTerminalThere();
 }
 
 /**

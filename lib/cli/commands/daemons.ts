@@ -4,8 +4,9 @@
  */
 import fs from 'node:fs';
 import { isatty } from 'node:tty';
+import { crashText, readCrashNote, recentCrash, tellCrashOnce } from '../../daemon/crash.js';
 import { LogPrinter, followLog, lastLines } from '../../daemon/log/reader.js';
-import { MidcltError, asMidcltError, publicText, systemReason } from '../../errors.js';
+import { MidcltError, asMidcltError, followedBy, publicText, systemReason } from '../../errors.js';
 import { daemonPaths, getDaemonDir, pidBeside, profilesPath } from '../../files/paths.js';
 import { profileNames } from '../../profiles/file.js';
 import { askStatus, isListening, sendStop, type Address } from '../../protocol/client.js';
@@ -20,18 +21,21 @@ import { aligned, duration, printLines } from '../output/table.js';
 /** `daemon-status`. Returns the exit code: 0 if the daemon runs and answers, else 1. */
 export async function daemonStatus(args: Arguments): Promise<number> {
   const { uri, username, json, prometheus } = args;
-  const daemon = await look(daemonPaths(uri, username));
+  const paths = daemonPaths(uri, username);
+  const daemon = await look(paths);
+  const crash = recentCrash(paths.crash);
   const { state, report, problem, pid } = daemon;
   const whose = { uri: report ? report.uri : uri, username: report ? report.username : username };
   const profiles = profileNames(profilesPath)(whose.uri, whose.username);
   if (prometheus) printLines(exposition([{ ...daemon, ...whose, profiles }]));
   if (report) {
     if (!prometheus)
-      printLines(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles));
+      printLines(json ? [JSON.stringify({ ...report, profiles })] : table(report, profiles, crash));
     return 0;
   }
   if (state === 'gone') {
     sayLine('No daemon is currently running');
+    if (crash !== null) sayLine(crash);
     return 1;
   }
   if (state === 'foreign') {
@@ -65,8 +69,8 @@ export async function daemonList({ json, prometheus }: Arguments): Promise<numbe
   return 0;
 }
 
-function table(report: StatusReport, profiles: readonly string[]): string[] {
-  const { middleware, calls, jobs } = report;
+function table(report: StatusReport, profiles: readonly string[], crash: string | null): string[] {
+  const { middleware, calls, jobs, settings } = report;
   const { latency } = calls;
   const again = middleware.can_log_in_again
     ? []
@@ -77,6 +81,8 @@ function table(report: StatusReport, profiles: readonly string[]): string[] {
     ['uptime', duration(report.uptime)],
     ...(profiles.length > 0 ? [['profile', profiles.join(', ')]] : []),
     ['URI', middleware.uri],
+    ...(middleware.pinned ? [['', "the server's certificate is pinned (midclt trust)"]] : []),
+    ...(settings?.ca_file ? [['authorities', settings.ca_file]] : []),
     ...(middleware.insecure ? [['', "the server's certificate is NOT verified (--insecure)"]] : []),
     ['user', report.username ?? '-'],
     ...(middleware.api_key ? [['API key', `number ${middleware.api_key}`]] : []),
@@ -84,6 +90,7 @@ function table(report: StatusReport, profiles: readonly string[]): string[] {
     ['middleware', `${middleware.state} since ${middleware.since}`],
     ...again,
     ['last error', middleware.last_error ?? '-'],
+    ...(crash === null ? [] : [['before it', crash]]),
     ['logins', `${middleware.logins}, reconnects ${middleware.reconnects}`],
     ['calls', `${calls.served} served, ${calls.failed} failed`],
     ['now', `${calls.in_flight} in flight, ${calls.queued} queued, ${jobs.followed} jobs followed`],
@@ -273,4 +280,19 @@ export async function sayNearMatches(asked: DaemonName): Promise<void> {
       `There is one for ${whose}; '${ownCommand({ uri, username }, ['daemon-stop'])}' stops it`,
     );
   }
+}
+
+/** Says, once, that the daemon before the one that was just started ended of a bug. */
+export function tellCrash({ uri, username }: DaemonName): void {
+  tellCrashOnce(daemonPaths(uri, username).crash, (note) => {
+    sayLine(`Warning: ${crashText(note)}`);
+  });
+}
+
+/** The error of a call whose daemon went away, with the bug that ended it, if it was one. */
+export function afterCrash({ uri, username }: DaemonName, error: MidcltError): MidcltError {
+  const note = readCrashNote(daemonPaths(uri, username).crash);
+  const started = Date.now() - process.uptime() * 1000;
+  const isNew = note && Date.parse(note.time) >= started;
+  return isNew ? followedBy(error, crashText(note)) : error;
 }

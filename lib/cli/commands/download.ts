@@ -15,7 +15,7 @@ import { noPath, startDownload } from '../../transfer/pipe-jobs.js';
 import { receiveFile } from '../../transfer/reception.js';
 import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
 import type { Arguments } from '../args/arguments.js';
-import { isTerminal, sayLine, writeOut } from '../output/output.js';
+import { isTerminal, sayLine, writeForeign } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { paramsText, progressOf, timeoutOf } from './call.js';
 import {
@@ -183,5 +183,5 @@ async function receive(
 
 /** Prints the path of the file, unless who asked has given it. */
 function print({ file }: Output, path: string | null): void {
-  if (path !== null && file?.name === null) writeOut(Buffer.from(`${path}\n`));
+  if (path !== null && file?.name === null) writeForeign(Buffer.from(`${path}\n`));
 }

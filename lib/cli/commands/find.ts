@@ -10,7 +10,7 @@ import { catalogOf, KNOWN_EVENTS } from '../find/catalog.js';
 import { describeLines } from '../find/describe.js';
 import { didYouMean, isGlob, matcher, nearNames } from '../find/pattern.js';
 import { summaryOf } from '../find/prose.js';
-import { sayLine, writeOut } from '../output/output.js';
+import { sayLine, writeForeign } from '../output/output.js';
 import { aligned, printLines } from '../output/table.js';
 import { timeoutOf } from './call.js';
 import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
@@ -27,7 +27,7 @@ async function methods(args: Arguments): Promise<number> {
   if (args.json) {
     const entries = found.map((row) => `  ${summaryJson(row)}`);
     const text = entries.length === 0 ? '[]' : `[\n${entries.join(',\n')}\n]`;
-    writeOut(Buffer.from(`${text}\n`));
+    writeForeign(Buffer.from(`${text}\n`));
     return 0;
   }
   if (found.length === 0) return nothing('method', args.pattern);
@@ -86,7 +86,7 @@ async function describe(args: Arguments): Promise<number> {
     return 1;
   }
   if (args.json) {
-    writeOut(Buffer.concat([entry, NEWLINE]));
+    writeForeign(Buffer.concat([entry, NEWLINE]));
     return 0;
   }
   const width = isatty(STDOUT) ? process.stdout.columns || DEFAULT_WIDTH : DEFAULT_WIDTH;
@@ -124,7 +124,7 @@ async function events(args: Arguments): Promise<number> {
       Buffer.from(`${index === 0 ? '' : ',\n'}  ${quote(name)}: `),
       entry,
     ]);
-    writeOut(Buffer.concat([Buffer.from('{\n'), ...members, Buffer.from('\n}\n')]));
+    writeForeign(Buffer.concat([Buffer.from('{\n'), ...members, Buffer.from('\n}\n')]));
     return 0;
   }
   if (found.length === 0) return nothing('event', args.pattern);

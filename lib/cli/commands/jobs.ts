@@ -14,7 +14,7 @@ import type { Json } from '../../protocol/frames.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { LISTED, hasEnded, jobDetails, jobTable, wordOf } from '../output/job-text.js';
-import { printErrorFrame, sayLine, writeOut } from '../output/output.js';
+import { printErrorFrame, sayLine, writeForeign } from '../output/output.js';
 import { printLines } from '../output/table.js';
 import { printAnswer, timeoutOf, type Exchange } from './call.js';
 import { jobLog } from './download.js';
@@ -70,7 +70,7 @@ export async function jobRecord(args: Arguments, exchange: Exchange): Promise<Js
 async function list(args: Arguments, exchange: Exchange): Promise<number> {
   const answer = await listedJobs(args, exchange);
   if (args.json) {
-    writeOut(Buffer.concat([answer, NEWLINE]));
+    writeForeign(Buffer.concat([answer, NEWLINE]));
     return 0;
   }
   const isTerminal = isatty(STDOUT);
@@ -83,7 +83,7 @@ async function show(args: Arguments, exchange: Exchange): Promise<number> {
   const record = await jobRecord(args, exchange);
   const job = record && membersOf(record);
   if (!record || !job) return unknown(args);
-  if (args.json) writeOut(Buffer.concat([record, NEWLINE]));
+  if (args.json) writeForeign(Buffer.concat([record, NEWLINE]));
   else printLines(jobDetails(job, new Date()), '\t');
   return 0;
 }

@@ -1,5 +1,6 @@
 /** `login NAME`: asks on the terminal for a system and for what logs in there, tries it, and keeps it as a profile. */
 import fs from 'node:fs';
+import type { Core } from '../../compose.js';
 import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { pinsPath, profilesPath } from '../../files/paths.js';
@@ -7,7 +8,8 @@ import { addPin, removePin } from '../../files/pins.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { ask, askSecret, confirm } from '../../login/questions.js';
 import { readKey } from '../../login/secrets.js';
-import { checkTransport, parseRawKey } from '../../middleware/login/credential.js';
+import { checkTransport, LoginError, parseRawKey } from '../../middleware/login/credential.js';
+import { WRONG_PASSWORD } from '../../middleware/login/login.js';
 import { hostWord } from '../../middleware/unreachable.js';
 import { isLoopback, parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.js';
@@ -90,7 +92,7 @@ async function prove(reached: Reached, keep: Keep): Promise<void> {
   const host = hostOf(target.uri);
   if (target.scheme === 'ws' && !isLoopback(target))
     sayLine(`The connection to ${host} is not encrypted: others may read the password`);
-  await connected(args, async (core) => {
+  await connectedByTyping(args, async (core) => {
     const isWanted = isKeyOfUse && (await confirm(MAKE_KEY, true));
     const given = isWanted ? await withPlain(reached) : null;
     if (given) {
@@ -100,6 +102,32 @@ async function prove(reached: Reached, keep: Keep): Promise<void> {
     if (!isFile) sayLine(NO_KEY);
     return keep(args, null);
   });
+}
+
+/** How often a password may be typed. */
+const PASSWORDS = 3;
+
+/** Connects and logs in. A password that is asked for, and is wrong, is asked for again: all else was answered already. */
+async function connectedByTyping(
+  args: Arguments,
+  work: (core: Core) => Promise<void>,
+): Promise<void> {
+  const isTyped = args.password === null && args.passwordFile === null;
+  const state = { isIn: false };
+  const begin = (core: Core) => {
+    state.isIn = true;
+    return work(core);
+  };
+  for (let left = isTyped ? PASSWORDS : 1; ; left--) {
+    try {
+      await connected(args, begin);
+      return;
+    } catch (error) {
+      const isWrong = error instanceof LoginError && error.message.includes(WRONG_PASSWORD);
+      if (state.isIn || !isWrong || left === 1) throw error;
+      sayLine(`${WRONG_PASSWORD}, try again`);
+    }
+  }
 }
 
 const MAKE_KEY =

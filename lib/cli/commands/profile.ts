@@ -11,6 +11,7 @@ import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { inventory } from '../../profiles/inventory.js';
 import { keysDirectory } from '../../profiles/keys.js';
 import { checkName, type Profile } from '../../profiles/profile.js';
+import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { withEnvironment } from '../args/environment.js';
 import { sayLine } from '../output/output.js';
@@ -141,16 +142,28 @@ function loginOf({ apiKeyFile, passwordFile, username }: Profile): string {
   return username === null ? 'none' : 'asks';
 }
 
+/** The number that the server knows a key by; null: it is not such a file. */
+function idOf(keyFile: string): string | null {
+  try {
+    return parseRawKey(fs.readFileSync(keyFile, 'utf8').trim())?.id ?? null;
+  } catch {
+    return null;
+  }
+}
+
 async function remove(file: string, name: string): Promise<number> {
   const profiles = readProfiles(file);
-  const { apiKeyFile } = profileOf(profiles, name);
+  const { apiKeyFile, uri, username } = profileOf(profiles, name);
   await editProfiles(file, removing(name));
   sayLine(`Removed the profile '${name}'`);
   // What 'login' has put there.
   if (apiKeyFile !== null && path.dirname(apiKeyFile) === keysDirectory(file)) {
+    const id = idOf(apiKeyFile);
     fs.rmSync(apiKeyFile, { force: true });
+    const words = ['call', 'api_key.delete', id ?? ''];
+    const how = id === null ? '' : `: '${ownCommand({ uri, username }, words)}'`;
     sayLine(
-      `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there`,
+      `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there${how}`,
     );
   }
   return 0;

@@ -88,12 +88,8 @@ function announcement({ unixPath, wsPort, wssPort }: Sandbox, certificate: strin
   if (unixPath !== null) commands.push(usage(`-u ws+unix://${unixPath}`));
   if (wsPort !== null) commands.push(usage(`-u ws://127.0.0.1:${wsPort}/api/current ${LOGIN}`));
   if (wssPort !== null) {
-    const options = `-u wss://127.0.0.1:${wssPort}/api/current ${LOGIN}`;
-    commands.push(
-      certificate === null
-        ? usage(`--insecure ${options}`)
-        : `NODE_EXTRA_CA_CERTS=${quoted(certificate)} ${usage(options)}`,
-    );
+    const trust = certificate === null ? '--insecure' : `--ca-file ${quoted(certificate)}`;
+    commands.push(usage(`${trust} -u wss://127.0.0.1:${wssPort}/api/current ${LOGIN}`));
   }
   const lines = commands.map(
     (command) => `Sandbox (a simulation, not a TrueNAS) listening. Use: ${command}`,

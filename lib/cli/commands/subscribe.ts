@@ -7,7 +7,7 @@ import { sendRequest } from '../../protocol/client.js';
 import { Command, MessageType, type ErrorFrame, type EventFrame } from '../../protocol/frames.js';
 import { ENVELOPE } from '../../stream/local.js';
 import type { Arguments } from '../args/arguments.js';
-import { printErrorFrame, sayLine, writeOut } from '../output/output.js';
+import { printErrorFrame, sayLine, writeForeign } from '../output/output.js';
 import { withCore } from './direct.js';
 import { daemonAddress, lineOf, verificationMember, withDaemon } from './via-daemon.js';
 
@@ -36,7 +36,7 @@ export async function subscribeCommand(args: Arguments): Promise<number> {
 }
 
 function print({ event }: EventFrame): void {
-  if (event) writeOut(Buffer.concat([onOneLine(event), NEWLINE]));
+  if (event) writeForeign(Buffer.concat([onOneLine(event), NEWLINE]));
   else sayLine(MISSED);
 }
 

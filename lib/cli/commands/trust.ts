@@ -1,13 +1,14 @@
 /** `trust HOST`: shows a server's certificate, asks, and pins it: from then on it is the only one that is accepted there. */
 import { X509Certificate } from 'node:crypto';
-import { MidcltError, shellWord } from '../../errors.js';
+import { followedBy, isMidcltError, MidcltError, shellWord } from '../../errors.js';
 import { addPin, readPins, removePin } from '../../files/pins.js';
-import { pinsPath } from '../../files/paths.js';
+import { pinsPath, profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { confirm } from '../../login/questions.js';
 import { targetOf } from '../../login/target.js';
 import { dayOf, hostWord, lineOf, namesOf, untrusted } from '../../middleware/unreachable.js';
 import { parseTarget, type Target } from '../../middleware/uri.js';
+import { readProfiles } from '../../profiles/file.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
@@ -20,14 +21,14 @@ export async function trustCommand(args: Arguments): Promise<number> {
   const host = hostWord(securedTarget(args));
   if (args.remove) return remove(args, file, host);
   const pinned = readPins(file).find((pin) => pin.host === host)?.fingerprint ?? null;
-  const { certificate, lines } = await shownBy(targetOf(args));
+  const { certificate, lines } = await shownBy(targetOf(args), pinned).catch(withProfile(host));
   printLines(lines);
   const shown = certificate.fingerprint256;
-  if (shown === pinned) {
+  if (shown === pinned && (args.fingerprint ?? shown) === shown) {
     sayLine(`It is the one that you have trusted for ${host}`);
     return 0;
   }
-  if (pinned !== null) {
+  if (pinned !== null && pinned !== shown) {
     sayLine(`It is another than the one that you have trusted for ${host}: sha256:${pinned}`);
   }
   if (!(await isWanted(args.fingerprint, shown, host))) return 1;
@@ -67,9 +68,19 @@ function securedTarget({ uri }: Arguments): Target {
   throw new MidcltError('REQUEST', `${uri} is without TLS, and so has no certificate to trust`);
 }
 
-/** A server's certificate, and what there is to say of it. */
+/** Who types a profile's name for a host means its system. */
+function withProfile(host: string): (error: unknown) => never {
+  return (error) => {
+    const isProfile = readProfiles(profilesPath()).entries.has(host);
+    if (!isProfile || !isMidcltError(error)) throw error;
+    throw followedBy(error, `'${host}' is a profile: 'midclt -p ${host} trust' is for its system`);
+  };
+}
+
+/** A server's certificate, and what there is to say of it; `pinned` is the one that is trusted there already. */
 export async function shownBy(
   target: Target,
+  pinned: string | null = null,
 ): Promise<{ readonly certificate: X509Certificate; readonly lines: readonly string[] }> {
   const { certificateOf } =
     require('../../middleware/channel/secure.js') as typeof import('../../middleware/channel/secure.js');
@@ -85,9 +96,9 @@ export async function shownBy(
   ];
   const host = hostWord(target);
   const why = distrust === null ? null : (untrusted(target, distrust, certificate) ?? distrust);
-  const isTrusted =
-    why === null ? 'is trusted: its authority is known here' : `is not trusted: ${why}`;
-  const lines = [`The certificate of ${host} ${isTrusted}`, ...aligned(rows)];
+  const isTrusted = fingerprint256 === pinned ? 'is trusted by you alone' : 'is not trusted';
+  const says = why === null ? 'is trusted: its authority is known here' : `${isTrusted}: ${why}`;
+  const lines = [`The certificate of ${host} ${says}`, ...aligned(rows)];
   return { certificate, lines };
 }
 

@@ -49,6 +49,8 @@ export function withDaemon<T>(args: Arguments, attempt: () => Promise<T>): Promi
   return startingDaemon(attempt, async (missing) => {
     if (!args.autostart) throw missing;
     await full().startForCall(args, missing);
+  }).catch((error: unknown) => {
+    throw isMidcltError(error) && error.code === 'LOST' ? full().afterCrash(args, error) : error;
   });
 }
 

@@ -1,12 +1,14 @@
 /**
  * `complete`: what the scripts of `completion` ask for at a prompt, a name a line with what it is behind a tab. It
- * answers from files, connects to nothing, and says nothing of what goes wrong. Where the server's names are not
- * known, a process in the background asks the daemon for them, if one runs: for the next time.
+ * answers from files, and says nothing of what goes wrong. Where the server's names are not known, a process in the
+ * background asks the daemon for them, if one runs: for the next time. Jobs are what they are now: of those a daemon
+ * that runs is asked at once, and has a moment to answer.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { daemonPaths, getDaemonDir, profilesPath } from '../../files/paths.js';
 import { trustDirectory } from '../../files/trust.js';
+import { elementsOf, membersOf, type Members } from '../../json/members.js';
 import { profileOf, readProfiles } from '../../profiles/file.js';
 import { ALL, LOCAL, type Profile } from '../../profiles/profile.js';
 import { stripControls } from '../../text/terminal.js';
@@ -14,8 +16,11 @@ import type { Arguments } from '../args/arguments.js';
 import { parseArgv } from '../args/argv.js';
 import { profileChoice, withEnvironment } from '../args/environment.js';
 import { withProfiles } from '../args/profile.js';
+import { withExchange } from '../commands/exchange.js';
+import { listedJobs } from '../commands/jobs.js';
 import { readCache, type Row } from '../find/cache.js';
 import { KNOWN_EVENTS, refreshNames } from '../find/catalog.js';
+import { hasEnded, wordOf } from '../output/job-text.js';
 import { writeOut } from '../output/output.js';
 import type { List } from './levels.js';
 
@@ -33,7 +38,7 @@ const REFRESH = 'refresh';
 export async function complete([list = '', ...options]: readonly string[]): Promise<number> {
   try {
     if (list === REFRESH) return await refresh(systemsOf(options));
-    const items = itemsOf(list as List, options);
+    const items = await itemsOf(list as List, options);
     const lines = items.filter(([name]) => SAFE.test(name)).map(lineOf);
     if (lines.length > 0) writeOut(Buffer.from(lines.join('')));
     return 0;
@@ -50,8 +55,15 @@ function lineOf([name, note]: Item): string {
   return `${name}\t${short}\n`;
 }
 
-function itemsOf(list: List, options: readonly string[]): readonly Item[] {
+function itemsOf(
+  list: List,
+  options: readonly string[],
+): readonly Item[] | Promise<readonly Item[]> {
   switch (list) {
+    case 'jobs':
+      return jobs(systemsOf(options), () => true);
+    case 'open-jobs':
+      return jobs(systemsOf(options), (job) => !hasEnded(job));
     case 'methods':
       return methods(systemsOf(options), () => true);
     case 'downloads':
@@ -111,6 +123,29 @@ function rowsOf(systems: readonly Arguments[], kept: 'methods' | 'events'): read
   const [first] = systems;
   if (first) startRefresh(first);
   return [];
+}
+
+/** Milliseconds for the daemon. */
+const MOMENT = 150;
+const MOST_JOBS = 30;
+
+/** The newest jobs of such a kind that the first system's daemon tells of. */
+async function jobs(
+  [system]: readonly Arguments[],
+  isMeant: (job: Members) => boolean,
+): Promise<readonly Item[]> {
+  if (!system) return [];
+  const { directory, socket } = daemonPaths(system.uri, system.username);
+  if (!fs.existsSync(socket) || !trustDirectory(directory)) return [];
+  setTimeout(() => process.exit(1), MOMENT).unref();
+  const args = { ...system, useDaemon: true, autostart: false };
+  const answer = await withExchange(args, (exchange) => listedJobs(args, exchange));
+  const records = (elementsOf(answer) ?? []).flatMap((each) => membersOf(each) ?? []);
+  const noteOf = (job: Members) => `${wordOf(job, 'method')} ${wordOf(job, 'state')}`;
+  return records
+    .filter(isMeant)
+    .slice(0, MOST_JOBS)
+    .map((job) => [wordOf(job, 'id'), noteOf(job)]);
 }
 
 /** Those that can be read. */

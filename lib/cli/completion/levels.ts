@@ -17,7 +17,7 @@ export type Offer = { readonly words: readonly string[] } | 'files' | List | nul
 
 /** The lists that change while a shell runs. */
 export const LISTS = [
-  ...(['methods', 'downloads', 'uploads', 'events'] as const),
+  ...(['methods', 'downloads', 'uploads', 'events', 'jobs', 'open-jobs'] as const),
   ...(['profile-names', 'systems', 'groups', 'uris', 'users'] as const),
 ] as const;
 export type List = (typeof LISTS)[number];
@@ -108,6 +108,7 @@ const LISTED: Partial<Readonly<Record<ValueKind, List>>> = {
 function offerOf({ kind }: Value, choices: readonly string[], command: string): Offer {
   if (kind === 'method' && command === 'download') return 'downloads';
   if (kind === 'method' && command === 'upload') return 'uploads';
+  if (kind === 'job') return /(?:show|log)$/.test(command) ? 'jobs' : 'open-jobs';
   if (kind === 'choice') return { words: choices };
   if (kind === 'format') return { words: [...choices, 'table=', 'tsv='] };
   if (kind === 'command') {

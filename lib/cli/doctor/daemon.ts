@@ -8,6 +8,7 @@ import {
   profilesPath,
   viewProcess,
 } from '../../files/paths.js';
+import { recentCrash } from '../../daemon/crash.js';
 import { directoryMode, trustAncestors, trustSocket } from '../../files/trust.js';
 import { targetOf } from '../../login/target.js';
 import { PROFILE, URI } from '../../login/variables.js';
@@ -134,6 +135,15 @@ function socket({ args, env }: Context): Found {
 }
 
 async function daemon(context: Context): Promise<Found> {
+  const found = await runningOne(context);
+  const { args } = context;
+  const crash =
+    found.state === 'failed' ? null : recentCrash(daemonPaths(args.uri, args.username).crash);
+  if (crash === null) return found;
+  return warning(`${found.message}. ${crash}`, found.advice ?? commandFor(context, ['daemon-log']));
+}
+
+async function runningOne(context: Context): Promise<Found> {
   const { args, target } = context;
   const paths = daemonPaths(args.uri, args.username);
   const start = `'${startCommand(args)}' starts one`;
@@ -152,7 +162,9 @@ async function daemon(context: Context): Promise<Found> {
   const process = pid === null ? '' : ` (pid ${pid})`;
   switch (state) {
     case 'gone':
-      return ok(`none runs; a socket is left, which the next one removes. ${start}`);
+      return ok(
+        `none runs; a socket is left, as by one that was killed, which the next one removes. ${start}`,
+      );
     case 'foreign':
       return warning(
         `one runs${process} that does not tell its status, as the Python one: calls with -d go through it, without what only this one can do`,

@@ -3,11 +3,9 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { shellWord, systemReason } from '../../errors.js';
 import { EXTRA_CA_CERTS } from '../../login/variables.js';
 import { VERSION } from '../../protocol/frames.js';
+import { isNodeTooOld, LEAST_NODE } from '../compiled.js';
 import { knowsUnixSockets } from '../shell/init.js';
 import { failed, ok, warning, type Check, type Context, type Found } from './check.js';
-
-/** What package.json asks for. */
-const LEAST_NODE = [20, 19] as const;
 
 export const localChecks: readonly Check[] = [
   { name: 'node', look: () => nodeVersion(process.versions.node, process.execPath) },
@@ -18,11 +16,8 @@ export const localChecks: readonly Check[] = [
 ];
 
 export function nodeVersion(version: string, path: string): Found {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [leastMajor, leastMinor] = LEAST_NODE;
+  if (!isNodeTooOld(version)) return ok(`Node ${version}, ${path}`);
   const least = LEAST_NODE.join('.');
-  if (major > leastMajor || (major === leastMajor && minor >= leastMinor))
-    return ok(`Node ${version}, ${path}`);
   return failed(
     `Node ${version} (${path}) is too old: ${least} or newer is needed; https://nodejs.org/en/download has one for every system`,
     'npm install -g node@22',

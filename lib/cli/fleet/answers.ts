@@ -7,7 +7,7 @@ import { stripControls } from '../../text/terminal.js';
 import { ErrorAnswer } from '../commands/exchange.js';
 import { printLines, split } from '../format/format.js';
 import { rowsOf, tableCell, tsvCell } from '../format/rows.js';
-import { sayLine, writeOut } from '../output/output.js';
+import { sayLine, writeForeign, writeOut } from '../output/output.js';
 import { aligned } from '../output/table.js';
 
 const STDOUT = 1;
@@ -74,7 +74,7 @@ export class Answers {
     if (outcome.kind === 'error' && this.options.quiet) return;
     if (this.kind !== 'json') this.printRows(name, outcome);
     else if (this.isTable) writeOut(Buffer.from(this.row(name, outcome)));
-    else writeOut(lineOf(name, outcome));
+    else writeForeign(lineOf(name, outcome));
   }
 
   private printRows(name: string, outcome: Outcome): void {

@@ -16,7 +16,7 @@ import type { Json } from '../../protocol/frames.js';
 import { ownWords } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { batchWords } from '../batch/ledger.js';
-import { sayLine, writeOut } from '../output/output.js';
+import { sayLine, writeForeign } from '../output/output.js';
 
 const NEWLINE = 0x0a;
 
@@ -66,7 +66,7 @@ export class BatchRuns {
       child.ended,
       // Every line is an object.
       eachLine(child.stdout, (line) => {
-        writeOut(Buffer.concat([head, line.subarray(1), Buffer.of(NEWLINE)]));
+        writeForeign(Buffer.concat([head, line.subarray(1), Buffer.of(NEWLINE)]));
       }),
       eachLine(child.stderr, (line) => {
         if (!args.quiet) sayLine(`${name}: ${line.toString()}`);

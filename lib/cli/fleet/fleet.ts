@@ -2,12 +2,13 @@
  * A command for several systems (`-p nas1,nas2`): each is asked through a daemon of its own, so many at a time, and
  * answers are printed as they come. What is slow or off holds up nobody but who waits for its place.
  */
+import { isatty } from 'node:tty';
 import { MidcltError } from '../../errors.js';
 import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
 import { quote } from '../../json/members.js';
 import { DEFAULT_SYSTEMS, type Arguments } from '../args/arguments.js';
-import { usageText } from '../args/usage.js';
+import { usageError } from '../args/usage.js';
 import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands/call.js';
 import { downloadFor } from '../commands/download.js';
 import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands/exchange.js';
@@ -18,6 +19,9 @@ import { BatchRuns, runCommand } from './children.js';
 
 /** How many systems a line on stderr names. */
 const MOST_NAMED = 20;
+/** Of jobs on a terminal. */
+const JOBS = 'table=id,state,method,description';
+const STDOUT = 1;
 /** Stands for the profile's name in the name of a file. */
 const PLACEHOLDER = '{profile}';
 
@@ -30,11 +34,13 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   if (!first) throw new MidcltError('REQUEST', 'There is no system to ask');
   const conflict = conflictOf(first);
   if (conflict !== null) {
-    sayLine(`${usageText(null)}midclt: error: ${conflict}`);
+    const message = `midclt: error: ${conflict}`;
+    sayLine(usageError({ message, command: null }, isTerminal()));
     return USAGE;
   }
   const names = systems.map(nameOf);
-  const answers = new Answers(names, first);
+  const isShown = first.name === 'job list' && !first.json && isatty(STDOUT);
+  const answers = new Answers(names, isShown ? { ...first, format: first.format ?? JOBS } : first);
   const unanswered = new Set(names);
   const failed: string[] = [];
   const { ask, close } = await askerOf(first, names);

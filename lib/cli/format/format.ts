@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import type { Json } from '../../protocol/frames.js';
 import { membersOf, elementsOf } from '../../json/members.js';
-import { sayLine, writeOut } from '../output/output.js';
+import { foreignWriter, sayLine, writeForeign } from '../output/output.js';
 import { aligned, widthOf } from '../output/table.js';
 import { COLOURS, JsonPrinter } from './json-printer.js';
 import { rowsOf, tableCell, tableOf, tsvCell, type Table } from './rows.js';
@@ -17,16 +17,21 @@ const STDOUT = 1;
 const DEFAULT_COLUMNS = 80;
 const MOST_LINES = 100_000_000;
 
+/** The others are escaped in JSON, but for those of the colours. */
+function withoutC1(text: string): Buffer {
+  return Buffer.from(text.replace(/[\x7f-\x9f]/g, ''));
+}
+
 /** What prints a result in this form; the text is one that `-o` takes. */
 export function printerOf(form: string): Printer {
   const [kind, columns] = split(form);
   switch (kind) {
     case 'json':
-      return new JsonPrinter(writeOut, 'line');
+      return new JsonPrinter(foreignWriter(), 'line');
     case 'jsonl':
-      return new JsonPrinter(writeOut, 'lines');
+      return new JsonPrinter(foreignWriter(), 'lines');
     case 'pretty':
-      return new JsonPrinter(writeOut, 'pretty', hasColours() ? COLOURS : null);
+      return new JsonPrinter(foreignWriter(withoutC1), 'pretty', hasColours() ? COLOURS : null);
     case 'tsv':
       return collecting((result) => {
         printLines(tsvLines(result, columns ?? []));
@@ -106,5 +111,5 @@ function fitting(
 }
 
 export function printLines(lines: readonly string[]): void {
-  if (lines.length > 0) writeOut(Buffer.from(`${lines.join('\n')}\n`));
+  if (lines.length > 0) writeForeign(Buffer.from(`${lines.join('\n')}\n`));
 }

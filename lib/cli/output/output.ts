@@ -1,6 +1,6 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
-import { writeSync } from 'node:fs';
-import { isMidcltError, publicText, unwritable } from '../../errors.js';
+import { fstatSync, writeSync } from 'node:fs';
+import { isMidcltError, isMistake, mistakeText, publicText, unwritable } from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/print.js';
@@ -10,6 +10,8 @@ import { pause } from '../../timer.js';
 export const SUCCESS = 0;
 const FAILURE = 1;
 export const USAGE = 2;
+/** EX_SOFTWARE of sysexits.h: a mistake in this program. */
+export const MISTAKE = 70;
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -20,6 +22,34 @@ const STDERR = 2;
  */
 export function writeOut(data: Buffer): void {
   writeAll(STDOUT, data);
+}
+
+/** Whole lines that a server has written: as they are, but on a terminal without what that would act on. */
+export function writeForeign(data: Buffer): void {
+  writeOut(isStdoutTerminal() ? harmless(data.toString()) : data);
+}
+
+/** The same of what comes in pieces. `change` takes out what a terminal would act on. */
+export function foreignWriter(change = harmless): (data: Buffer) => void {
+  if (!isStdoutTerminal()) return writeOut;
+  const { StringDecoder } = require('node:string_decoder') as typeof import('node:string_decoder');
+  const decoder = new StringDecoder();
+  return (data) => {
+    writeOut(change(decoder.write(data)));
+  };
+}
+
+function harmless(text: string): Buffer {
+  return Buffer.from(stripControls(text, '\t\n'));
+}
+
+/** Loads nothing where stdout can be no terminal. */
+function isStdoutTerminal(): boolean {
+  try {
+    return fstatSync(STDOUT).isCharacterDevice() && isTerminal(STDOUT);
+  } catch {
+    return false; // it is closed
+  }
 }
 
 /** Prints an error frame; its own text as `forPerson` says on a terminal, where that is given. */
@@ -37,8 +67,8 @@ export function sayLine(line: string): void {
 }
 
 /** Prints an error in one line; with MIDCLT_DEBUG also where it came from. */
-export function sayError(error: unknown): void {
-  sayLine(`Error: ${publicText(error)}`);
+export function sayError(error: unknown, text = publicText(error)): void {
+  sayLine(`Error: ${text}`);
   if (process.env.MIDCLT_DEBUG && error instanceof Error) {
     const origin = error.cause instanceof Error ? error.cause : error;
     sayLine(origin.stack ?? String(origin));
@@ -48,7 +78,16 @@ export function sayError(error: unknown): void {
 /** Says what ended a command, unless nobody reads its output, and returns its exit code. */
 export function failureCode(error: unknown): number {
   if (!isMidcltError(error) || error.code !== 'BROKEN_PIPE') sayError(error);
-  return FAILURE;
+  return isMistake(error) ? MISTAKE : FAILURE;
+}
+
+/** The same of what nobody has caught. That alone is a mistake, unless the system has refused something. */
+export function uncaughtCode(thrown: unknown): number {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (isMidcltError(error) || /^E(?!RR_)/.test(code)) return failureCode(error);
+  sayError(error, mistakeText(error));
+  return MISTAKE;
 }
 
 /** To stderr. What comes from the server must not drive the terminal. */
@@ -65,10 +104,10 @@ export function writeErr(text: string): void {
   }
 }
 
-/** Is stderr one? */
-export function isTerminal(): boolean {
+/** Is stderr one, or another descriptor? */
+export function isTerminal(descriptor = STDERR): boolean {
   const { isatty } = require('node:tty') as typeof import('node:tty');
-  return isatty(STDERR);
+  return isatty(descriptor);
 }
 
 /** Writes all of it before it returns, also to a pipe that is slow. */

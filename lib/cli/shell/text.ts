@@ -220,6 +220,10 @@ _midclt_run() {
       *) program=@{program%/*}/$link ;;
     esac
   done
+  command -v node >/dev/null 2>&1 || {
+    echo 'Error: midclt needs Node 20.19 or later, and there is no node in PATH' >&2
+    exit 127
+  }
   exec node "@{program%/*}/midclt.js" "$@"
 }
 case @{MIDCLT_LAUNCHER-}:@{MIDCLT_USE_DAEMON-}:@{1-} in

@@ -25,8 +25,8 @@ export const COMPLETION: CommandWords = {
   summary: 'completion of command lines, for your shell',
   reach: 'none',
   text: [
-    'Print a script with which the shell completes what you type of a midclt command, at Tab: commands, options and their values, profiles, files, and the methods and events of the server.',
-    "Methods and events are those that the server of -p, -u and -U has told last: to 'midclt methods', or to a daemon, which is asked in the background when a day has passed. To complete never waits for a server, and never logs in.",
+    'Print a script with which the shell completes what you type of a midclt command, at Tab: commands, options and their values, profiles, files, and the methods, events and jobs of the server.',
+    "Methods and events are those that the server of -p, -u and -U has told last: to 'midclt methods', or to a daemon, which is asked in the background when a day has passed. Ids of jobs are those that a daemon tells of which runs and answers at once. To complete never waits for a server, and never logs in.",
   ],
   arguments: [{ name: 'SHELL', kind: 'choice', is: 'the shell: {choices}' }],
   sections: [
@@ -82,7 +82,7 @@ export const SANDBOX: CommandWords = {
       'FILE',
       'file',
       'write that certificate to FILE',
-      ' (PEM); a midclt that has NODE_EXTRA_CA_CERTS=FILE in its environment trusts it',
+      ' (PEM), for --ca-file FILE of the midclt that is to trust it',
     ),
   },
   exits: ['ended by a signal', 'could not listen, or not write FILE'],
@@ -93,6 +93,7 @@ export const SANDBOX: CommandWords = {
     'midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5',
     'midclt -u ws+unix:///tmp/box.sock daemon-stop',
     'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
+    'midclt --ca-file /tmp/box.pem -u localhost:4433 -U admin -P admin-pw ping',
   ],
   see: ['call', 'methods', 'daemon'],
 };

@@ -58,6 +58,10 @@ export const DAEMON_FILES: readonly Term[] = [
     'the log, one JSON object a line; one of 10 MB becomes .log.1, up to .log.3',
   ],
   [
+    'daemon-local.crash, daemon-ID.crash',
+    'that the last daemon ended of a bug, for who starts the next one, or looks how it is',
+  ],
+  [
     'daemon-ID.methods, daemon-ID.events',
     'what the server has said of its methods and events, for a day',
   ],
@@ -89,6 +93,7 @@ export const EXIT_CODES: readonly Term[] = [
   ['0', 'success'],
   ['1', 'the call, or what it needs, failed'],
   ['2', 'wrong usage, or something that is not supported yet'],
+  ['70', 'a mistake of midclt itself; please report it'],
 ];
 
 /** Of the program as a whole. */

@@ -108,6 +108,13 @@ export class LogFile extends Writable {
     });
   }
 
+  /** Writes a line before it returns, ahead of those that wait; throws a system error. */
+  writeNow(line: Buffer): void {
+    if (this.destroyed) return;
+    const cut = this.rest.length > 0 ? [Buffer.from('\n')] : [];
+    fs.writeSync(this.opened.descriptor, Buffer.concat([...cut, line]));
+  }
+
   override _final(done: () => void): void {
     this.triedAt = -Infinity; // the last chance
     void this.append(NOTHING).then(() => {

@@ -18,6 +18,8 @@ import {
 
 export interface DaemonLog {
   readonly log: Log;
+  /** Writes before it returns, for a process that may not live on. Throws a system error. */
+  readonly logNow: Log;
   /** Where the log goes; null is stderr. */
   readonly file: string | null;
   /** Resolves when everything logged is written, or nobody takes it. */
@@ -43,7 +45,7 @@ interface LogOptions {
 
 /** Where lines go. A regular file is rotated; what else was chosen is written to as it is. */
 interface Sink {
-  readonly stream: NodeJS.WritableStream;
+  readonly stream: NodeJS.WritableStream & { writeNow?(line: Buffer): void };
   /** Null is stderr. */
   readonly file: string | null;
 }
@@ -132,6 +134,11 @@ function start(file: string, options: LogOptions, open: () => Sink): DaemonLog {
   if (failure !== null) log('warning', 'log file not writable', { file, error: failure });
   return {
     log,
+    logNow(level, event, fields) {
+      const line = Buffer.from(`${JSON.stringify(record(level, event, fields))}\n`);
+      if (stream.writeNow) stream.writeNow(line);
+      else stream.write(line);
+    },
     file: sink.file,
     async close() {
       tellLost();
@@ -217,6 +224,11 @@ class LogPipe extends Writable {
     this.timer = setTimeout(() => {
       this._write(text.subarray(written), encoding, done);
     }, RETRY).unref();
+  }
+
+  /** As much as its reader takes. */
+  writeNow(line: Buffer): void {
+    if (!this.destroyed) fs.writeSync(this.descriptor, line);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

@@ -45,12 +45,12 @@ export function lastLines(
 function tailOf(descriptor: number, size: number, count: number, unfinished: boolean): Tail {
   const chunks: Buffer[] = [];
   let start = size;
-  let newlines = 0;
-  while (start > 0 && newlines <= count) {
+  let ends = 0;
+  while (start > 0 && ends <= count) {
     const from = Math.max(0, start - CHUNK);
     const chunk = readAt(descriptor, from, start - from);
     chunks.unshift(chunk);
-    newlines += countOf(chunk);
+    ends += countOf(chunk);
     start = from;
   }
   const text = Buffer.concat(chunks);
@@ -105,8 +105,8 @@ export async function followLog(
 }
 
 /**
- * The files that came after the one that is open, opened, in their order. An empty one is left
- * for later: its writer may still be with the one before it.
+ * The files that came after the one that is open, opened, in their order. The newest is left for later while
+ * it is empty: its writer may still be with the one before it.
  */
 function successors(path: string, current: number): number[] {
   const ours = fs.fstatSync(current).ino;
@@ -114,6 +114,7 @@ function successors(path: string, current: number): number[] {
   const forget = (...files: number[]) => {
     for (const file of files) fs.closeSync(file);
   };
+  let isNewestEmpty = false;
   for (let number = 0; number <= OLDER; number++) {
     const file = openIfThere(number === 0 ? path : `${path}.${number}`);
     if (file === null) {
@@ -125,11 +126,17 @@ function successors(path: string, current: number): number[] {
       forget(file);
       return [...found.values()].toReversed();
     }
-    if ((number === 0 && size === 0) || found.has(ino)) {
-      forget(file, ...found.values()); // or they are being renamed
+    if (found.has(ino)) {
+      forget(file, ...found.values()); // they are being renamed
       return [];
     }
-    found.set(ino, file);
+    isNewestEmpty ||= number === 0 && size === 0;
+    if (isNewestEmpty && number === 0) forget(file);
+    else found.set(ino, file);
+  }
+  if (isNewestEmpty) {
+    forget(...found.values());
+    return [];
   }
   // It is none of them: another program took it away, and only the newest is surely new.
   const [newest, ...others] = found.values();
@@ -161,9 +168,12 @@ function split(text: Buffer): { lines: Buffer[]; rest: Buffer } {
   return { lines, rest: text.subarray(from) };
 }
 
+/** Lines that end in it, but for blank ones: of a newline that it begins with, that can't be told. */
 function countOf(chunk: Buffer): number {
   let count = 0;
-  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) count++;
+  for (let at = chunk.indexOf(LF, 1); at !== -1; at = chunk.indexOf(LF, at + 1)) {
+    if (chunk[at - 1] !== LF) count++;
+  }
   return count;
 }
 

@@ -24,6 +24,10 @@ export class Aside {
     channel.setAside();
   }
 
+  abandon(why: string): void {
+    for (const channel of this.channels) channel.abandon(why);
+  }
+
   close(): void {
     for (const channel of this.channels) channel.close();
   }

@@ -4,6 +4,7 @@ import { asMidcltError, MidcltError } from '../../errors.js';
 import type { Log } from '../../logger.js';
 import { Scan, stringOf, type Members } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
+import { onOneLine } from '../../text/terminal.js';
 import { after } from '../../timer.js';
 import type { Target } from '../uri.js';
 import { Intake, type Received } from './intake.js';
@@ -84,12 +85,13 @@ export class Channel {
     });
     this.closed = new Promise((resolve) => {
       socket.on('close', (code, reason) => {
-        const why = reason.length === 0 ? `code ${code}` : `code ${code}: ${reason.toString()}`;
+        const said = onOneLine(reason.toString());
+        const why = said === '' ? `code ${code}` : `code ${code}: ${said}`;
         this.gone = true;
         // What came before the end may be an answer.
         intake.finish(() => {
           this.onClosed(why);
-          this.pending.lose(why);
+          this.pending.lose(`The connection to the middleware was lost (${why})`);
           resolve(why);
         });
       });
@@ -158,6 +160,12 @@ export class Channel {
     this.isAside = true;
     this.retire();
     this.pending.freeGivenUp();
+  }
+
+  /** Closes, and nothing that was sent is waited for; `why` is a sentence. */
+  abandon(why: string): void {
+    this.pending.lose(why);
+    this.close();
   }
 
   /** Closes when what was sent is answered. */

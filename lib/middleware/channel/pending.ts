@@ -65,12 +65,12 @@ export class PendingCalls {
     return call;
   }
 
-  /** None of them is going to be answered. */
+  /** None of them is going to be answered; `why` is a sentence. */
   lose(why: string): void {
     this.alarm.stop();
     for (const id of [...this.calls.keys()]) {
       const call = this.settle(id);
-      const text = `The connection to the middleware was lost (${why}); the outcome of ${call?.method ?? ''} is unknown`;
+      const text = `${why}; the outcome of ${call?.method ?? ''} is unknown`;
       call?.reject(new MidcltError('LOST', text));
     }
   }

@@ -192,6 +192,7 @@ export class Jobs {
     if (watches.length === 0) return;
     try {
       await this.events.subscribe(LOOK_UP_TIMEOUT, null);
+      const takes = new Map(watches.map((watch) => [watch, watch.asking()]));
       const found = await this.findAll([...new Set(watches.map(idOf))]);
       this.log('info', 'jobs followed on', { jobs: watches.length, known: found.size });
       for (const watch of watches) {
@@ -199,7 +200,7 @@ export class Jobs {
         if (fields instanceof MidcltError) {
           const why = `ran, and asking for it failed (${fields.message})`;
           watch.fail(lost(watch, WHILE_JOB, why));
-        } else if (fields && watch.mayBeOurs(fields)) watch.report(fields);
+        } else if (fields && watch.mayBeOurs(fields)) takes.get(watch)?.(fields);
         else forget(watch);
       }
     } catch (error) {

@@ -9,7 +9,7 @@ import type { Connection } from '../connection.js';
 import type { JobEvents } from './events.js';
 import { findJob, LOOK_UP_TIMEOUT, type JobCheckup } from './look-up.js';
 import { Wait } from './unannounced.js';
-import type { JobWatches } from './watches.js';
+import type { JobWatch, JobWatches } from './watches.js';
 
 export interface FollowOptions {
   /** Milliseconds until the job must have ended; null is for ever. */
@@ -56,11 +56,10 @@ export async function followKnown(
   try {
     for (;;) {
       // It is not waited for by who has left, nor longer than there is time.
-      const finding = find(connection, events, { jobId, deadline, lease, cancellation });
+      const finding = find(connection, events, { watch, jobId, deadline, lease, cancellation });
       const fields = await Promise.race([finding, ended.then(() => NOTHING_MORE)]);
       if (!fields) throw new MidcltError('CALL', unknownJob(jobId));
       isFound = true;
-      watch.report(fields);
       watch.isSilent = fields.get('transient')?.toString() === 'true';
       // A transient job sends no events and is forgotten when it ends, but a wait for it is neither.
       if (watch.isSilent && !watch.hasEnded) await Promise.race([waiting.start(), ended]);
@@ -94,6 +93,7 @@ export function unknownJob(jobId: number): string {
 const NOTHING_MORE: Members = new Map();
 
 interface Sought {
+  readonly watch: JobWatch;
   readonly jobId: number;
   /** By {@link steadyNow}. */
   readonly deadline: number;
@@ -101,18 +101,21 @@ interface Sought {
   readonly cancellation: Cancellation;
 }
 
-/** With its events subscribed to. Asks again over the next connection where one is lost. */
+/** With its events subscribed to; the watch takes what is found. Asks again over the next connection where one is lost. */
 async function find(
   connection: Connection,
   events: JobEvents,
-  { jobId, deadline, lease, cancellation }: Sought,
+  { watch, jobId, deadline, lease, cancellation }: Sought,
 ): Promise<Members | null> {
   const left = () => Math.max(1, deadline - steadyNow());
   for (;;) {
     await events.subscribe(left() === Infinity ? null : left(), cancellation);
     try {
       const timeout = Math.min(LOOK_UP_TIMEOUT, left());
-      return await findJob(connection, jobId, { timeout, lease, cancellation });
+      const take = watch.asking();
+      const fields = await findJob(connection, jobId, { timeout, lease, cancellation });
+      if (fields) take(fields);
+      return fields;
     } catch (error) {
       if (!isLost(error)) throw error;
     }

@@ -136,6 +136,8 @@ export class JobWatch {
 
   /** The server repeats itself, and sends the final event twice. */
   private shown = '';
+  /** How often it was told of the job. */
+  private reports = 0;
   /** When the job began, as the server wrote it: numbers start over when it restarts. */
   private started: string | null = null;
   /** Set by the final event, which may come before anyone waits for it. */
@@ -193,9 +195,21 @@ export class JobWatch {
     return isTold ? this.isOurs(fields) : this.isSameAge(fields);
   }
 
+  /**
+   * To be called when the job is about to be looked up; what it returns takes the fields that were found. The server may
+   * have looked before an event that came sooner than its answer: an event tells what is newer, unless the job has ended.
+   */
+  asking(): (found: Members) => void {
+    const { reports } = this;
+    return (found) => {
+      if (this.reports === reports || isFinal(found)) this.report(found);
+    };
+  }
+
   /** Takes the fields of the job as they are now. */
   report(fields: Members): void {
     this.heard = steadyNow();
+    this.reports += 1;
     if (this.outcome || this.shownId === null) return;
     this.started ??= fields.get('time_started')?.toString() ?? null;
     const state = stringOf(fields.get('state')) ?? '';

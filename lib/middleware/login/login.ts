@@ -110,11 +110,14 @@ function secretOf(credential: Credential): string {
   return credential.key.kind === 'raw' ? credential.key.secret : '';
 }
 
+/** How a server's refusal of a password begins. */
+export const WRONG_PASSWORD = 'Invalid username or password';
+
 async function withPassword(credential: PasswordCredential, channel: LoginChannel): Promise<Login> {
   const { call, askOtp } = channel;
   const { username, password } = credential;
   const texts = {
-    AUTH_ERR: 'Invalid username or password',
+    AUTH_ERR: WRONG_PASSWORD,
     EXPIRED: 'Account credentials have expired',
   };
   let code: string | null = null;
@@ -261,7 +264,7 @@ async function legacyLogin(
     const code = otp === null ? [] : [otp];
     if (await ask('auth.login', username, password, ...code)) return;
     const which = otp === null ? '' : ' or one-time code';
-    throw new LoginError(`Invalid username or password${which}`);
+    throw new LoginError(`${WRONG_PASSWORD}${which}`);
   }
   const { key, mechanism } = credential;
   if (mechanism === 'SCRAM') {

@@ -1,6 +1,7 @@
 /** The middleware's two wires: how a call is said, and what a message means. */
 import { NULL, elementsOf, isNull, quote, stringOf, type Members } from '../../json/members.js';
 import { checkLength, messageLimit, type Json } from '../../protocol/frames.js';
+import { onOneLine } from '../../text/terminal.js';
 import { callFailure, legacyFailure, type CallFailure } from './failure.js';
 
 export interface Wire {
@@ -102,7 +103,7 @@ function decodeLegacy(members: Members, text: Buffer): Message {
     case 'connected':
       return { kind: 'hello', refusal: null };
     case 'failed': {
-      const version = stringOf(members.get('version')) ?? 'another';
+      const version = onOneLine(stringOf(members.get('version'))?.slice(0, 100) ?? 'another');
       return { kind: 'hello', refusal: `it wants version ${version} of the legacy wire` };
     }
     case 'result': {

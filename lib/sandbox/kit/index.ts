@@ -98,7 +98,7 @@ export interface Sandbox extends AsyncDisposable {
     readonly ws: string | null;
     readonly wss: string | null;
   };
-  /** A file with the certificate of `wss:`, for NODE_EXTRA_CA_CERTS of another process; null without `wss`. */
+  /** A file with the certificate of `wss:`, for `--ca-file` or NODE_EXTRA_CA_CERTS of another process; null without `wss`. */
   readonly certificateFile: string | null;
   /** The calls of canned methods so far, as they came. To forget them: `calls.length = 0`. */
   readonly calls: SandboxCall[];

@@ -4,7 +4,7 @@ import path from 'node:path';
 import t, { type Test } from 'tap';
 import { load } from '../../../lib/cli/compiled.js';
 import { surroundings } from '../../support/daemon.js';
-import { BINARY, shell, until } from '../../support/midclt.js';
+import { BINARY, LAUNCHER, shell, until } from '../../support/midclt.js';
 import { ROOT } from '../../support/root.js';
 
 const THIN = path.join(path.dirname(BINARY), 'thin.js');
@@ -106,4 +106,25 @@ t.test('a Node that does not know its own path runs it all the same', async (t) 
   );
   const { stdout } = await shell(`"${process.execPath}" "${file}"`, { home: bin });
   t.equal(stdout, 'false\nnot kept\n');
+});
+
+t.test('a Node that is too old is told, and runs nothing', async (t) => {
+  const home = t.testdir({
+    'old.js': `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`,
+  });
+  const { code, stdout, stderr } = await shell(
+    `"${process.execPath}" --require "${home}/old.js" "${BINARY}" call core.ping`,
+    { home },
+  );
+  t.same({ code, stdout }, { code: 1, stdout: '' });
+  t.match(stderr, /^Error: midclt needs Node 20\.19 or later, and \S+ is 18\.20\.8; https.*\n$/);
+});
+
+t.test('the launcher tells that there is no Node', async (t) => {
+  const home = t.testdir();
+  t.match(await shell(`PATH=/nowhere /bin/sh "${LAUNCHER}" call core.ping`, { home }), {
+    code: 127,
+    stdout: '',
+    stderr: 'Error: midclt needs Node 20.19 or later, and there is no node in PATH\n',
+  });
 });

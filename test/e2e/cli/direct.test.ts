@@ -81,7 +81,8 @@ t.test('the default is the socket of this machine', async (t) => {
   const run = await midclt(['call', 'core.ping'], { home });
   t.match(run, {
     code: 1,
-    stderr: /Cannot connect to ws\+unix:\/\/\/run\/middleware\/middlewared.sock/,
+    stderr:
+      /Cannot connect to ws\+unix:\/\/\/run\/middleware\/middlewared.sock.* '-u HOST'; 'midclt login NAME'/,
   });
 });
 

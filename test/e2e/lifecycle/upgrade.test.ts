@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
+import { startSandbox } from '../../../lib/sandbox/index.js';
+import { issue } from '../../support/certificates.js';
+import { KEY } from '../../support/login.js';
 import { ROOT } from '../../support/root.js';
 import { isOtherManaged } from '../../../lib/daemon/service-manager.js';
 import { readStatus, type StatusReport } from '../../../lib/protocol/status.js';
@@ -69,6 +72,37 @@ t.test(
     t.match(await statusOf(place), { lifetime: 600, settings: { log_file: files().log } });
   },
 );
+
+t.test('F48: the new daemon trusts the authorities that the old one did', async (t) => {
+  const place = await ground(t);
+  const { home, run } = place;
+  const certificate = issue();
+  const sandbox = await startSandbox({ host: '127.0.0.1', wss: 0, certificate, rateLimit: false });
+  t.teardown(() => sandbox.close());
+  fs.writeFileSync(`${home}/ca.pem`, certificate.cert);
+  fs.writeFileSync(`${home}/key`, KEY, { mode: 0o600 });
+  const whose = ['-u', `localhost:${sandbox.wssPort}`, '-U', 'admin'];
+  const login = [...whose, '-K', `${home}/key`];
+  const older = ofVersion(t, place, '0.0.9');
+  const running = async () => {
+    const { stdout } = await run([...whose, 'daemon-status', '--json']);
+    return JSON.parse(stdout) as StatusReport;
+  };
+  const start = await older([...login, '--ca-file', 'ca.pem', 'daemon', '--detach']);
+  t.match(start, { code: 0, stderr: '' });
+  fs.renameSync(`${home}/ca.pem`, `${home}/away`);
+  t.match(await run([...login, '-d', 'ping'], { env: AUTOSTART }), PONG);
+  t.match(await running(), { version: '0.0.9' }, 'none that could not start replaces it');
+  fs.renameSync(`${home}/away`, `${home}/ca.pem`);
+  t.match(await run([...login, '-d', 'ping'], { env: AUTOSTART }), PONG);
+  await until('another', async () => (await running()).version === VERSION);
+  t.match(await running(), {
+    middleware: { state: 'ready', pinned: false },
+    settings: { ca_file: `${home}/ca.pem` },
+  });
+  t.match(await run([...whose, 'daemon-status']), { stdout: `authorities  ${home}/ca.pem\n` });
+  t.match(await run([...whose, 'daemon-stop']), { code: 0 });
+});
 
 t.test('F48: what an older daemon does tell is kept', async (t) => {
   const place = await ground(t);

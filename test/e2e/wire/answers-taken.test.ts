@@ -37,9 +37,10 @@ async function slowReader(t: Test, daemon: RunningDaemon) {
 }
 
 t.test('F41: an answer read slowly is whole although the daemon was to be idle', async (t) => {
-  const daemon = await startDaemon(t, { args: ['--lifetime', '1'] });
+  // The command must have begun within the lifetime, also on a busy machine.
+  const daemon = await startDaemon(t, { args: ['--lifetime', '5'] });
   const run = await shellWithMidclt(
-    `midclt call test.bigstring ${SIZE} | (sleep 8; wc -c)`,
+    `midclt call test.bigstring ${SIZE} | (sleep 11; wc -c)`,
     daemon,
   );
   t.match(run, { stdout: new RegExp(`^\\s*${SIZE + 1}\\s*$`), stderr: '' });
@@ -76,7 +77,8 @@ t.test(
   async (t) => {
     const daemon = await startDaemon(t, { args: ['--concurrency', '2'] });
     const holders = await Promise.all([converse(t, daemon.socket), converse(t, daemon.socket)]);
-    for (const holder of holders) holder.send(call('test.sleep', '[1.5]', { timeout: null }));
+    // Longer than a busy machine takes to start the client that is killed.
+    for (const holder of holders) holder.send(call('test.sleep', '[8]', { timeout: null }));
     await until('both slots to be taken', () => daemon.sandbox.countOf('test.sleep') === 2);
     const victim = await shellWithMidclt(
       `"$NODE" -e '

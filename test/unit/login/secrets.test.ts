@@ -39,6 +39,8 @@ t.test('every format gives the same key', async (t) => {
       ini({ raw_key: '1-wrong' }, '[other]') + ini({ raw_key: RAW }, '[TRUENAS_API_KEY]'),
       RAW_KEY,
     ],
+    'INI with defaults': [ini({ raw_key: RAW }, '[DEFAULT]') + ini({ x: 1 }, '[nas]'), RAW_KEY],
+    'INI with all lines indented': [`  [x]\n  y = 1\n\n  raw_key = ${RAW}\n`, RAW_KEY],
     'INI with the derived keys': [ini(DERIVED, '[TRUENAS_API_KEY]'), DERIVED_KEY],
     'INI with colons, capitals and CR LF': [`[x]\r\n# c\r\nRAW_KEY:${RAW}\r\n`, RAW_KEY],
   };
@@ -86,6 +88,13 @@ t.test('each defect has its own message, which names the file and shows nothing 
     [`[a]\nraw_key=${RAW}\n[b]\nraw_key=${RAW}`, /several sections and no \[TRUENAS_API_KEY\]/],
     [`[a]\nraw_key=${RAW}\n${SECRET}`, /is INI, but its line 3 is not/],
     ['[TRUENAS_API_KEY]', /has no raw_key, and none of/],
+    [`[a]\nraw_key=1-x\nRAW_KEY=${RAW}`, /says raw_key twice/],
+    [`[a]\nraw_key=1-x\n[b]\nx=1\n[a]\nraw_key=${RAW}`, /has the section of line 5 twice/],
+    [`[a]\nraw_key=${RAW}\n  username=ann`, /line 3 is indented, and so goes on the line before/],
+    [`raw_key=${RAW}\nusername=a\u0000nn`, /has a control character in it/],
+    [`raw_key=${RAW}\nusername=a\ufeffnn`, /has a control character in it/],
+    [json({ ...DERIVED, api_key_id: ['7'] }), /has an api_key_id that is no number/],
+    [json({ ...DERIVED, api_key_id: 2 ** 53 }), /has an api_key_id that is no number/],
   ];
   for (const [text, expected] of defects) {
     const error = failure(() => parseKeyFile('the-file', text));
@@ -134,7 +143,11 @@ t.test("-K takes a key file's contents too, as the Python program does", (t) => 
   t.same(readKey(`{"raw_key": "${RAW}"}`, quiet), { key: RAW_KEY, username: null });
   t.same(readKey(` {"raw_key": "${RAW}", "username": "ann"}\n`, quiet).username, 'ann');
   t.same(readKey(`[TRUENAS_API_KEY]\nraw_key = ${RAW}\n`, quiet).key, RAW_KEY);
-  for (const value of [`{"raw_key": "${SECRET}"}`, `{${SECRET}`, `[KEY]\nraw_key = ${SECRET}`]) {
+  const inLines = `client_key = /${SECRET}/\nraw_key = ${SECRET}`;
+  for (const value of [
+    ...[`{"raw_key": "${SECRET}"}`, `{${SECRET}`, `[KEY]\nraw_key = ${SECRET}`],
+    ...[inLines, `\ufeff${inLines}`, `/${SECRET}\0`],
+  ]) {
     const error = failure(() => readKey(value, quiet));
     t.match(error, { code: 'REQUEST', message: /^The value of -K \(or MIDCLT_API_KEY\) (has|is)/ });
     t.notMatch(error?.message, SECRET);

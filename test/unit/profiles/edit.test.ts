@@ -1,11 +1,11 @@
 /** Profiles are added, removed and chosen, and what a person wrote beside them stays. */
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { MidcltError } from '../../../lib/errors.js';
 import { adding, choosing, editProfiles, removing, type Edit } from '../../../lib/profiles/edit.js';
 import { readProfiles } from '../../../lib/profiles/file.js';
 import type { Profile } from '../../../lib/profiles/profile.js';
+import { noPython, startOracle } from '../../support/python-oracle.js';
 import { seededRandom } from '../../support/random-json.js';
 
 const BARE: Profile = {
@@ -158,20 +158,6 @@ interface Model {
   items: Item[];
 }
 
-/** What tomllib says of texts. */
-function oracle(texts: readonly string[]): unknown[] | null {
-  const script =
-    'import json, sys, tomllib\nprint(json.dumps([tomllib.loads(text) for text in json.load(sys.stdin)]))';
-  const input = JSON.stringify(texts);
-  const { status, stdout, stderr } = spawnSync('python3', ['-c', script], {
-    input,
-    encoding: 'utf8',
-  });
-  if (status === 0) return JSON.parse(stdout) as unknown[];
-  if (/No module named 'tomllib'|^$/.test(stderr)) return null;
-  throw new Error(stderr);
-}
-
 t.test('random edits do what a model says, and no comment is lost', async (t) => {
   const { random, seed } = seededRandom();
   t.comment(`MIDCLT_TEST_SEED=${seed}`);
@@ -261,8 +247,9 @@ t.test('random edits do what a model says, and no comment is lost', async (t) =>
       t.strictSame(found, names(tables.map(([name]) => name)), 'in order, but for numbers');
     }
   }
-  const said = oracle(seen.map(({ text }) => text));
-  if (!said) t.comment('python3 has no tomllib');
+  const texts = seen.map(({ text }) => text);
+  const said = noPython ? null : await startOracle(t)('toml', texts);
+  if (said === null) t.comment('no python3 with a tomllib');
   else
     t.strictSame(
       said,

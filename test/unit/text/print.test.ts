@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ResultPrinter } from '../../../lib/text/print.js';
+import { extraText, ResultPrinter } from '../../../lib/text/print.js';
 import { randomText, seededRandom } from '../../support/random-json.js';
 
 /** What is printed of a result that comes in these pieces. */
@@ -72,4 +72,11 @@ t.test('a string that is not well-formed is an error, not a crash', async (t) =>
   for (const text of ['"abc', '"\\x"', '"', '"\n"', '"\\']) {
     t.throws(() => print([Buffer.from(text)]), { code: 'PROTOCOL' }, JSON.stringify(text));
   }
+});
+
+t.test('of an error nothing more is printed where its extra is false in Python', async (t) => {
+  for (const extra of ['[]', '{ }', '""', '0', '-0', '0.0', '-0.0', '1e-400', 'false'])
+    t.equal(extraText(Buffer.from(extra), 100), null, extra);
+  for (const extra of ['[0]', '" "', '1', '0.5', 'true', 'NaN', '"0"'])
+    t.type(extraText(Buffer.from(extra), 100), 'string', extra);
 });

@@ -1,9 +1,11 @@
 /** The usage before an error in it, as Python's argparse writes it. */
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
+import { parseArgv } from '../../../../lib/cli/args/argv.js';
 import { COMMANDS, GLOBAL } from '../../../../lib/cli/args/grammar.js';
 import type { Command } from '../../../../lib/cli/args/options.js';
-import { usageText } from '../../../../lib/cli/args/usage.js';
+import { usageError, usageText } from '../../../../lib/cli/args/usage.js';
+import { helpText } from '../../../../lib/cli/words/help.js';
 import { makeHome, midclt, missing } from '../../../support/midclt.js';
 import { onTerminal } from '../../../support/terminal.js';
 
@@ -142,6 +144,28 @@ t.test('it comes before the error on stderr, exit 2', async (t) => {
     code: 2,
     stderr: /^usage: midclt [^]*\nmidclt: error: argument --password-file: not allowed/,
   });
+});
+
+t.test('who sits at a terminal gets no screen full of names', async (t) => {
+  const said = (...argv: string[]) => {
+    const parsed = parseArgv(argv);
+    return parsed.kind === 'usage' ? usageError(parsed, true).split('\n') : [];
+  };
+  const usage = 'usage: midclt [OPTION ...] COMMAND [ARGUMENT ...]';
+  t.strictSame(said('-d', 'cal', 'x'), [
+    usage,
+    "midclt: error: argument name: invalid choice: 'cal'",
+    'Did you mean call?',
+    "'midclt -h' lists the commands, 'midclt help options' the options",
+  ]);
+  t.strictSame(said('call', 'x', '--jbo'), [
+    usage,
+    'midclt: error: unrecognized arguments: --jbo',
+    'Did you mean --job?',
+    "'midclt call -h' tells what it takes",
+  ]);
+  t.equal(helpText(null).split('\n')[0], usage);
+  t.equal(said('job', 'lits').length, 3);
 });
 
 t.test('it is as wide as the terminal', { skip: missing('script', 'stty') }, async (t) => {

@@ -111,8 +111,8 @@ t.test(
     const uri = /wss:\/\/127\.0\.0\.1:\d+\/api\/current/.exec(line)?.[0] ?? '';
     test.equal(
       line,
-      `Sandbox (a simulation, not a TrueNAS) listening. Use: NODE_EXTRA_CA_CERTS='${file.replace("'", "'\\''")}' ` +
-        `midclt -u ${uri} -U admin -P admin-pw -d call system.info`,
+      `Sandbox (a simulation, not a TrueNAS) listening. Use: midclt --ca-file '${file.replace("'", "'\\''")}' ` +
+        `-u ${uri} -U admin -P admin-pw -d call system.info`,
     );
     test.match(users, /^Users: admin/);
     test.equal(fs.statSync(file).mode & 0o777, 0o644);

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
+import { followLog, lastLines } from '../../../../lib/daemon/log/reader.js';
 import { openLog, type DaemonLog, type Rotation } from '../../../../lib/daemon/log/log.js';
 import { makeHome, until } from '../../../support/midclt.js';
 
@@ -189,4 +190,46 @@ t.test('F33: on a full disk lines are dropped, and counted when there is room ag
   const sum = lost.reduce((sum, { lines }) => sum + lines, 0);
   t.equal(sum, 303 - numbers.length, 'they are counted');
   t.equal(log.said().split('\n').length, 2, 'said once');
+});
+
+t.test(
+  'F32: who follows goes on to what was renamed, also while the newest is empty',
+  async (t) => {
+    const file = `${makeHome(t)}/x.log`;
+    const names = [`${file}.3`, `${file}.2`, `${file}.1`, file];
+    fs.writeFileSync(file, 'first\n');
+    const descriptor = fs.openSync(file, 'r');
+    const seen: string[] = [];
+    const followed = followLog(file, descriptor, 0, (lines) => {
+      seen.push(...lines.map(String));
+      if (seen.at(-1) === 'last') throw new Error('enough');
+    });
+    const rotate = (text: string) => {
+      for (const [i, name] of names.entries()) {
+        if (i > 0 && fs.existsSync(name)) fs.renameSync(name, names[i - 1]!);
+      }
+      fs.writeFileSync(file, text);
+    };
+    for (const text of ['second\n', '']) rotate(text);
+    await until('what was between', () => seen.includes('second'));
+    // By now there is none before it.
+    for (const text of ['third\n', 'last\n']) rotate(text);
+    await t.rejects(followed, { message: 'enough' });
+    t.same(seen, ['first', 'second', 'third', 'last']);
+  },
+);
+
+t.test('F32: a long line is not cut in two by the blank ones behind it', (t) => {
+  const file = `${makeHome(t)}/x.log`;
+  const long = 'x'.repeat(70_000);
+  fs.writeFileSync(file, `first\n${long}\n\n\n\n`);
+  const descriptor = fs.openSync(file, 'r');
+  t.teardown(() => {
+    fs.closeSync(descriptor);
+  });
+  for (const [count, expected] of [['first', long], [long]].entries()) {
+    const { lines } = lastLines(file, descriptor, 2 - count, true);
+    t.ok(Buffer.concat(lines).equals(Buffer.from(expected.join(''))), `${2 - count} lines`);
+  }
+  t.end();
 });

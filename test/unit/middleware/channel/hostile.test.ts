@@ -93,6 +93,19 @@ for (const wire of WIRES) {
     );
   });
 
+  t.test(`F36: why the server closes is told in one line (${wire})`, async (t) => {
+    const { uris } = await startHostileServer(t, {
+      onRequest: ({ socket }) => {
+        socket.close(4000, '\u001b[2Jgoing\r\naway\u0007');
+      },
+    });
+    const connection = await connectQuickly(t, uris[wire]);
+    await t.rejects(connection.call('test.echo', Buffer.from('[]'), { timeout: 20_000 }), {
+      code: 'LOST',
+      message: /\(code 4000: going away\); the outcome of test\.echo is unknown$/,
+    });
+  });
+
   t.test(`F36: a late answer is nobody else's (${wire})`, async (t) => {
     const late: (() => void)[] = [];
     const { uris } = await startHostileServer(t, {

@@ -5,6 +5,7 @@ import { noLog } from '../../../../lib/logger.js';
 import { CHECKUP } from '../../../../lib/middleware/jobs/look-up.js';
 import { NO_LEASE } from '../../../../lib/stream/scheduler.js';
 import { Jobs } from '../../../../lib/middleware/jobs/jobs.js';
+import type { ProgressFrame } from '../../../../lib/protocol/frames.js';
 import { startSandbox } from '../../../../lib/sandbox/index.js';
 import { connectQuickly } from '../../../support/asked.js';
 import {
@@ -23,14 +24,19 @@ const QUICK = { ...CHECKUP, silence: 200, silent: 100 };
 type Ask = (method: string, params?: unknown[]) => Promise<string>;
 
 /** Calls with `job: true`; resolves with the result, or the error's text. */
-async function asking(t: Test, uri: string, pace = CHECKUP): Promise<Ask> {
+async function asking(
+  t: Test,
+  uri: string,
+  pace = CHECKUP,
+  onProgress: (frame: ProgressFrame) => void = () => undefined,
+): Promise<Ask> {
   const connection = await connectQuickly(t, uri);
   const jobs = new Jobs(connection, noLog, pace);
   return async (method, params = []) => {
     try {
       const result = await jobs.call(method, Buffer.from(JSON.stringify(params)), {
         timeout: 20_000,
-        onProgress: () => undefined,
+        onProgress,
         deadline: Infinity,
         lease: NO_LEASE,
         cancellation: new Cancellation(),
@@ -178,6 +184,45 @@ for (const wire of WIRES) {
       t.equal(connections, 2);
     },
   );
+}
+
+for (const wire of WIRES) {
+  t.test(`F25: a look-up that is older than an event takes nothing back (${wire})`, async (t) => {
+    let connections = 0;
+    let ours: Heard | null = null;
+    const { uris } = await startHostileServer(t, {
+      onOpen: () => (connections += 1),
+      onRequest: (victim, heard) => {
+        const at = (percent: number, state = 'RUNNING') =>
+          job(ours ?? heard, state, ', "result": "done"').replace(
+            '"percent": 1',
+            `"percent": ${percent}`,
+          );
+        if (heard.method === 'test.job') {
+          ours = heard;
+          victim.event(at(0, 'WAITING'), 'added');
+          victim.answer(heard.id, '103');
+          victim.event(at(10));
+          setTimeout(() => {
+            victim.socket.terminate();
+          }, 100);
+        } else if (heard.method === 'core.get_jobs') {
+          // The server looked before the event, and answers after it.
+          victim.event(at(50));
+          victim.answer(heard.id, `[${at(30)}]`);
+          setTimeout(() => {
+            victim.event(at(50));
+            victim.event(at(100, 'SUCCESS'));
+          }, 100);
+        } else refuse(victim, heard.id);
+      },
+    });
+    const shown: number[] = [];
+    const ask = await asking(t, uris[wire], CHECKUP, ({ percent }) => shown.push(Number(percent)));
+    t.equal(await ask('test.job'), '"done"');
+    t.equal(connections, 2);
+    t.same(shown, [0, 10, 50, 100]);
+  });
 }
 
 for (const path of ['/api/current', '/websocket']) {

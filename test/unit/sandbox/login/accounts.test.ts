@@ -12,6 +12,8 @@ import {
 } from '../../../../lib/sandbox/index.js';
 
 const DELAY_MS = 300;
+/** What is answered although refusals take this long is not delayed, on however busy a machine. */
+const ENDLESS_MS = 3_600_000;
 const ITERATIONS = 1000;
 
 interface Message {
@@ -213,9 +215,9 @@ t.test('a SCRAM login, with channel binding and without', async (test) => {
 });
 
 t.test('SCRAM logins that fail, at once or after the delay', async (test) => {
-  const sandbox = await start(test, {
-    apiKeys: [...API_KEYS, { id: 6, key: 'six', username: 'admin', revoked: true }],
-  });
+  const apiKeys = [...API_KEYS, { id: 6, key: 'six', username: 'admin', revoked: true }];
+  const sandbox = await start(test, { apiKeys });
+  const endless = await start(test, { apiKeys, failedLoginDelayMs: ENDLESS_MS });
   const binding = bindingOf(sandbox);
   const wrong = flipped(binding);
   const bound = { gs2: BOUND, binding };
@@ -257,16 +259,16 @@ t.test('SCRAM logins that fail, at once or after the delay', async (test) => {
     ['a long proof', 'ws', 'final', { proof: (proof) => Buffer.concat([proof, proof]) }],
   ];
   const check = async ([name, transport, at, deviations, user, key]: Row): Promise<void> => {
-    const client = await Client.open(sandbox, transport);
+    const client = await Client.open(at === 'final' ? sandbox : endless, transport);
     const outcome = await scramLogin(client, user ?? 'admin', key ?? ADMIN, deviations);
     test.same(outcome.answer.result, { response_type: 'AUTH_ERR' }, name);
     test.equal(outcome.at, at, `${name}: at the ${at} message`);
-    const isDelayed = outcome.answer.ms >= DELAY_MS;
-    test.equal(isDelayed, at === 'final', `${name}: ${Math.round(outcome.answer.ms)} ms`);
+    if (at === 'final') test.ok(outcome.answer.ms >= DELAY_MS, `${name} is delayed`);
     test.equal(await client.who(), null);
   };
   await Promise.all(rows.map(check));
-  test.match(sandbox.stats, { logins: 0, failedLogins: rows.length });
+  test.equal(sandbox.stats.logins + endless.stats.logins, 0);
+  test.equal(sandbox.stats.failedLogins + endless.stats.failedLogins, rows.length);
 });
 
 t.test('a SCRAM login is one first message and one final message', async (test) => {
@@ -341,9 +343,9 @@ t.test('the session is the key’s user’s, whatever the user needs for a passw
 });
 
 t.test('an API key in the clear', async (test) => {
-  const sandbox = await start(test, {
-    apiKeys: [...API_KEYS, { id: 6, key: 'six-six', username: 'admin', revoked: true }],
-  });
+  const apiKeys = [...API_KEYS, { id: 6, key: 'six-six', username: 'admin', revoked: true }];
+  const sandbox = await start(test, { apiKeys });
+  const endless = await start(test, { apiKeys, failedLoginDelayMs: ENDLESS_MS });
   for (const transport of ['ws', 'wss'] as const) {
     const rows = [
       ['admin', ADMIN.slice(0, -1), 'AUTH_ERR', null],
@@ -358,9 +360,11 @@ t.test('an API key in the clear', async (test) => {
     ] as const;
     const check = async ([user, key, response, owner]: (typeof rows)[number]): Promise<void> => {
       const client = await Client.open(sandbox, transport);
-      const { result, ms } = await client.plain(user, key);
+      const isDelayed = response === 'AUTH_ERR';
+      const asked = isDelayed ? client : await Client.open(endless, transport);
+      const { result, ms } = await asked.plain(user, key);
       test.same(result, { response_type: response }, `${user} ${key}`);
-      test.equal(ms >= DELAY_MS, response === 'AUTH_ERR', `${Math.round(ms)} ms`);
+      if (isDelayed) test.ok(ms >= DELAY_MS, `${Math.round(ms)} ms`);
       const bare = await client.call('auth.login_with_api_key', key);
       test.equal(bare.result, owner !== null, 'without a user, the key is enough');
       test.equal(await client.who(), owner);

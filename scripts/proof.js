@@ -1,0 +1,151 @@
+'use strict';
+// Runs what shows that midclt keeps its promises, and writes docs/PROOF.md of what came of it:
+//
+//   npm run proof                    the page alone, from the figures in test/proof.json
+//   npm run proof -- tests           npm test, test:slow and test:nodes
+//   npm run proof -- fuzz INPUTS     random inputs
+//   npm run proof -- soak SECONDS    a fault a second
+//   npm run proof -- steady RUNS [BUSY]   npm test again and again beside so many busy processes, under each Node
+//   npm run proof -- --check         changes nothing; fails where the page is not what it would write
+//
+// The figures of one kind are those of its last whole run; each has its machine and date.
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const prettier = require('prettier');
+const { page } = require('./proof/page.js');
+
+const root = path.join(__dirname, '..');
+const KEPT = path.join(root, 'test/proof.json');
+const PAGE = path.join(root, 'docs/PROOF.md');
+/** Busy processes beside the tests of `steady`, on as many processors as there are. */
+const LOAD = 4;
+
+const script = (name) => path.join(__dirname, name);
+
+/** Runs a script of this package with a file for its figures: `{ isGood, lines, machine }`. */
+function run(args, variable, { env = {}, node = process.execPath } = {}) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'proof-'));
+  const figures = path.join(directory, 'figures');
+  fs.writeFileSync(figures, '');
+  const machine = machineOf(node);
+  const { status } = spawnSync(node, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env, [variable]: figures },
+  });
+  const lines = fs.readFileSync(figures, 'utf8').split('\n').filter(Boolean).map(JSON.parse);
+  fs.rmSync(directory, { recursive: true });
+  return { isGood: status === 0, lines, machine };
+}
+
+function machineOf(node) {
+  const [{ model }] = os.cpus();
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    node: spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim(),
+    processors: `${os.cpus().length} × ${model}`,
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    system: `${os.type()} ${os.release()}`,
+  };
+}
+
+function sumOf(rows, key) {
+  return rows.reduce((sum, row) => sum + row[key], 0);
+}
+
+/** The Nodes of test/nodes, by version. */
+function nodes() {
+  const args = [script('test-nodes.js'), '--install'];
+  if (spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0) process.exit(1);
+  const installed = path.join(root, 'test/nodes/node_modules');
+  return fs
+    .readdirSync(installed)
+    .filter((name) => fs.existsSync(path.join(installed, name, 'bin/node')))
+    .map((name) => path.join(installed, name, 'bin'));
+}
+
+const RUNS = {
+  tests(_args, keep) {
+    const names = [['test/e2e', 'test/unit'], ['test/slow']];
+    const runs = names.map((files) => run([script('test.js'), ...files], 'MIDCLT_TEST_FIGURES'));
+    const files = runs.flatMap(({ lines }) => lines);
+    const underEach = nodes().map((bin) => {
+      const env = { PATH: `${bin}:${process.env.PATH}` };
+      const args = [script('test-nodes.js'), path.basename(path.dirname(bin)).replace('node', '')];
+      const { lines } = run(args, 'MIDCLT_TEST_FIGURES', { env });
+      const { node } = machineOf(path.join(bin, 'node'));
+      return { node, passed: sumOf(lines, 'passed'), failed: sumOf(lines, 'failed') };
+    });
+    keep({
+      ...runs[0].machine,
+      passed: sumOf(files, 'passed'),
+      failed: sumOf(files, 'failed'),
+      nodes: underEach,
+      files: files
+        .map(({ file, tests }) => ({ file, tests: tests.filter(({ name }) => /F\d/.test(name)) }))
+        .filter(({ tests }) => tests.length > 0)
+        .sort((one, other) => (one.file < other.file ? -1 : 1)),
+    });
+  },
+
+  fuzz([inputs = '1000000'], keep) {
+    const { lines, machine } = run([script('fuzz.js'), inputs], 'MIDCLT_FUZZ_FIGURES');
+    keep({ ...machine, targets: lines });
+  },
+
+  soak([seconds = '3600'], keep) {
+    const { lines, machine } = run([script('soak.js'), seconds], 'MIDCLT_SOAK_FIGURES');
+    keep({ ...machine, runs: lines });
+  },
+
+  /** Keeps what there is after each run: it takes hours. */
+  steady([times = '20', busy = String(LOAD)], keep) {
+    const bins = nodes();
+    const machine = machineOf(process.execPath);
+    const spinning = Array.from({ length: Number(busy) }, () =>
+      spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+    );
+    process.once('exit', () => spinning.forEach((each) => each.kill()));
+    const runs = [];
+    for (let i = 0; i < Number(times); i += 1) {
+      const bin = bins[i % bins.length];
+      const node = path.join(bin, 'node');
+      spawnSync(node, [path.join(root, 'dist/bin/precompile.js')]);
+      const env = { PATH: `${bin}:${process.env.PATH}` };
+      const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
+      runs.push({
+        node: machineOf(node).node,
+        passed: sumOf(lines, 'passed'),
+        failed: lines.filter(({ failed }) => failed > 0).map(({ file }) => file),
+        load: os.loadavg()[1],
+      });
+      keep({ ...machine, busy: Number(busy), runs });
+    }
+    spawnSync(process.execPath, [path.join(root, 'dist/bin/precompile.js')]);
+  },
+};
+
+async function main([what, ...args]) {
+  const kept = fs.existsSync(KEPT) ? JSON.parse(fs.readFileSync(KEPT, 'utf8')) : {};
+  if (what !== undefined && what !== '--check') {
+    if (!Object.hasOwn(RUNS, what))
+      throw new Error(`There is no '${what}': ${Object.keys(RUNS).join(', ')}`);
+    RUNS[what](args, (figures) => {
+      kept[what] = figures;
+      fs.writeFileSync(KEPT, `${JSON.stringify(kept, null, 1)}\n`);
+    });
+  }
+  const failures = fs.readFileSync(path.join(root, 'docs/FAILURES.md'), 'utf8');
+  const options = { ...(await prettier.resolveConfig(PAGE)), parser: 'markdown' };
+  const text = await prettier.format(page(kept, failures), options);
+  if (what !== '--check') return fs.writeFileSync(PAGE, text);
+  if (fs.existsSync(PAGE) && fs.readFileSync(PAGE, 'utf8') === text) return;
+  throw new Error('docs/PROOF.md is not what its figures say: npm run proof');
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
