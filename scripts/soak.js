@@ -3,7 +3,7 @@
 //
 //   npm run soak [-- SECONDS]     3600 unless told
 //
-// MIDCLT_SOAK_FIGURES=FILE has the figures as JSON, too. MIDCLT_TEST_SEED repeats the order of the faults.
+// MIDCLT_SOAK_FIGURES=FILE has the figures, too, a line of JSON for each transport and one for all. MIDCLT_TEST_SEED repeats the order of the faults.
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
 

@@ -111,9 +111,14 @@ export class Calls {
     const { lease } = options;
     const { method } = message;
     const began = steadyNow();
-    for (let attempt = 1; ;) {
+    for (let attempt = 1, isFirst = true; ; isFirst = false) {
       const channel = this.line.usable();
-      if (!channel) throw notSent();
+      if (!channel) {
+        // A connection may be lost in the turn in which it was had again.
+        if (isFirst || steadyNow() > began + REPEAT_PATIENCE) throw notSent();
+        await this.becomesPossible('lost', attempt, options);
+        continue;
+      }
       let isSent = false;
       try {
         let { timeout } = options;

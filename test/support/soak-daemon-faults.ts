@@ -7,6 +7,7 @@ import { descriptors } from './daemon.js';
 import { pidIn } from './lifecycle.js';
 import { finished, spawnMidclt, until } from './midclt.js';
 import { pause } from './soak-clients.js';
+import type { Trouble } from './soak-ledger.js';
 import type { Stage } from './soak-stage.js';
 import type { Frame } from './wire.js';
 
@@ -45,10 +46,16 @@ function connect(stage: Stage): net.Socket {
   return socket.on('error', () => undefined);
 }
 
+type Act = (stage: Stage) => Promise<void> | void;
+
+function makes(trouble: Trouble, act: Act): Act {
+  return (stage) => stage.ledger.during([trouble], () => act(stage));
+}
+
 /** Signals that mean nothing to a daemon without a terminal. */
 const NOTHING_TO_IT = ['SIGUSR1', 'SIGHUP', 'SIGCONT', 'SIGWINCH'] as const;
 
-export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<void> | void>> = {
+export const DAEMON_FAULTS: Readonly<Record<string, Act>> = {
   'client killed (F16)': ({ clients, dice }) => {
     dice.pick(clients).kill();
   },
@@ -69,13 +76,11 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
     await done;
     ledger.settle(entry, 'abandoned');
   },
-  'daemon stopped (F4)': async (stage) => {
-    stage.ledger.trouble('halt');
+  'daemon stopped (F4)': makes('halt', async (stage) => {
     process.kill(stage.pid, 'SIGSTOP');
     await pause(stage.dice.random() * 1200);
     process.kill(stage.pid, 'SIGCONT');
-    stage.ledger.trouble('halt');
-  },
+  }),
   'signals that mean nothing (F47)': ({ pid, dice }) => {
     process.kill(pid, dice.pick(NOTHING_TO_IT));
   },
@@ -114,8 +119,7 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
     await pause(50);
     socket.destroy();
   },
-  'crowd of connections (F29)': async (stage) => {
-    stage.ledger.trouble('crowd');
+  'crowd of connections (F29)': makes('crowd', async (stage) => {
     const crowd = Array.from({ length: CROWD }, (_, i) => {
       const socket = connect(stage).resume();
       if (i % 3 === 0) socket.write('{"command": "ping"}\n');
@@ -124,18 +128,15 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
     });
     await pause(stage.dice.random() * 500);
     for (const socket of crowd) socket.destroy();
-    stage.ledger.trouble('crowd');
-  },
-  'descriptors used up (F44)': async (stage) => {
-    stage.ledger.trouble('crowd');
+  }),
+  'descriptors used up (F44)': makes('crowd', async (stage) => {
     const { soft, hard } = limitsOf(stage);
     limit(stage, `--nofile=${descriptors(stage.pid)}:${hard}`);
     const clients = Array.from({ length: 10 }, () => connect(stage).resume());
     await pause(stage.dice.random() * 500);
     for (const client of clients) client.destroy();
     limit(stage, `--nofile=${soft}:${hard}`);
-    stage.ledger.trouble('crowd');
-  },
+  }),
   'log renamed or removed (F32)': ({ daemon: { logFile }, dice }) => {
     if (!fs.existsSync(logFile)) return;
     if (dice.random() < 0.5) fs.rmSync(logFile);
@@ -153,30 +154,32 @@ export const DAEMON_FAULTS: Readonly<Record<string, (stage: Stage) => Promise<vo
 const STARTERS = 3;
 
 /** Ends the daemon, and lets commands that need one start the next. */
-function end(act: (stage: Stage) => Promise<void> | void): (stage: Stage) => Promise<void> {
-  return async (stage) => {
-    const { daemon, env, globals, home, ledger, pid } = stage;
-    ledger.ends++;
-    ledger.trouble('end', 'loss');
-    await act(stage);
-    const starts = Array.from({ length: STARTERS }, () =>
-      finished(spawnMidclt([...globals, '-d', 'ping'], { home, env })),
-    );
-    for (const { code, stdout, stderr } of await Promise.all(starts))
-      if (code !== 0 || stdout !== 'pong\n') ledger.violate(`a start: ${code} ${stderr}`);
-    await until('the daemon to end', () => hasEnded(pid), 30_000).catch(() => {
-      const log = fs.readFileSync(daemon.logFile, 'utf8').split('\n');
-      const own = log.filter((line) => line.includes(`"pid":${pid},`)).slice(-10);
-      ledger.violate(`the daemon does not end: ${own.join(' ')}`);
-      process.kill(pid, 'SIGKILL');
-    });
-    await until('the next one', () => (pidIn(daemon.pidFile) ?? pid) !== pid);
-    ledger.trouble('end', 'loss');
+function end(act: Act): Act {
+  return (stage) => {
+    stage.ledger.ends++;
+    return stage.ledger.during(['end', 'loss'], () => replace(stage, act));
   };
 }
 
+async function replace(stage: Stage, act: Act): Promise<void> {
+  const { daemon, env, globals, home, ledger, pid } = stage;
+  await act(stage);
+  const starts = Array.from({ length: STARTERS }, () =>
+    finished(spawnMidclt([...globals, '-d', 'ping'], { home, env })),
+  );
+  for (const { code, stdout, stderr } of await Promise.all(starts))
+    if (code !== 0 || stdout !== 'pong\n') ledger.violate(`a start: ${code} ${stderr}`);
+  await until('the daemon to end', () => hasEnded(pid), 30_000).catch(() => {
+    const log = fs.readFileSync(daemon.logFile, 'utf8').split('\n');
+    const own = log.filter((line) => line.includes(`"pid":${pid}`)).slice(-10);
+    ledger.violate(`the daemon does not end: ${own.join(' ')}`);
+    process.kill(pid, 'SIGKILL');
+  });
+  await until('the next one', () => (pidIn(daemon.pidFile) ?? pid) !== pid);
+}
+
 /** What ends a daemon that is not to last. */
-export const ENDS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+export const ENDS: Readonly<Record<string, Act>> = {
   'daemon killed (F1, F3, F24)': end(({ pid }) => {
     process.kill(pid, 'SIGKILL');
   }),

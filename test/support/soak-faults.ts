@@ -9,11 +9,9 @@ type Act = (stage: Stage) => Promise<void> | void;
 
 /** What breaks the connection. */
 function loss(act: Act, kinds: readonly Trouble[] = ['loss']): Act {
-  return async (stage: Stage) => {
+  return (stage: Stage) => {
     stage.ledger.losses++;
-    stage.ledger.trouble(...kinds);
-    await act(stage);
-    stage.ledger.trouble(...kinds);
+    return stage.ledger.during(kinds, () => act(stage));
   };
 }
 

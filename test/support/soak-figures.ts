@@ -22,10 +22,9 @@ export interface Row {
   readonly files: number;
   readonly batches: number;
   readonly processes: number;
-  readonly memory: { readonly before: number; readonly after: number };
+  /** In megabytes: at the start, at the end, and the most of the looks between, a minute apart. */
+  readonly memory: { readonly before: number; readonly after: number; readonly most: number };
   readonly descriptors: { readonly before: number; readonly after: number };
-  /** Of the daemon, a minute apart. */
-  readonly megabytes: readonly number[];
   /** Milliseconds that the slowest answer took. */
   readonly longest: number;
   readonly violations: number;
@@ -59,9 +58,12 @@ export function rowOf(
     files: done.downloads + done.uploads,
     batches: done.batches,
     processes: done.calls + done.waits + done.batches + done.downloads + done.uploads,
-    memory: { before: before.megabytes, after: after.megabytes },
+    memory: {
+      before: before.megabytes,
+      after: after.megabytes,
+      most: Math.max(...samples.map(({ megabytes }) => megabytes)),
+    },
     descriptors: { before: before.descriptors, after: after.descriptors },
-    megabytes: samples.map(({ megabytes }) => megabytes),
     longest: Math.round(ledger.longest),
     violations: ledger.wrong,
     first: ledger.violations.slice(0, 10),
@@ -109,7 +111,7 @@ export function tableOf({ rows, faults, seconds, seed }: Soak): string[] {
   ];
 }
 
-/** Writes them as JSON where MIDCLT_SOAK_FIGURES names a file: sums, and each transport's own. */
+/** Writes them where MIDCLT_SOAK_FIGURES names a file: a line of JSON for each transport, and one for all. */
 export function keepFigures({ rows, faults, seconds, seed }: Soak): void {
   const file = process.env.MIDCLT_SOAK_FIGURES;
   if (!file) return;
@@ -120,15 +122,14 @@ export function keepFigures({ rows, faults, seconds, seed }: Soak): void {
     before: rows.reduce((total, row) => total + row[name].before, 0),
     after: rows.reduce((total, row) => total + row[name].after, 0),
   });
-  const figures = {
-    ...sums,
-    memory: both('memory'),
-    descriptors: both('descriptors'),
+  const all = {
+    ...{ name: 'all', seconds, seed, ...sums },
+    ...{ memory: both('memory'), descriptors: both('descriptors') },
     faults: Object.fromEntries([...faults].sort()),
-    ...{ seconds, seed },
-    date: new Date().toISOString(),
-    node: process.version,
-    transports: rows,
   };
-  fs.writeFileSync(file, `${JSON.stringify(figures, null, 2)}\n`);
+  const lines = rows.map(({ first, ...row }) => ({
+    ...{ seconds, seed, ...row },
+    ...(first.length > 0 ? { first } : {}),
+  }));
+  fs.writeFileSync(file, [...lines, all].map((line) => `${JSON.stringify(line)}\n`).join(''));
 }

@@ -181,7 +181,8 @@ export class Ledger {
     this.counts[fate]++;
     if (fate === 'answered') this.longest = Math.max(this.longest, performance.now() - entry.sent);
     const account = entry.key === null ? undefined : this.accounts.get(entry.key);
-    if (account) account.fate = fate;
+    // What was given up may have been on a way that swallowed it.
+    if (account) account.fate = fate === 'answered' && entry.late !== undefined ? 'unknown' : fate;
   }
 
   /** A frame came that nobody waits for, or where another's was due. */
@@ -192,8 +193,10 @@ export class Ledger {
     this.violate(what, frame);
   }
 
-  /** To be called before and after it is made. */
-  trouble(...kinds: readonly Trouble[]): void {
+  /** Makes such trouble: what is under way meanwhile, or soon after, may fall victim to it. */
+  async during(kinds: readonly Trouble[], act: () => Promise<void> | void): Promise<void> {
+    for (const kind of kinds) this.troubles[kind] = Infinity;
+    await act();
     for (const kind of kinds) this.troubles[kind] = performance.now();
   }
 
