@@ -143,7 +143,7 @@ t.test('a mistake of the program itself is told in a line, without its text', as
   const env = { NODE: process.execPath, BINARY, BROKEN: broken };
   const line = '"$NODE" --require "$BROKEN" "$BINARY" -d ping';
   const { code, stdout, stderr } = await shell(line, { home, env });
-  t.match({ code, stdout }, { code: 1, stdout: '' });
+  t.match({ code, stdout }, { code: 70, stdout: '' });
   t.match(stderr, /^Error: [^\n]*\(TypeError\)[^\n]*MIDCLT_DEBUG=1[^\n]*\n$/);
   t.notMatch(stderr, /undefined/);
   const debug = await shell(line, { home, env: { ...env, MIDCLT_DEBUG: '1' } });
