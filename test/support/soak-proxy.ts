@@ -34,7 +34,9 @@ export async function startSoakProxy(
       stream.on('error', () => undefined);
       stream.on('close', () => {
         streams.delete(stream);
-        other.destroy();
+        // What was said before a proper end still gets there.
+        if (stream.readableEnded) other.destroySoon();
+        else other.destroy();
       });
       stream.pipe(other);
     }

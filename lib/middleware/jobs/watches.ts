@@ -31,7 +31,12 @@ export class JobWatches {
   /** Events of jobs that name no request, by job; empty when nobody watches. */
   private readonly recent = new Map<number, Told[]>();
 
-  constructor(private readonly connection: Connection) {}
+  constructor(private readonly connection: Connection) {
+    // The numbers of jobs start over with the server. One that is lost answers no call that its events have told of.
+    connection.on('loss', () => {
+      this.recent.clear();
+    });
+  }
 
   get size(): number {
     return this.watches.size;
