@@ -47,7 +47,7 @@ function machineOf(node) {
     node: spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim(),
     processors: `${os.cpus().length} × ${model}`,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
-    system: `${os.type()} ${os.release()}`,
+    system: os.type(),
   };
 }
 

@@ -76,13 +76,13 @@ function short(file) {
 
 function testsText(tests, failures) {
   const { table: modes } = failureModes(tests, failures);
-  const nodes = tests.nodes.map(
+  const nodes = (tests.nodes ?? []).map(
     ({ node, passed, failed }) => `${node} ${count(passed)} passed, ${failed} failed`,
   );
   return `## Failure modes
 
 One run of \`npm test\` and \`npm run test:slow\`: **${count(tests.passed)} assertions passed, ${count(tests.failed)} failed**. (${where(tests)})
-The core of the tests under other Nodes: ${nodes.join('; ')}.
+${nodes.length > 0 ? `The core of the tests under other Nodes: ${nodes.join('; ')}.` : ''}
 
 Assertions of the tests whose names have the number:
 
@@ -100,7 +100,7 @@ function fuzzText(fuzz) {
   const sum = fuzz.targets.reduce((total, { inputs }) => total + inputs, 0);
   return `## Random inputs
 
-\`npm run fuzz -- 1000000\`: **${count(sum)} inputs**, made by fast-check. What is right is said by others where there are others: Python's json, pprint and argparse,
+\`npm run fuzz -- INPUTS\`: **${count(sum)} inputs**, made by fast-check. What is right is said by others where there are others: Python's json, pprint and argparse,
 JSON.parse, the protocol's own rules. What failed once is tried first in every run. (${where(fuzz)})
 
 ${table(['what', 'inputs', 'failed', 'seed', 'time'], rows)}`;
@@ -134,21 +134,25 @@ function soakText(soak) {
           ? count(value)
           : String(value);
   const keys = [...new Set(soak.runs.flatMap(Object.keys))].filter(
-    (key) => key !== 'name' && key !== 'seed',
+    (key) => !['name', 'seed', 'seconds', 'faults'].includes(key),
   );
   const rows = keys.map((key) => [
     key,
     ...soak.runs.map((run) => (key in run ? text(run[key]) : '')),
   ]);
-  const head = ['', ...soak.runs.map(({ name, seed }) => `${name ?? ''} (seed ${seed})`)];
+  const head = ['', ...soak.runs.map(({ name }) => name ?? '')];
+  const { seconds, seed, faults = {} } = soak.runs.at(-1) ?? {};
+  const happened = Object.entries(faults).map(([name, times]) => [name, count(times)]);
   return `## A fault a second
 
-\`npm run soak -- 3600\`: clients of all kinds work while things go wrong; afterwards what they have read is held against what the server has seen. (${where(soak)})
+\`npm run soak\` for ${count(seconds ?? 0)} s, seed ${seed}: clients of all kinds work while things go wrong; afterwards what they have read is held against what the server has seen. (${where(soak)})
 
-${table(head, rows)}`;
+${table(head, rows)}
+
+${[soak.remark, happened.length > 0 && table(['fault', 'times'], happened)].filter(Boolean).join('\n\n')}`;
 }
 
-/** The text of docs/PROOF.md. A kind that was never run has no part. */
+/** The text of docs/PROOF.md. `remark`s are what a person has to say of a run. A kind that was never run has no part. */
 function page(kept, failures) {
   const { tests, fuzz, soak, steady } = kept;
   const parts = [
