@@ -13,7 +13,7 @@ if (!(seconds > 0)) throw new Error('Say for how many seconds: npm run soak -- 3
 const patience = String(seconds + 600);
 const run = spawnSync(
   process.execPath,
-  [path.join(__dirname, 'test.js'), 'test/slow/soak.test.ts'],
+  [path.join(__dirname, 'test.js'), 'test/soak/soak.test.ts'],
   {
     cwd: path.join(__dirname, '..'),
     stdio: 'inherit',

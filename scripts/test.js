@@ -12,7 +12,7 @@ const esbuild = require('esbuild');
 
 const ROOT = path.join(__dirname, '..');
 /** Most tests wait most of the time. The slow ones measure memory and need the machine. */
-const isSlow = process.argv.slice(2).some((name) => /slow|fuzz/.test(name));
+const isSlow = process.argv.slice(2).some((name) => /slow|fuzz|soak/.test(name));
 const JOBS = Number(process.env.MIDCLT_TEST_JOBS ?? (isSlow ? 2 : 5));
 
 /** For a file that does not end although its tests have: its own timeouts are shorter, and say more. */

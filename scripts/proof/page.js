@@ -82,6 +82,7 @@ function testsText(tests, failures) {
   return `## Failure modes
 
 One run of \`npm test\` and \`npm run test:slow\`: **${count(tests.passed)} assertions passed, ${count(tests.failed)} failed**. (${where(tests)})
+${tests.remark ?? ''}
 ${nodes.length > 0 ? `The core of the tests under other Nodes: ${nodes.join('; ')}.` : ''}
 
 Assertions of the tests whose names have the number:
