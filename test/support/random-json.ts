@@ -1,4 +1,24 @@
-/** Random texts of Python's JSON, in any spelling a peer might use. */
+/** Random texts of Python's JSON, in any spelling a peer might use, and what takes them. */
+import { Scan, type Verdict } from '../../lib/json/members.js';
+
+/** Is it JSON, by Node's own reader? */
+export function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the scanner makes of it, so many bytes at a time. */
+export function verdictOf(text: string, bytes = Infinity): Verdict {
+  const scan = new Scan(Buffer.from(text));
+  for (;;) {
+    const verdict = scan.step(bytes);
+    if (verdict !== 'unfinished') return verdict;
+  }
+}
 
 /** Reproducible by its seed, which `MIDCLT_TEST_SEED` sets. */
 export function seededRandom(): { random: () => number; seed: number } {

@@ -1,16 +1,7 @@
 import t from 'tap';
 import { Scan } from '../../../lib/json/members.js';
 import { Scanner, Token } from '../../../lib/json/scan.js';
-import { randomText, seededRandom } from '../../support/random-json.js';
-
-/** Byte for byte, in steps of so many bytes. */
-function verdictOf(text: string, bytes = Infinity): string {
-  const scan = new Scan(Buffer.from(text));
-  for (;;) {
-    const verdict = scan.step(bytes);
-    if (verdict !== 'unfinished') return verdict;
-  }
-}
+import { parses, randomText, seededRandom, verdictOf } from '../../support/random-json.js';
 
 /** As it comes, so many bytes at a time; what has not come yet is whatever the memory had. */
 function verdictOfParts(text: string, bytes: number): string {
@@ -22,15 +13,6 @@ function verdictOfParts(text: string, bytes: number): string {
     scan.grow(present);
     const verdict = scan.step(Infinity);
     if (verdict !== 'unfinished' || present === whole.length) return verdict;
-  }
-}
-
-function parses(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 
