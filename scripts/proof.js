@@ -15,6 +15,7 @@ const os = require('node:os');
 const path = require('node:path');
 const prettier = require('prettier');
 const { page } = require('./proof/page.js');
+const { installed, precompile } = require('./test-nodes.js');
 
 const root = path.join(__dirname, '..');
 const KEPT = path.join(root, 'test/proof.json');
@@ -55,28 +56,16 @@ function sumOf(rows, key) {
   return rows.reduce((sum, row) => sum + row[key], 0);
 }
 
-/** The Nodes of test/nodes, by version. */
-function nodes() {
-  const args = [script('test-nodes.js'), '--install'];
-  if (spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0) process.exit(1);
-  const installed = path.join(root, 'test/nodes/node_modules');
-  return fs
-    .readdirSync(installed)
-    .filter((name) => fs.existsSync(path.join(installed, name, 'bin/node')))
-    .map((name) => path.join(installed, name, 'bin'));
-}
-
 const RUNS = {
   tests(_args, keep) {
     const names = [['test/e2e', 'test/unit'], ['test/slow']];
     const runs = names.map((files) => run([script('test.js'), ...files], 'MIDCLT_TEST_FIGURES'));
     const files = runs.flatMap(({ lines }) => lines);
-    const underEach = nodes().map((bin) => {
-      const env = { PATH: `${bin}:${process.env.PATH}` };
-      const args = [script('test-nodes.js'), path.basename(path.dirname(bin)).replace('node', '')];
-      const { lines } = run(args, 'MIDCLT_TEST_FIGURES', { env });
-      const { node } = machineOf(path.join(bin, 'node'));
-      return { node, passed: sumOf(lines, 'passed'), failed: sumOf(lines, 'failed') };
+    const underEach = installed().map(({ name, node }) => {
+      const args = [script('test-nodes.js'), name.replace('node', '')];
+      const { lines } = run(args, 'MIDCLT_TEST_FIGURES');
+      const version = machineOf(node).node;
+      return { node: version, passed: sumOf(lines, 'passed'), failed: sumOf(lines, 'failed') };
     });
     keep({
       ...runs[0].machine,
@@ -102,7 +91,7 @@ const RUNS = {
 
   /** Keeps what there is after each run: it takes hours. */
   steady([times = '20', busy = String(LOAD)], keep) {
-    const bins = nodes();
+    const nodes = installed();
     const machine = machineOf(process.execPath);
     const spinning = Array.from({ length: Number(busy) }, () =>
       spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
@@ -110,10 +99,8 @@ const RUNS = {
     process.once('exit', () => spinning.forEach((each) => each.kill()));
     const runs = [];
     for (let i = 0; i < Number(times); i += 1) {
-      const bin = bins[i % bins.length];
-      const node = path.join(bin, 'node');
-      spawnSync(node, [path.join(root, 'dist/bin/precompile.js')]);
-      const env = { PATH: `${bin}:${process.env.PATH}` };
+      const { node, env } = nodes[i % nodes.length];
+      precompile(node);
       const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
       runs.push({
         node: machineOf(node).node,
@@ -123,7 +110,7 @@ const RUNS = {
       });
       keep({ ...machine, busy: Number(busy), runs });
     }
-    spawnSync(process.execPath, [path.join(root, 'dist/bin/precompile.js')]);
+    precompile(process.execPath);
   },
 };
 

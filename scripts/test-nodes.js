@@ -1,7 +1,7 @@
 'use strict';
 // Runs the core of the tests under each Node of test/nodes, which are installed there first:
 //
-//   npm run test:nodes [-- 20 24 | --install]
+//   npm run test:nodes [-- 20 24]
 //
 // They are npm's packages of Node for Linux on x64; its lock file says which, to the byte.
 const { spawnSync } = require('node:child_process');
@@ -22,6 +22,7 @@ const CORE = [
   'e2e/login/login.test.ts',
   'e2e/login/prompt.test.ts',
   'e2e/lifecycle/detach.test.ts',
+  'unit/architecture.test.ts',
 ].map((file) => `test/${file}`);
 
 function run(program, args, env = {}) {
@@ -45,34 +46,48 @@ function precompile(node) {
   spawnSync(node, [path.join(root, 'dist/bin/precompile.js')]);
 }
 
-function main(wanted) {
+/** Of each Node: `{ name, title, node, env }`. Installs them where they are not; throws where that can't be done. */
+function installed() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(
       'npm has these Nodes for Linux on x64; on this machine run npm test under each',
     );
   }
   install();
-  if (wanted[0] === '--install') return;
   const { dependencies } = require(path.join(nodes, 'package.json'));
-  const names = Object.keys(dependencies).filter(
-    (name) => wanted.length === 0 || wanted.includes(name.replace('node', '')),
-  );
-  const failed = names.filter((name) => {
+  return Object.entries(dependencies).map(([name, version]) => {
     const bin = path.join(nodes, 'node_modules', name, 'bin');
-    console.log(`# ${dependencies[name].replace(/^.*@/, 'Node ')}`);
-    // The launcher starts what PATH has.
-    const env = { PATH: `${bin}:${process.env.PATH}` };
-    precompile(path.join(bin, 'node'));
-    return !run(path.join(bin, 'node'), [path.join(root, 'scripts/test.js'), ...CORE], env);
+    return {
+      name,
+      title: version.replace(/^.*@/, 'Node '),
+      node: path.join(bin, 'node'),
+      // The launcher starts what PATH has.
+      env: { PATH: `${bin}:${process.env.PATH}` },
+    };
   });
-  precompile(process.execPath);
-  if (failed.length > 0) console.log(`failed under ${failed.join(', ')}`);
-  process.exitCode = failed.length > 0 || names.length === 0 ? 1 : 0;
 }
 
-try {
-  main(process.argv.slice(2));
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
+function main(wanted) {
+  const found = installed().filter(
+    ({ name }) => wanted.length === 0 || wanted.includes(name.replace('node', '')),
+  );
+  const failed = found.filter(({ title, node, env }) => {
+    console.log(`# ${title}`);
+    precompile(node);
+    return !run(node, [path.join(root, 'scripts/test.js'), ...CORE], env);
+  });
+  precompile(process.execPath);
+  if (failed.length > 0) console.log(`failed under ${failed.map(({ name }) => name).join(', ')}`);
+  process.exitCode = failed.length > 0 || found.length === 0 ? 1 : 0;
+}
+
+module.exports = { installed, precompile };
+
+if (require.main === module) {
+  try {
+    main(process.argv.slice(2));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
 }

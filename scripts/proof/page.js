@@ -23,7 +23,7 @@ function table(head, rows) {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-const count = (number) => number.toLocaleString('en');
+const count = (number) => number.toLocaleString('en', { maximumFractionDigits: 1 });
 
 function where({ date, node, processors, memory, system }) {
   return `${date}, Node ${node.replace('v', '')}, ${processors}, ${memory}, ${system}`;
@@ -74,8 +74,7 @@ function short(file) {
   return file.replace(/^test\//, '').replace(/\.test\.ts$/, '');
 }
 
-function testsText(tests, failures) {
-  const { table: modes } = failureModes(tests, failures);
+function testsText(tests, modes) {
   const nodes = (tests.nodes ?? []).map(
     ({ node, passed, failed }) => `${node} ${count(passed)} passed, ${failed} failed`,
   );
@@ -129,11 +128,9 @@ function soakText(soak) {
       ? Object.entries(value)
           .map(([key, each]) => `${key} ${text(each)}`)
           .join(', ')
-      : typeof value === 'number' && !Number.isInteger(value)
-        ? value.toFixed(1)
-        : typeof value === 'number'
-          ? count(value)
-          : String(value);
+      : typeof value === 'number'
+        ? count(value)
+        : String(value);
   const keys = [...new Set(soak.runs.flatMap(Object.keys))].filter(
     (key) => !['name', 'seed', 'seconds', 'faults'].includes(key),
   );
@@ -156,16 +153,17 @@ ${[soak.remark, happened.length > 0 && table(['fault', 'times'], happened)].filt
 /** The text of docs/PROOF.md. `remark`s are what a person has to say of a run. A kind that was never run has no part. */
 function page(kept, failures) {
   const { tests, fuzz, soak, steady } = kept;
+  const modes = tests && failureModes(tests, failures);
   const parts = [
     `# What was shown
 
 Written by \`npm run proof\` from the tests' own names and the figures of their last run. How each is run: \`scripts/proof.js\`.
 Who can do what to whom, and what holds against it: [SECURITY.md](../SECURITY.md).`,
-    tests && testsText(tests, failures),
+    tests && testsText(tests, modes.table),
     fuzz && fuzzText(fuzz),
     soak && soakText(soak),
     steady && steadyText(steady),
-    tests && `## The tests by name\n\n${failureModes(tests, failures).names.join('\n\n')}`,
+    tests && `## The tests by name\n\n${modes.names.join('\n\n')}`,
   ];
   return `${parts.filter(Boolean).join('\n\n')}\n`;
 }
