@@ -111,14 +111,11 @@ export class Calls {
     const { lease } = options;
     const { method } = message;
     const began = steadyNow();
-    for (let attempt = 1, isFirst = true; ; isFirst = false) {
-      const channel = this.line.usable();
-      if (!channel) {
-        // A connection may be lost in the turn in which it was had again.
-        if (isFirst || steadyNow() > began + REPEAT_PATIENCE) throw notSent();
-        await this.becomesPossible('lost', attempt, options);
-        continue;
-      }
+    const patience = () => began + REPEAT_PATIENCE - steadyNow();
+    let usable = this.line.usable();
+    for (let attempt = 1; ;) {
+      if (!usable) throw notSent();
+      const channel = usable;
       let isSent = false;
       try {
         let { timeout } = options;
@@ -130,14 +127,19 @@ export class Calls {
       } catch (error) {
         const wasLost = !isSent && isLost(error);
         const refusal = wasLost ? 'lost' : this.repeatable(error, channel, method, attempt);
-        if (refusal === null || steadyNow() > began + REPEAT_PATIENCE) {
+        if (refusal === null || patience() < 0) {
           // Too long for a session that is not logged in, which its encoding says.
           if (!isSent && refusalOf(error) === 'session') {
             return await message.send(channel, { timeout: 0 });
           }
           throw error;
         }
-        await this.becomesPossible(refusal, attempt, options);
+        if (refusal === 'busy') await pauseWhileBusy(attempt, options);
+        // A connection may be lost in the turn in which it was had again.
+        do {
+          await this.becomesPossible(options);
+          usable = this.line.usable();
+        } while (!usable && patience() >= 0);
         if (!wasLost) attempt++;
       }
     }
@@ -186,19 +188,16 @@ export class Calls {
   }
 
   /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
-  private async becomesPossible(
-    refusal: Refusal | 'lost',
-    attempt: number,
-    { cancellation, beforeRepeat }: CallOptions,
-  ): Promise<void> {
-    if (refusal === 'busy') {
-      const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
-      await delay(pause, cancellation);
-    }
+  private async becomesPossible({ cancellation, beforeRepeat }: CallOptions): Promise<void> {
     await this.line.ready(cancellation ?? null, REPEAT_PATIENCE);
     await beforeRepeat?.();
     if (cancellation?.isCancelled) throw abandoned();
   }
+}
+
+/** Longer each time: others wait, too. */
+function pauseWhileBusy(attempt: number, { cancellation }: CallOptions): Promise<void> {
+  return delay(Math.min(BUSY.most, BUSY.least * 2 ** attempt), cancellation);
 }
 
 /** Resolves after so many milliseconds, or when the client has gone. */
