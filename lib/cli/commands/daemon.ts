@@ -39,31 +39,16 @@ export async function daemonCommand(args: Arguments): Promise<number> {
   const listenFd = takeListenFd(process.env);
   refuseDebugger({ isAllowed: true });
   const login = await toLoginTarget(args, sayLine);
-  const served = { isSo: false };
   const settings = { profiles: profilesOf(args), caFile: authoritiesOf(args), listenFd, isManaged };
-  try {
-    await runDaemon(
-      { ...args, ...settings },
-      { ...login, callTimeout: callTimeoutOf(process.env) },
-      (logFile) => {
-        served.isSo = true;
-        tellCrash(args);
-        announce(logFile);
-      },
-    );
-  } catch (error) {
-    if (!served.isSo) throw error;
-    return exit(failureCode(error));
-  }
-  return exit();
-}
-
-/**
- * Ends the process at once. By itself Node would close its sockets and end a while later: a client that waits for
- * the end of its connection would find the process still running.
- */
-function exit(code = 0): never {
-  process.exit(code);
+  return runDaemon(
+    { ...args, ...settings },
+    { ...login, callTimeout: callTimeoutOf(process.env) },
+    (logFile) => {
+      tellCrash(args);
+      announce(logFile);
+    },
+    failureCode,
+  );
 }
 
 /** Nobody sees the output of this process: it tells its starter over the pipe. */
@@ -80,22 +65,20 @@ async function startedInBackground(args: Arguments): Promise<number> {
     askOtp: receiver.askOtp,
     callTimeout,
   };
-  const served = { isSo: false };
   try {
     refuseDebugger({ isAllowed: false });
     const onCrash = (error: MidcltError) => {
       receiver.failed(error);
     };
-    await runDaemon({ ...daemon, abort: receiver.gone, onCrash }, login, (logFile) => {
-      served.isSo = true;
+    const settings = { ...daemon, abort: receiver.gone, onCrash };
+    const onReady = (logFile: string | null) => {
       receiver.ready(logFile);
-    });
+    };
+    return await runDaemon(settings, login, onReady, () => 1); // the log has why
   } catch (error) {
-    if (served.isSo) return exit(1); // the log has why
     receiver.failed(error); // which is still to be taken
     return 1;
   }
-  return exit();
 }
 
 type Settings = Pick<
@@ -119,29 +102,43 @@ type Settings = Pick<
   readonly onCrash?: (error: MidcltError) => void;
 };
 
-function runDaemon(
+/**
+ * Rejects where the daemon could not start. When it has served the process ends at once, with the code of `failed` if
+ * something else than a request for it was the reason. By itself Node would close its sockets and end a while later, or
+ * never where clients ask on: who waits for the end of its connection would find the process still running.
+ */
+async function runDaemon(
   settings: Settings,
   login: Omit<CoreOptions, 'concurrency' | 'log'>,
   onReady: (logFile: string | null) => void,
-): Promise<void> {
+  failed: (error: unknown) => number,
+): Promise<never> {
   const { concurrency, ...rest } = settings;
-  return runDaemonProcess({
-    ...rest,
-    provider: {
-      core: (log) => compose({ ...login, concurrency, log }),
-      open: (core) => core.connection.open(),
-      close(core) {
-        core.connection.close();
+  const served = { isSo: false };
+  try {
+    await runDaemonProcess({
+      ...rest,
+      provider: {
+        core: (log) => compose({ ...login, concurrency, log }),
+        open: (core) => core.connection.open(),
+        close(core) {
+          core.connection.close();
+        },
       },
-    },
-    stderr: process.stderr,
-    endsProcess: true,
-    signals: process,
-    onReady(logFile) {
-      onReady(logFile);
-      precompile();
-    },
-  });
+      stderr: process.stderr,
+      endsProcess: true,
+      signals: process,
+      onReady(logFile) {
+        served.isSo = true;
+        onReady(logFile);
+        precompile();
+      },
+    });
+  } catch (error) {
+    if (!served.isSo) throw error;
+    process.exit(failed(error));
+  }
+  process.exit(0);
 }
 
 function announce(logFile: string | null): void {
