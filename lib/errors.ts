@@ -115,6 +115,9 @@ export function originOf(error: Error): Error {
   return cause instanceof Error && cause.message === error.message ? cause : error;
 }
 
+/** The exit code of a mistake in this program: EX_SOFTWARE of sysexits.h. */
+export const MISTAKE = 70;
+
 /** Is it a mistake in this program, whatever it was made into since? */
 export function isMistake(thrown: unknown): boolean {
   return thrown instanceof Error && MISTAKES.includes(originOf(thrown).name);

@@ -3,14 +3,11 @@
  * kept until another bug), to its starter if that still waits, and to the clients that wait for answers. Then the process ends.
  */
 import fs from 'node:fs';
-import { MidcltError } from '../errors.js';
+import { MidcltError, MISTAKE } from '../errors.js';
 import { VERSION } from '../protocol/frames.js';
 import { bugLine, describeBug, type Bug } from '../text/bug.js';
 import { writeFileDurably } from './files.js';
 import type { DaemonLog } from './log/log.js';
-
-/** EX_SOFTWARE of sysexits.h. */
-export const BUG_EXIT = 70;
 
 /** Milliseconds for the clients to be told, and for what else is to be done at the end. */
 const PATIENCE = 1000;
@@ -55,7 +52,7 @@ export class CrashWatch {
 
   /** Ends the process if the daemon has ended of a bug; else nothing is watched for any more. */
   stop(): void {
-    if (this.error) process.exit(BUG_EXIT);
+    if (this.error) process.exit(MISTAKE);
     process.setUncaughtExceptionCaptureCallback(null);
   }
 
@@ -66,7 +63,7 @@ export class CrashWatch {
     const error = crashError(bug, file);
     this.error = error;
     // Whatever becomes of the rest.
-    setTimeout(() => process.exit(BUG_EXIT), PATIENCE);
+    setTimeout(() => process.exit(MISTAKE), PATIENCE);
     const { options } = this;
     const steps = [
       () => {
@@ -98,8 +95,7 @@ export class CrashWatch {
 }
 
 function crashError(bug: Bug, log: string | null): MidcltError {
-  const where = log === null ? '' : `; its log, ${log}, has the rest`;
-  const text = `The daemon ended of a bug of midclt: ${bugLine(bug)}. Please report it${where}`;
+  const text = `The daemon ended of a bug of midclt: ${bugLine(bug)}. ${reportIt(log)}`;
   return new MidcltError('NO_DAEMON', text);
 }
 
@@ -149,8 +145,11 @@ export function tellCrashOnce(file: string, tell: (note: CrashNote) => void): vo
 
 /** In one line. */
 export function crashText({ time, pid, error, log }: CrashNote): string {
-  const rest = log === null ? '' : `; its log, ${log}, has the rest`;
-  return `The last daemon (pid ${pid}) ended of a bug of midclt at ${time}: ${error}. Please report it${rest}`;
+  return `The last daemon (pid ${pid}) ended of a bug of midclt at ${time}: ${error}. ${reportIt(log)}`;
+}
+
+function reportIt(log: string | null): string {
+  return `Please report it${log === null ? '' : `; its log, ${log}, has the rest`}`;
 }
 
 /** By the file of its note, of each daemon that this process was to start: when the last one ended of a bug, as far as was known. */

@@ -1,6 +1,13 @@
 /** What goes to stdout and stderr, in the form the Python client gave it. */
 import { fstatSync, writeSync } from 'node:fs';
-import { isMidcltError, isMistake, mistakeText, publicText, unwritable } from '../../errors.js';
+import {
+  isMidcltError,
+  isMistake,
+  MISTAKE,
+  mistakeText,
+  publicText,
+  unwritable,
+} from '../../errors.js';
 import type { AnswerListener } from '../../protocol/frame-reader.js';
 import type { ErrorFrame } from '../../protocol/frames.js';
 import { errorText } from '../../text/print.js';
@@ -10,8 +17,6 @@ import { pause } from '../../timer.js';
 export const SUCCESS = 0;
 const FAILURE = 1;
 export const USAGE = 2;
-/** EX_SOFTWARE of sysexits.h: a mistake in this program. */
-export const MISTAKE = 70;
 
 const STDOUT = 1;
 const STDERR = 2;
