@@ -2,7 +2,6 @@
  * A command for several systems (`-p nas1,nas2`): each is asked through a daemon of its own, so many at a time, and
  * answers are printed as they come. What is slow or off holds up nobody but who waits for its place.
  */
-import { isatty } from 'node:tty';
 import { MidcltError } from '../../errors.js';
 import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
@@ -39,7 +38,7 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
     return USAGE;
   }
   const names = systems.map(nameOf);
-  const isShown = first.name === 'job list' && !first.json && isatty(STDOUT);
+  const isShown = first.name === 'job list' && !first.json && isTerminal(STDOUT);
   const answers = new Answers(names, isShown ? { ...first, format: first.format ?? JOBS } : first);
   const unanswered = new Set(names);
   const failed: string[] = [];

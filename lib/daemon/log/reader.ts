@@ -130,9 +130,10 @@ function successors(path: string, current: number): number[] {
       forget(file, ...found.values()); // they are being renamed
       return [];
     }
-    isNewestEmpty ||= number === 0 && size === 0;
-    if (isNewestEmpty && number === 0) forget(file);
-    else found.set(ino, file);
+    if (number === 0 && size === 0) {
+      isNewestEmpty = true;
+      forget(file);
+    } else found.set(ino, file);
   }
   if (isNewestEmpty) {
     forget(...found.values());
