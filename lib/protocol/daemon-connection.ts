@@ -13,8 +13,10 @@ export type Address = Pick<DaemonPaths, 'socket' | 'directory'> & {
   readonly startCommand?: string;
 };
 
-/** Milliseconds between two tries at a full backlog. */
-const BACKLOG_RETRY = 20;
+/** Milliseconds between two tries to connect. */
+const RETRY = 20;
+/** The backlog is full; or the daemon ended with the connection in it, so that nothing was read. */
+const PASSES = new Set(['EAGAIN', 'ECONNRESET']);
 
 /** The connection was closed with the request in it unread: by a daemon that ends, or can open no more files. */
 export class Unread extends MidcltError {
@@ -200,9 +202,9 @@ async function connect(
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error; // not the system's
-      if (code !== 'EAGAIN') throw connectError(path, error, startCommand);
+      if (!PASSES.has(code)) throw connectError(path, error, startCommand);
       if (process.uptime() > deadline) throw hung(path, ''); // nobody accepts connections
-      await new Promise((resolve) => setTimeout(resolve, BACKLOG_RETRY));
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 }

@@ -75,6 +75,35 @@ t.test('tells a request that was not read from one of unknown outcome', async (t
   await t.rejects(unread.ask('{}\n', ignore), { code: 'NO_DAEMON' }, 'nor is it asked again');
 });
 
+t.test(
+  'F31: goes to the next daemon where one ends before it accepts the connection',
+  async (t) => {
+    const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
+    t.teardown(() => {
+      fs.rmSync(directory, { recursive: true });
+    });
+    const socket = path.join(directory, 's');
+    const listen = async () => {
+      const server = net.createServer();
+      await new Promise<void>((resolve) => server.listen(socket, resolve));
+      fs.chmodSync(socket, 0o600);
+      return server;
+    };
+    const first = await listen();
+    const orphan = DaemonConnection.open({ socket, directory });
+    first.close(); // the kernel has connected them; nobody has accepted
+    await t.rejects(orphan, { code: 'NO_DAEMON' });
+    const second = await listen();
+    const passedOn = DaemonConnection.open({ socket, directory });
+    second.close();
+    const third = await listen();
+    t.teardown(() => third.close());
+    const connection = await passedOn;
+    t.ok(connection.isOpen);
+    connection.close();
+  },
+);
+
 t.test('closes on what is no frame, what was not asked, and what a listener throws', async (t) => {
   const answering = (text: string) =>
     connectTo(t, (socket) => socket.once('data', () => socket.write(text)));
