@@ -17,7 +17,7 @@ const COMMANDS = [
   `midclt -p nas1 -d call -o table=id,username,shell user.query '[["id", "<", 3]]'`,
   'midclt -p nas1 -d call -o pretty test.echo 18446744073709551615 2.0',
   'midclt -p nas1 -d methods scrub',
-  'midclt -p all ping',
+  'midclt -p all --sort ping',
   'midclt -p nas1 -d call -j pool.scurb 1',
 ];
 
