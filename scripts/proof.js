@@ -8,7 +8,7 @@
 //   npm run proof -- steady RUNS [BUSY]   npm test again and again beside so many busy processes, under each Node
 //   npm run proof -- --check         changes nothing; fails where the page is not what it would write
 //
-// The figures of one kind are those of its last whole run; each has its machine and date.
+// The figures of one kind are those of its last whole run; each has its commit, machine and date.
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -45,11 +45,17 @@ function machineOf(node) {
   const [{ model }] = os.cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
+    commit: commitNow(),
     node: spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim(),
     processors: `${os.cpus().length} × ${model}`,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
     system: os.type(),
   };
+}
+
+function commitNow() {
+  const args = ['rev-parse', '--short=8', 'HEAD'];
+  return spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
 }
 
 function sumOf(rows, key) {
@@ -103,6 +109,7 @@ const RUNS = {
       precompile(node);
       const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
       runs.push({
+        commit: commitNow(),
         node: machineOf(node).node,
         passed: sumOf(lines, 'passed'),
         failed: lines.filter(({ failed }) => failed > 0).map(({ file }) => file),
