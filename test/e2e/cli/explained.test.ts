@@ -32,7 +32,7 @@ async function piped(way: string, words: readonly string[]) {
   return { code, stdout, stderr };
 }
 
-const SLEEP = ['-t', '1', 'call', 'test.sleep', '3'];
+const SLEEP = ['-t', '2', 'call', 'test.sleep', '30'];
 const TIMED_OUT = 'Call timeout: no answer to test.sleep within 1 s';
 
 for (const way of ['-d', '']) {
