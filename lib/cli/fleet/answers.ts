@@ -5,9 +5,9 @@ import { onOneLine, quote, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { stripControls } from '../../text/terminal.js';
 import { ErrorAnswer } from '../commands/exchange.js';
-import { printLines, split } from '../format/format.js';
+import { split } from '../format/format.js';
 import { rowsOf, tableCells, tsvCell } from '../format/rows.js';
-import { sayLine, writeForeign, writeOut } from '../output/output.js';
+import { sayLine, writeForeign, writeForeignLines, writeOut } from '../output/output.js';
 import { aligned, widthOfStdout } from '../output/table.js';
 
 const STDOUT = 1;
@@ -52,7 +52,7 @@ export class Answers {
   end(): void {
     if (this.rows.length === 0) return;
     const titles = ['profile', ...this.columns].map((column) => column.toUpperCase());
-    printLines(aligned([titles, ...this.rows], this.columnsOfStdout));
+    writeForeignLines(aligned([titles, ...this.rows], this.columnsOfStdout));
   }
 
   /** Takes the answer of the system at this place. Throws as `writeOut` does. */
@@ -86,7 +86,7 @@ export class Answers {
     const found = rowsOf(outcome.result, this.columns);
     if (this.kind === 'table')
       for (const row of found) this.rows.push([name, ...tableCells(row, this.columnsOfStdout)]);
-    else printLines(found.map((row) => [name, ...row.map(tsvCell)].join('\t')));
+    else writeForeignLines(found.map((row) => [name, ...row.map(tsvCell)].join('\t')));
   }
 
   private row(name: string, outcome: Outcome): string {

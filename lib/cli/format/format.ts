@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import type { Json } from '../../protocol/frames.js';
 import { membersOf, elementsOf } from '../../json/members.js';
-import { foreignWriter, sayLine, writeForeign } from '../output/output.js';
+import { foreignWriter, sayLine, writeForeignLines } from '../output/output.js';
 import { aligned, widthOf, widthOfStdout } from '../output/table.js';
 import { COLOURS, JsonPrinter } from './json-printer.js';
 import { rowsOf, tableCell, tableCells, tableOf, tsvCell, type Table } from './rows.js';
@@ -33,11 +33,11 @@ export function printerOf(form: string): Printer {
       return new JsonPrinter(foreignWriter(withoutC1), 'pretty', hasColours() ? COLOURS : null);
     case 'tsv':
       return collecting((result) => {
-        printLines(tsvLines(result, columns ?? []));
+        writeForeignLines(tsvLines(result, columns ?? []));
       });
     default:
       return collecting((result) => {
-        printLines(tableLines(result, columns));
+        writeForeignLines(tableLines(result, columns));
       });
   }
 }
@@ -112,8 +112,4 @@ function fitting(
     sayLine(`Left out: ${names.slice(shown).join(', ')}; '-o table=NAME,NAME' chooses`);
   }
   return lines.map((line) => line.slice(0, shown));
-}
-
-export function printLines(lines: readonly string[]): void {
-  if (lines.length > 0) writeForeign(Buffer.from(`${lines.join('\n')}\n`));
 }
