@@ -38,7 +38,7 @@ export const REFUSED = /which is its limit \(.*\); the request was not sent/;
 
 /** A daemon has gone: before it read the request, or who knows when. */
 const NOT_READ =
-  /The daemon is shutting down; the request was not sent|ended before it read the request/;
+  /The daemon is shutting down; the request was not sent|ended before it read the request|was not sent: the daemon closed/;
 /** Of a call or a batch. Only a daemon that was killed leaves anybody so. */
 const WENT =
   /The daemon went away before it answered|The connection to the daemon was lost \(.*\); the outcome is unknown/;
