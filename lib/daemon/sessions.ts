@@ -76,7 +76,12 @@ export class Sessions {
   async drain(): Promise<void> {
     this.listener.close();
     for (const refuse of this.asked) refuse();
-    for (const socket of this.silent) socket.destroy();
+    for (const socket of this.silent) {
+      // What was read of it is answered. What was not, the system says so.
+      if (socket.readableLength > 0) this.serve(socket);
+      else socket.destroy();
+    }
+    this.silent.clear();
     await Promise.all([...this.open].map((session) => session.drain()));
   }
 

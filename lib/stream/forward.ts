@@ -39,6 +39,9 @@ const READ: ProgressFrame = {
   jobId: null,
 };
 
+/** Of a line that was not understood, or did not come whole: nobody knows what its sender wants to be told. */
+const OF_NO_REQUEST = { jobId: false, version: null, notSent: true } as const;
+
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
 
@@ -48,7 +51,8 @@ export type Stage = ReturnType<typeof objectTransform>;
  */
 export function forward(forwarding: Forwarding): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
-    const { id, request: options } = turn.incoming;
+    const { id, request } = turn.incoming;
+    const options = request ?? OF_NO_REQUEST;
     const text = textOf(turn.incoming);
     const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
       stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);

@@ -78,6 +78,12 @@ export class LineLimit extends Transform {
     this.memory.giveComplete(this.costs.shift() ?? 0);
   }
 
+  /** Ends the input with that error in place of a line that has begun and is not whole, or waits for memory. */
+  refuse(error: MidcltError): void {
+    const isBegun = this.isShort || (this.inLine && !this.isCut(this.line));
+    if (isBegun && !this.failure) this.stopWaiting(error);
+  }
+
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     const left = this.split(chunk);
     if (left === null) done();
@@ -224,12 +230,16 @@ export class LineLimit extends Transform {
       return true;
     };
     this.endWait ??= this.memory.wait(retry, () => {
-      this.isShort = false;
-      this.endWait = null;
-      this.fail(noRoomForRequest(this.memory));
-      this.goOn();
+      this.stopWaiting(noRoomForRequest(this.memory));
     });
     return true;
+  }
+
+  private stopWaiting(error: MidcltError): void {
+    this.endWait?.();
+    this.isShort = false;
+    this.fail(error);
+    this.goOn();
   }
 
   private waitsForMemory(): boolean {
@@ -281,11 +291,7 @@ function tooSlow(seconds: number): MidcltError {
 }
 
 /** Bytes of a line, and its characters where they were counted. */
-interface Line {
-  readonly bytes: number;
-  readonly count: number;
-}
+type Line = Readonly<Record<'bytes' | 'count', number>>;
 
 const NO_LINE: Line = { bytes: 0, count: 0 };
-const EMPTY = Buffer.alloc(0);
-const NEWLINE = Buffer.from('\n');
+const [EMPTY, NEWLINE] = [Buffer.alloc(0), Buffer.from('\n')];

@@ -118,11 +118,17 @@ export class Session {
   /**
    * Takes no further request. Resolves when those that came in are over; then the connection has
    * ended, unless the client asked to keep it: it sees the daemon's end by its EOF. A client that
-   * takes nothing of its answer for half a minute is given up.
+   * takes nothing of its answer for half a minute is given up. Who has sent part of a request is told that it was not sent.
    */
   async drain(): Promise<void> {
     if (this.state === 'open' || this.state === 'lingering') this.state = 'draining';
     this.pipeline.deliver.limitStall(STALL);
+    // An end without a word would look as if the request had been read, and perhaps run.
+    if (this.requests === 0) await nextTurn(); // what has been read comes through the stages
+    if (this.requests === 0) {
+      this.pipeline.guard.refuse(shuttingDown());
+      await nextTurn();
+    }
     if (this.requests > 0) {
       await Promise.race([this.closed, new Promise<void>((resolve) => (this.onDrained = resolve))]);
     }
@@ -256,6 +262,10 @@ export class Session {
       });
     });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function sizeOf(frame: FinalFrame): number {

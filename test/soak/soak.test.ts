@@ -18,6 +18,7 @@ import {
   type Tally,
 } from '../support/soak-stage.js';
 import { listenToTickers } from '../support/soak-subscribers.js';
+import { watchForHalts } from '../support/soak-troubles.js';
 
 const SECONDS = Number(process.env.MIDCLT_SOAK_SECONDS ?? 60);
 t.setTimeout((SECONDS + 300) * 1000);
@@ -49,7 +50,7 @@ async function harass(stage: Stage, isOver: () => boolean): Promise<void> {
     const started = performance.now();
     const { name, act } = pickFault(stage, isLong);
     faults.set(name, (faults.get(name) ?? 0) + 1);
-    await act(stage);
+    await stage.ledger.troubles.undergo(name, stage.pid, () => act(stage));
     await pause(stage.transport.every - (performance.now() - started));
   }
 }
@@ -66,6 +67,7 @@ async function play(stage: Stage, tally: Tally, isOver: () => boolean): Promise<
   await Promise.all([
     ...clients.map((client) => client.run(isOver)),
     harass(stage, isOver),
+    watchForHalts(daemon.socket, ledger.troubles, isOver),
     runProcesses(stage, tally.done, isOver, PROCESSES),
     listenToTickers(daemon.socket, ledger, isOver, onTick, THINKS * 3),
   ]);
@@ -139,6 +141,7 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
     journal.read();
     ledger.compare();
     for (const listener of listeners) listener.compare(journal.emitted);
+    await ledger.explained();
     const before = tallies[i]!.samples[0]!;
     await until('connections to go', () => descriptors(stage.pid) <= before.descriptors + 2).catch(
       () => undefined, // said below
@@ -155,9 +158,10 @@ t.test('F2–F47: every transport at once, with a fault each second', async (t) 
     const { done, samples } = tallies[i]!;
     const [before, after] = [samples.at(0)!, samples.at(-1)!];
     const { name } = transport;
-    // A daemon that ends leaves all that its clients have sent it.
-    const ends = ledger.ends * CLIENTS * AHEAD;
-    const most = ledger.losses * SLOTS + ends + ledger.forgotten + done.downloads;
+    // A daemon that is killed leaves all that its clients have sent it.
+    const deaths = ledger.troubles.count('death') * CLIENTS * AHEAD;
+    const halts = ledger.troubles.count('halt') * AHEAD;
+    const most = ledger.losses * SLOTS + deaths + halts + ledger.forgotten + done.downloads;
     t.same(ledger.violations.slice(0, 20), [], `${name}: everything is as it should be`);
     t.ok(
       ledger.counts.unknown <= most,

@@ -1,7 +1,8 @@
 /** The clients of a soak, each its own way of using the daemon's socket. */
 import net from 'node:net';
 import type { Dice } from './garbage.js';
-import type { Entry, Ledger } from './soak-ledger.js';
+import type { Ledger } from './soak-ledger.js';
+import type { Entry } from './soak-requests.js';
 import type { Frame } from './wire.js';
 
 /** Milliseconds: no answer may take longer, with everything that is done to the server. */
@@ -32,6 +33,8 @@ export class SoakClient {
   private outstanding: Entry[] = [];
   private wake: () => void = () => undefined;
   private wasKilled = false;
+  /** The system says that what was sent was not read. */
+  private isUnread = false;
 
   constructor(
     private readonly path: string,
@@ -96,7 +99,10 @@ export class SoakClient {
       socket.once('connect', () => {
         resolve(socket);
       });
-      socket.on('error', reject);
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        this.isUnread = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+        reject(error);
+      });
       socket.on('data', (chunk: string) => {
         const lines = (text + chunk).split('\n');
         text = lines.pop() ?? '';
@@ -130,12 +136,20 @@ export class SoakClient {
     if (this.wasKilled) this.giveUp('abandoned');
     for (const entry of this.outstanding) {
       // Where descriptors are used up, the system closes what it has just let in.
-      if (isNew && this.ledger.happened(entry, 'crowd')) this.ledger.settle(entry, 'not sent');
-      else if (this.ledger.happened(entry, 'end')) this.ledger.settle(entry, 'unknown');
-      else this.ledger.violate(`closed on a request: ${entry.line.slice(0, 100)}`);
+      const isRefused = isNew && this.ledger.happened(entry, 'crowd');
+      if (this.ledger.happened(entry, 'death', 0)) this.ledger.settle(entry, 'unknown');
+      // In good order a daemon answers what it has read, and leaves unread what it has not.
+      else if (isRefused || (this.isUnread && this.ledger.happened(entry, 'end')))
+        this.ledger.settle(entry, 'not sent', 'closed unread');
+      else {
+        this.ledger.settle(entry, 'wrong');
+        const how = this.isUnread ? 'unread' : 'as if read';
+        this.ledger.violate(`closed, ${how}: ${entry.line.slice(0, 100)}`, undefined, entry);
+      }
     }
     this.outstanding = [];
     this.wasKilled = false;
+    this.isUnread = false;
     this.wake();
   }
 
@@ -147,7 +161,8 @@ export class SoakClient {
   private async until(isSo: () => boolean): Promise<void> {
     const deadline = setTimeout(() => {
       const [entry] = this.outstanding;
-      this.ledger.violate(`no answer in ${PATIENCE} ms: ${entry?.line.slice(0, 120) ?? 'a close'}`);
+      const what = entry?.line.slice(0, 120) ?? 'a close';
+      this.ledger.violate(`no answer in ${PATIENCE} ms: ${what}`, undefined, entry);
       this.kill();
     }, PATIENCE);
     while (!isSo()) await new Promise<void>((resolve) => (this.wake = resolve));

@@ -7,7 +7,7 @@ import { descriptors } from './daemon.js';
 import { pidIn } from './lifecycle.js';
 import { finished, spawnMidclt, until } from './midclt.js';
 import { pause } from './soak-clients.js';
-import type { Trouble } from './soak-ledger.js';
+import type { Trouble } from './soak-troubles.js';
 import type { Stage } from './soak-stage.js';
 import type { Frame } from './wire.js';
 
@@ -49,7 +49,7 @@ function connect(stage: Stage): net.Socket {
 type Act = (stage: Stage) => Promise<void> | void;
 
 function makes(trouble: Trouble, act: Act): Act {
-  return (stage) => stage.ledger.during([trouble], () => act(stage));
+  return (stage) => stage.ledger.troubles.during([trouble], () => act(stage));
 }
 
 /** Signals that mean nothing to a daemon without a terminal. */
@@ -155,10 +155,7 @@ const STARTERS = 3;
 
 /** Ends the daemon, and lets commands that need one start the next. */
 function end(act: Act): Act {
-  return (stage) => {
-    stage.ledger.ends++;
-    return stage.ledger.during(['end', 'loss'], () => replace(stage, act));
-  };
+  return (stage) => stage.ledger.troubles.during(['end'], () => replace(stage, act));
 }
 
 async function replace(stage: Stage, act: Act): Promise<void> {
@@ -180,9 +177,12 @@ async function replace(stage: Stage, act: Act): Promise<void> {
 
 /** What ends a daemon that is not to last. */
 export const ENDS: Readonly<Record<string, Act>> = {
-  'daemon killed (F1, F3, F24)': end(({ pid }) => {
-    process.kill(pid, 'SIGKILL');
-  }),
+  'daemon killed (F1, F3, F24)': end(({ ledger, pid }) =>
+    // A moment: whoever asks from now on asks another.
+    ledger.troubles.during(['death'], () => {
+      process.kill(pid, 'SIGKILL');
+    }),
+  ),
   'daemon told to go (F5, F31, F41)': end(({ pid }) => {
     process.kill(pid, 'SIGTERM');
   }),

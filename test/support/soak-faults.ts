@@ -2,7 +2,7 @@
 import { exchange } from './daemon.js';
 import { DAEMON_FAULTS, ENDS } from './soak-daemon-faults.js';
 import { pause } from './soak-clients.js';
-import type { Trouble } from './soak-ledger.js';
+import type { Trouble } from './soak-troubles.js';
 import type { Stage } from './soak-stage.js';
 
 type Act = (stage: Stage) => Promise<void> | void;
@@ -11,7 +11,7 @@ type Act = (stage: Stage) => Promise<void> | void;
 function loss(act: Act, kinds: readonly Trouble[] = ['loss']): Act {
   return (stage: Stage) => {
     stage.ledger.losses++;
-    return stage.ledger.during(kinds, () => act(stage));
+    return stage.ledger.troubles.during(kinds, () => act(stage));
   };
 }
 

@@ -13,6 +13,8 @@ export interface Row {
   readonly lost: number;
   readonly doubled: number;
   readonly misrouted: number;
+  /** Calls that were given up, and that a connection had under way when it broke: never run. */
+  readonly swallowed: number;
   /** Calls that the server ran. */
   readonly run: number;
   readonly losses: number;
@@ -50,6 +52,7 @@ export function rowOf(
     lost: ledger.lost,
     doubled: ledger.doubled,
     misrouted: ledger.misrouted,
+    swallowed: ledger.swallowed,
     run: journal.calls,
     losses: ledger.losses,
     logins,
@@ -72,7 +75,7 @@ export function rowOf(
 
 const COUNTS = [
   ...(['sent', 'answered', 'unknown', 'notSent', 'abandoned', 'lost', 'doubled'] as const),
-  ...(['misrouted', 'run', 'losses', 'logins', 'events', 'gaps', 'files'] as const),
+  ...(['misrouted', 'swallowed', 'run', 'losses', 'logins', 'events', 'gaps', 'files'] as const),
   ...(['batches', 'processes', 'violations'] as const),
 ];
 

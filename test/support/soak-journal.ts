@@ -1,6 +1,7 @@
 /** The server's own account of a soak: what it ran, in order. Read as it grows. */
 import fs from 'node:fs';
-import { keyOf, type Ledger } from './soak-ledger.js';
+import type { Ledger } from './soak-ledger.js';
+import { keyOf } from './soak-requests.js';
 
 const PIECE = 1 << 20;
 

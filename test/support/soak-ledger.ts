@@ -1,58 +1,29 @@
 /** Every request of a soak: what it asked, what it may be answered, what became of it. */
-import { createHash } from 'node:crypto';
 import type { Dice } from './garbage.js';
+import { keyOf, MIX, requestOf, type Entry, type Kind } from './soak-requests.js';
+import { AFTERMATH, Troubles, type Trouble } from './soak-troubles.js';
 import type { Frame } from './wire.js';
-
-const KINDS = {
-  echo: 6,
-  fail: 2,
-  sleep: 2,
-  job: 4,
-  transient: 1,
-  emit: 1,
-  late: 1,
-  ping: 2,
-  /** For faults. */
-  stuck: 0,
-} as const;
-
-export type Kind = keyof typeof KINDS;
-
-const MIX = (Object.keys(KINDS) as Kind[]).flatMap((kind) => Array<Kind>(KINDS[kind]).fill(kind));
 
 /** What has become of a request, as its client was told. */
 export type Fate = 'open' | 'answered' | 'unknown' | 'not sent' | 'abandoned' | 'wrong';
-
-export interface Entry {
-  readonly id: string;
-  readonly kind: Kind;
-  /** The content that no other request has. */
-  readonly content: string;
-  readonly line: string;
-  /** As the journal has it: method and params, which no other request has. */
-  readonly key: string | null;
-  /** The frame it is answered with when nothing goes wrong. */
-  readonly expected: Frame;
-  /** The result of a call that is given up: it may come first where nobody had the processor in time. */
-  readonly late?: unknown;
-  readonly sent: number;
-}
 
 /** What the server is said to have done with a request, and how often it did. */
 interface Account {
   fate: Fate;
   runs: number;
+  readonly entry: Entry;
+  /** When its fate was told. */
+  settled: number;
+  /** As it was told, for who has to explain it. */
+  told: string;
 }
 
-/**
- * Something that ends what the server knows (`kill`) or the connection to it (`loss`), that keeps clients from the
- * daemon (`crowd`), the daemon from everything (`halt`), or ends the daemon (`end`).
- */
-export type Trouble = 'kill' | 'loss' | 'crowd' | 'halt' | 'end';
+/** Milliseconds that what was sent may wait unread, after its call was given up, until its way is cut. */
+const UNREAD = 5000;
+/** Milliseconds in which the daemon's log has what led to a violation. */
+const LOGGED = 500;
 
-/** Milliseconds after a trouble in which a request may still fall victim to it. */
-const AFTERMATH = 2000;
-/** The same for those that can't be sent: the daemon may have to wait for its budget of logins. */
+/** Milliseconds after a loss for those that can't be sent: the daemon may have to wait for its budget of logins. */
 const LONG_AFTERMATH = 120_000;
 
 export const UNKNOWN =
@@ -67,8 +38,14 @@ export const REFUSED = /which is its limit \(.*\); the request was not sent/;
 
 /** A daemon has gone: before it read the request, or who knows when. */
 const NOT_READ =
-  /The daemon is shutting down; the request was not sent|ended before it read the request/;
-const WENT = /The daemon went away before it answered|The daemon is shutting down; job \d+ goes on/;
+  /The daemon is shutting down; the request was not sent|ended before it read the request|was not sent: the daemon closed/;
+/** Of a call or a batch. Only a daemon that was killed leaves anybody so. */
+const WENT =
+  /The daemon went away before it answered|The connection to the daemon was lost \(.*\); the outcome is unknown/;
+const HUNG = /The daemon (?:\(pid \d+\)|at \S+) does not answer/;
+/** Milliseconds of silence and of an unanswered question after which a client says so, and a few for itself. */
+const SILENCE = 15_000;
+const LEFT_TO_SERVER = /The daemon is shutting down; job \d+ goes on/;
 
 export class Ledger {
   /** What no request may meet with: a few of a kind. */
@@ -87,61 +64,22 @@ export class Ledger {
   longest = 0;
   private readonly open = new Map<string, Entry>();
   private readonly accounts = new Map<string, Account>();
-  private readonly troubles: Record<Trouble, number> = {
-    ...{ kill: -Infinity, loss: -Infinity, crowd: -Infinity, halt: -Infinity, end: -Infinity },
-  };
+  readonly troubles = new Troubles();
+  /** Calls that were given up and that the server never got, because their way was cut. */
+  swallowed = 0;
+  private readonly explanations: Promise<void>[] = [];
   /** How often the connection was lost. */
   losses = 0;
-  /** How often the daemon ended. */
-  ends = 0;
 
-  constructor(private readonly dice: Dice) {}
+  /** `testimony`: what the daemon's log has since then, by the wall's clock. */
+  constructor(
+    private readonly dice: Dice,
+    private readonly testimony: (since: number) => Promise<string> = () => Promise.resolve(''),
+  ) {}
 
   /** A request of a random kind, with content of its own. `size` characters are added to it. */
   ask(more: object, size = 0, kinds: readonly Kind[] = MIX): Entry {
-    const { random, pick } = this.dice;
-    const number = this.sent++;
-    const kind = pick(kinds);
-    const content = `${number}/${random()}${'x'.repeat(random() * size)}`;
-    const seconds = Number(`0.0${1 + Math.floor(random() * 4)}${1_000_000 + number}`);
-    const id = `r${number}`;
-    const job = [1, seconds * 10, null, content];
-    const [method, params, outcome] = (
-      {
-        echo: ['test.echo', [content], { type: 'result', result: [content] }],
-        fail: [
-          'test.fail',
-          [2, content, { content }],
-          { type: 'error', error: `[ENOENT] ${content}`, extra: { content } },
-        ],
-        sleep: ['test.sleep', [seconds], { type: 'result', result: seconds }],
-        job: ['test.job', job, { type: 'result', result: content }],
-        transient: ['test.job_transient', job, { type: 'result', result: content }],
-        emit: ['test.emit', ['ADDED', { number, content }], { type: 'result', result: 1 }],
-        late: ['test.sleep', [1 + seconds], { type: 'error', error: 'Call timeout' }],
-        stuck: ['test.sleep', [12 + seconds], { type: 'error', error: 'Call timeout' }],
-        ping: ['', [], { type: 'result', result: 'pong' }],
-      } as const
-    )[kind];
-    const kwargs = {
-      ...(outcome.type === 'result' && method.startsWith('test.job') ? { job: true } : {}),
-      ...(kind === 'late' || kind === 'stuck' ? { timeout: 0.5 } : {}),
-    };
-    const request =
-      kind === 'ping'
-        ? { command: 'ping' }
-        : {
-            ...{ command: 'call', method, params },
-            ...(Object.keys(kwargs).length > 0 ? { kwargs } : {}),
-          };
-    const key = kind === 'ping' ? null : keyOf(method, params);
-    const entry: Entry = {
-      ...{ id, kind, content, key },
-      line: `${JSON.stringify({ ...request, id, ...more })}\n`,
-      expected: { id, ...outcome },
-      ...(kind === 'late' || kind === 'stuck' ? { late: params[0] } : {}),
-      sent: performance.now(),
-    };
+    const entry = requestOf(this.dice, this.sent++, kinds, size, more);
     this.enter(entry);
     return entry;
   }
@@ -159,7 +97,8 @@ export class Ledger {
 
   private enter(entry: Entry): void {
     this.open.set(entry.id, entry);
-    if (entry.key !== null) this.accounts.set(entry.key, { fate: 'open', runs: 0 });
+    const told = { fate: 'open', settled: Infinity, told: '' } as const;
+    if (entry.key !== null) this.accounts.set(entry.key, { ...told, runs: 0, entry });
   }
 
   /** A final frame came where this request's was due. */
@@ -167,22 +106,21 @@ export class Ledger {
     const verdict = this.verdictOn(entry, frame);
     if (typeof verdict !== 'string') {
       this.settle(entry, 'wrong');
-      this.violate(`${verdict.problem}: ${entry.line.slice(0, 120)}`, frame);
-    } else this.settle(entry, verdict);
+      this.violate(`${verdict.problem}: ${entry.line.slice(0, 120)}`, frame, entry);
+    } else this.settle(entry, verdict, String(frame.error ?? frame.type));
   }
 
   /** What has become of a request is known. */
-  settle(entry: Entry, fate: Fate): void {
+  settle(entry: Entry, fate: Fate, told = ''): void {
     if (!this.open.delete(entry.id)) {
       this.doubled++;
-      this.violate(`answered twice: ${entry.line.slice(0, 120)}`);
+      this.violate(`answered twice: ${entry.line.slice(0, 120)}`, undefined, entry);
       return;
     }
     this.counts[fate]++;
     if (fate === 'answered') this.longest = Math.max(this.longest, performance.now() - entry.sent);
     const account = entry.key === null ? undefined : this.accounts.get(entry.key);
-    // What was given up may have been on a way that swallowed it.
-    if (account) account.fate = fate === 'answered' && entry.late !== undefined ? 'unknown' : fate;
+    if (account) Object.assign(account, { fate, settled: performance.now(), told });
   }
 
   /** A frame came that nobody waits for, or where another's was due. */
@@ -193,25 +131,40 @@ export class Ledger {
     this.violate(what, frame);
   }
 
-  /** Makes such trouble: what is under way meanwhile, or soon after, may fall victim to it. */
-  async during(kinds: readonly Trouble[], act: () => Promise<void> | void): Promise<void> {
-    for (const kind of kinds) this.troubles[kind] = Infinity;
-    await act();
-    for (const kind of kinds) this.troubles[kind] = performance.now();
-  }
-
-  violate(what: string, frame?: Frame): void {
+  violate(what: string, frame?: Frame, entry?: Entry): void {
     const shown = frame === undefined ? '' : ` got ${JSON.stringify(frame).slice(0, 300)}`;
     this.wrong++;
     const kind = what.slice(0, 16);
     const alike = (this.kinds.get(kind) ?? 0) + 1;
     this.kinds.set(kind, alike);
-    if (alike <= 5) this.violations.push(`${what.trimEnd()}${shown}`);
+    if (alike > 5) return;
+    const place = this.violations.push(`${what.trimEnd()}${shown}`) - 1;
+    this.explanations.push(this.explain(place, entry));
+  }
+
+  /** Adds what is known of the time to a violation: the faults, the request's account, the daemon's log. */
+  private async explain(place: number, entry?: Entry): Promise<void> {
+    const now = performance.now();
+    const since = entry?.sent ?? now - AFTERMATH;
+    const faults = this.troubles.tell(since);
+    await new Promise((resolve) => setTimeout(resolve, LOGGED));
+    const account = entry?.key == null ? undefined : this.accounts.get(entry.key);
+    const runs = account ? `run ${account.runs} times by then; ` : '';
+    const age = entry ? `sent ${Math.round(now - since)} ms before; ` : '';
+    const wall = Date.now() - (performance.now() - since) - LOGGED;
+    const log = await this.testimony(wall);
+    const more = `[${age}${runs}faults since: ${faults || 'none'}; log: ${log}]`;
+    this.violations[place] = `${this.violations[place]} ${more}`;
+  }
+
+  /** Resolves when all that there is to say of the violations is said. */
+  async explained(): Promise<void> {
+    await Promise.all(this.explanations);
   }
 
   /** Has there been such a trouble while the request was under way, or just before? */
   happened({ sent }: Pick<Entry, 'sent'>, trouble: Trouble, before = AFTERMATH): boolean {
-    return this.troubles[trouble] + before >= sent;
+    return this.troubles.happened(trouble, sent, before);
   }
 
   /** What a text of an error means for a request; what is wrong with it, if it must not be said of this one. */
@@ -233,7 +186,14 @@ export class Ledger {
       return allowed('not sent', 'loss', 'not sent without a loss', LONG_AFTERMATH);
     }
     if (NOT_READ.test(error)) return allowed('not sent', 'end', 'refused by a daemon that stays');
-    if (WENT.test(error)) return allowed('unknown', 'end', 'left by a daemon that stays');
+    // What is asked of a daemon that is dead already has never been read.
+    if (WENT.test(error)) return allowed('unknown', 'death', 'left by a daemon that lives', 0);
+    if (HUNG.test(error)) {
+      const since = Math.max(entry.sent, performance.now() - SILENCE);
+      const wasHalted = this.troubles.happened('halt', since);
+      return wasHalted ? 'unknown' : { problem: 'not waited for, though it answers' };
+    }
+    if (LEFT_TO_SERVER.test(error)) return allowed('unknown', 'end', 'left by a daemon that stays');
     if (REFUSED.test(error)) return allowed('not sent', 'crowd', 'refused without a crowd');
     return { problem: 'a wrong answer' };
   }
@@ -273,14 +233,23 @@ export class Ledger {
   compare(): void {
     for (const { line } of this.open.values())
       this.violate(`never answered: ${line.slice(0, 120)}`);
-    let invented = 0;
-    let ranAllTheSame = 0;
-    for (const { fate, runs } of this.accounts.values()) {
-      if (fate === 'answered' && runs === 0) invented++;
-      if (fate === 'not sent' && runs > 0) ranAllTheSame++;
+    for (const account of this.accounts.values()) {
+      const { fate, runs, entry } = account;
+      if (fate === 'answered' && runs === 0) {
+        if (this.wasSwallowed(account)) this.swallowed++;
+        else this.violate(`answered, and never run: ${shownOf(account)}`, undefined, entry);
+      }
+      if (fate === 'not sent' && runs > 0)
+        this.violate(`said to be not sent, and run: ${shownOf(account)}`, undefined, entry);
     }
-    if (invented > 0) this.violate(`${invented} answered, and never run`);
-    if (ranAllTheSame > 0) this.violate(`${ranAllTheSame} said to be not sent, and run`);
+  }
+
+  /** Was it given up, as it was to be, when a connection that broke had it under way? */
+  private wasSwallowed({ entry, settled, told }: Account): boolean {
+    if (entry.late === undefined || told !== entry.expected.error) return false;
+    return (['loss', 'death'] as const).some((kind) =>
+      this.troubles.happened(kind, entry.sent, AFTERMATH, settled + UNREAD),
+    );
   }
 
   /** Requests without an answer, whose clients lived. */
@@ -289,8 +258,7 @@ export class Ledger {
   }
 }
 
-/** Short, since an hour has many. */
-export function keyOf(method: string, params: readonly unknown[]): string {
-  const text = `${method} ${JSON.stringify(params)}`;
-  return createHash('sha1').update(text).digest('base64').slice(0, 16);
+function shownOf({ entry, told, settled }: Account): string {
+  const took = Math.round(settled - entry.sent);
+  return `${entry.line.slice(0, 120).trimEnd()}: '${told}' after ${took} ms`;
 }

@@ -5,7 +5,8 @@ import fs from 'node:fs';
 import { contentAt } from '../../lib/sandbox/files/content.js';
 import { environment, finished, LAUNCHER, spawnMidclt, type Finished } from './midclt.js';
 import { pause } from './soak-clients.js';
-import type { Entry, Fate } from './soak-ledger.js';
+import type { Fate } from './soak-ledger.js';
+import type { Entry } from './soak-requests.js';
 import type { Stage } from './soak-stage.js';
 import type { Frame } from './wire.js';
 
@@ -39,7 +40,6 @@ function launch({ env, globals, home }: Stage, args: readonly string[]): Promise
 /** A daemon that lets nobody in has not read the request. */
 const NOT_READ =
   /runs and closes|Cannot connect to the daemon|before it read the request|was not sent: the daemon closed/;
-const HUNG = /does not answer/;
 
 /** What became of a call, by the process that made it. */
 function judge(
@@ -54,15 +54,14 @@ function judge(
   }
   let verdict: Fate | { readonly problem: string } = ledger.errorVerdict(entry, stderr);
   if (NOT_READ.test(stderr) && ledger.happened(entry, 'crowd')) verdict = 'not sent';
-  if (HUNG.test(stderr) && ledger.happened(entry, 'halt')) verdict = 'unknown';
   if (code === 1 && stdout === '' && typeof verdict === 'string') {
-    ledger.settle(entry, verdict);
+    ledger.settle(entry, verdict, stderr);
     return;
   }
   if (code === 0) ledger.misrouted++;
   ledger.settle(entry, 'wrong');
   const got = JSON.stringify({ code, stdout: stdout.slice(0, 200), stderr: stderr.slice(0, 400) });
-  ledger.violate(`${entry.line.slice(0, 160)}: ${got}`);
+  ledger.violate(`${entry.line.slice(0, 160)}: ${got}`, undefined, entry);
 }
 
 const call: Act = async (stage, number) => {
@@ -103,7 +102,7 @@ const waitedForJob: Act = async (stage, number) => {
     waited.code === 1 &&
     (['loss', 'crowd', 'end'] as const).some((trouble) => ledger.happened(entry, trouble)) &&
     waited.stdout === '';
-  if (!isExcused) ledger.violate(`job wait ${id}: ${JSON.stringify(waited)}`);
+  if (!isExcused) ledger.violate(`job wait ${id}: ${JSON.stringify(waited)}`, undefined, entry);
 };
 
 const batch: Act = async (stage, number) => {
@@ -116,7 +115,7 @@ const batch: Act = async (stage, number) => {
     const got = `${frames.length} answers for ${entries.length}, exit code ${code}: ${stderr}`;
     // Not one was taken from the input where the daemon let nobody in.
     const isRefused = frames.length === 0 && ledger.happened(entries[0]!, 'crowd');
-    if (!isRefused) ledger.violate(`a batch: ${got.slice(0, 300)}`);
+    if (!isRefused) ledger.violate(`a batch: ${got.slice(0, 300)}`, undefined, entries[0]);
   }
   entries.forEach((entry, i) => {
     const frame = frames[i];
@@ -128,7 +127,6 @@ const batch: Act = async (stage, number) => {
 function takeOfBatch({ ledger }: Stage, entry: Entry, frame: Frame): void {
   const error = typeof frame.error === 'string' ? frame.error : '';
   if (NOT_READ.test(error) && ledger.happened(entry, 'crowd')) ledger.settle(entry, 'not sent');
-  else if (HUNG.test(error) && ledger.happened(entry, 'halt')) ledger.settle(entry, 'unknown');
   else ledger.take(entry, frame);
 }
 
@@ -162,7 +160,8 @@ const download: Act = async (stage, number) => {
   }
   ledger.settle(entry, 'unknown');
   if (isThere) ledger.violate(`a download that failed left a file: ${done.stderr}`);
-  if (!mayFail(stage, entry, done)) ledger.violate(`a download: ${JSON.stringify(done)}`);
+  if (!mayFail(stage, entry, done))
+    ledger.violate(`a download: ${JSON.stringify(done)}`, undefined, entry);
 };
 
 /** The server names the SHA-256 of what came. */
@@ -183,7 +182,8 @@ const upload: Act = async (stage, number) => {
     return;
   }
   ledger.settle(entry, 'unknown');
-  if (!mayFail(stage, entry, done)) ledger.violate(`an upload: ${JSON.stringify(done)}`);
+  if (!mayFail(stage, entry, done))
+    ledger.violate(`an upload: ${JSON.stringify(done)}`, undefined, entry);
 };
 
 const ACTS: readonly (readonly [Act, keyof Done])[] = [

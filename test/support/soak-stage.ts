@@ -14,6 +14,7 @@ import { Ledger } from './soak-ledger.js';
 import { NOTHING_DONE, type Done } from './soak-processes.js';
 import { startSoakProxy, type SoakProxy } from './soak-proxy.js';
 import { EventSubscriber } from './soak-subscribers.js';
+import { logSince } from './soak-troubles.js';
 import { residentMegabytes } from './wire.js';
 
 export interface Transport {
@@ -120,7 +121,7 @@ export async function startStage(
     uri,
     ...(isUnix ? {} : { username: 'admin' }),
   });
-  const ledger = new Ledger(dice);
+  const ledger = new Ledger(dice, (since) => logSince(daemon.logFile, since));
   t.teardown(() => {
     // Those that followed the first are no children of this process.
     const last = transport.isMortal === true ? pidIn(daemon.pidFile) : null;

@@ -146,6 +146,44 @@ t.test('draining answers what runs, refuses what waits, and ends', async (t) => 
   t.equal(await session.closed, null);
 });
 
+const NOT_SENT = {
+  ...{ type: 'error', error: /shutting down; the request was not sent/, not_sent: true },
+};
+
+t.test('F31: draining, whose request came in part is told that it was not sent', async (t) => {
+  const { client, session, running, lines, read } = scene(t);
+  read();
+  client.write('{"command":"call","method":"m","par');
+  await rest();
+  await session.drain();
+  await soon(() => lines.length === 1);
+  t.match(JSON.parse(lines[0] ?? ''), NOT_SENT);
+  t.same([running.length, await session.closed], [0, null]);
+});
+
+t.test('F31: draining, so is whose request waits for memory', async (t) => {
+  const { client, session, memory, lines, read } = scene(t, { memory: 1 });
+  read();
+  const { requests } = memory;
+  // Somebody else's, and it will be over.
+  t.ok(requests.completed(0, requests.size));
+  client.write(call(1, `,"version":"${'x'.repeat(100_000)}"`));
+  await rest();
+  await session.drain();
+  await soon(() => lines.length === 1);
+  t.match(JSON.parse(lines[0] ?? ''), NOT_SENT);
+});
+
+t.test('F31: draining, a request that was just read is answered', async (t) => {
+  const { client, session, running, lines, read } = scene(t);
+  read();
+  client.write(call(1));
+  await session.drain();
+  await soon(() => lines.length === 1);
+  t.match(JSON.parse(lines[0] ?? ''), { id: 1, error: NOT_SENT.error });
+  t.equal(running.length, 0);
+});
+
 t.test('draining leaves a connection that is to be kept', async (t) => {
   const { client, socket, session, running, read } = scene(t);
   read();
