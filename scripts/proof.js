@@ -8,7 +8,7 @@
 //   npm run proof -- steady RUNS [BUSY]   npm test again and again beside so many busy processes, under each Node
 //   npm run proof -- --check         changes nothing; fails where the page is not what it would write
 //
-// The figures of one kind are those of its last whole run; each has its machine and date.
+// The figures of one kind are those of its last whole run; each has its commit, machine and date.
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -45,6 +45,7 @@ function machineOf(node) {
   const [{ model }] = os.cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
+    commit: commitNow(),
     node: spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim(),
     processors: `${os.cpus().length} × ${model}`,
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
@@ -52,12 +53,17 @@ function machineOf(node) {
   };
 }
 
+function commitNow() {
+  const args = ['rev-parse', '--short=8', 'HEAD'];
+  return spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
+}
+
 function sumOf(rows, key) {
   return rows.reduce((sum, row) => sum + row[key], 0);
 }
 
 const RUNS = {
-  tests(_args, keep) {
+  async tests(_args, keep) {
     const names = [['test/e2e', 'test/unit'], ['test/slow']];
     const runs = names.map((files) => run([script('test.js'), ...files], 'MIDCLT_TEST_FIGURES'));
     const files = runs.flatMap(({ lines }) => lines);
@@ -67,7 +73,7 @@ const RUNS = {
       const version = machineOf(node).node;
       return { node: version, passed: sumOf(lines, 'passed'), failed: sumOf(lines, 'failed') };
     });
-    keep({
+    await keep({
       ...runs[0].machine,
       passed: sumOf(files, 'passed'),
       failed: sumOf(files, 'failed'),
@@ -79,18 +85,18 @@ const RUNS = {
     });
   },
 
-  fuzz([inputs = '1000000'], keep) {
+  async fuzz([inputs = '1000000'], keep) {
     const { lines, machine } = run([script('fuzz.js'), inputs], 'MIDCLT_FUZZ_FIGURES');
-    keep({ ...machine, targets: lines });
+    await keep({ ...machine, targets: lines });
   },
 
-  soak([seconds = '3600'], keep) {
+  async soak([seconds = '3600'], keep) {
     const { lines, machine } = run([script('soak.js'), seconds], 'MIDCLT_SOAK_FIGURES');
-    keep({ ...machine, runs: lines });
+    await keep({ ...machine, runs: lines });
   },
 
   /** Keeps what there is after each run: it takes hours. */
-  steady([times = '20', busy = String(LOAD)], keep) {
+  async steady([times = '20', busy = String(LOAD)], keep) {
     const nodes = installed();
     const machine = machineOf(process.execPath);
     const spinning = Array.from({ length: Number(busy) }, () =>
@@ -103,30 +109,36 @@ const RUNS = {
       precompile(node);
       const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
       runs.push({
+        commit: commitNow(),
         node: machineOf(node).node,
         passed: sumOf(lines, 'passed'),
         failed: lines.filter(({ failed }) => failed > 0).map(({ file }) => file),
         load: os.loadavg()[1],
       });
-      keep({ ...machine, busy: Number(busy), runs });
+      await keep({ ...machine, busy: Number(busy), runs });
     }
     precompile(process.execPath);
   },
 };
+
+async function textOf(kept) {
+  const failures = fs.readFileSync(path.join(root, 'docs/FAILURES.md'), 'utf8');
+  const options = { ...(await prettier.resolveConfig(PAGE)), parser: 'markdown' };
+  return prettier.format(page(kept, failures), options);
+}
 
 async function main([what, ...args]) {
   const kept = fs.existsSync(KEPT) ? JSON.parse(fs.readFileSync(KEPT, 'utf8')) : {};
   if (what !== undefined && what !== '--check') {
     if (!Object.hasOwn(RUNS, what))
       throw new Error(`There is no '${what}': ${Object.keys(RUNS).join(', ')}`);
-    RUNS[what](args, (figures) => {
+    await RUNS[what](args, async (figures) => {
       kept[what] = figures;
       fs.writeFileSync(KEPT, `${JSON.stringify(kept, null, 1)}\n`);
+      fs.writeFileSync(PAGE, await textOf(kept)); // a test of the next run looks at it
     });
   }
-  const failures = fs.readFileSync(path.join(root, 'docs/FAILURES.md'), 'utf8');
-  const options = { ...(await prettier.resolveConfig(PAGE)), parser: 'markdown' };
-  const text = await prettier.format(page(kept, failures), options);
+  const text = await textOf(kept);
   if (what !== '--check') return fs.writeFileSync(PAGE, text);
   if (fs.existsSync(PAGE) && fs.readFileSync(PAGE, 'utf8') === text) return;
   throw new Error('docs/PROOF.md is not what its figures say: npm run proof');

@@ -157,13 +157,17 @@ function reportIt(log: string | null): string {
 /** By the file of its note, of each daemon that this process was to start: when the last one ended of a bug, as far as was known. */
 const known = new Map<string, string | null>();
 
+/** When the last one ended of a bug, as it is told apart from others; null if nothing is known of one. */
+export function timeOfCrash(file: string): string | null {
+  return readCrashNote(file)?.time ?? null;
+}
+
 /**
- * To be called before a daemon is started. Throws a `NO_DAEMON` error if one has ended of a bug since this was called the
- * first time: the next one would, too.
+ * To be called before a daemon is started. Throws a `NO_DAEMON` error if one has ended of a bug since `before`, or since this
+ * was called the first time: the next one would, too.
  */
-export function refuseCrashing(file: string): void {
+export function refuseCrashing(file: string, before = known.get(file)): void {
   const note = readCrashNote(file);
-  const before = known.get(file);
   known.set(file, note?.time ?? null);
   if (!note || before === undefined || before === note.time) return;
   tellCrashOnce(file, () => undefined);

@@ -28,6 +28,8 @@ export interface Handover {
   readonly maxConnections: number;
   /** Mebibytes. */
   readonly memory: number;
+  /** The time of the last crash of such a daemon that its starter could know of. */
+  readonly lastCrash?: string | null;
 }
 
 /** From the new process. */
@@ -112,6 +114,7 @@ const handover = object({
   ...{ uri: orNull(text), username: orNull(text), insecure: flag, ca: orNull(text) },
   caFile: orNull(text),
   profiles: (value) => value === undefined || each(text)(value),
+  lastCrash: (value) => value === undefined || orNull(text)(value),
   credential: orNull(credential),
   callTimeout: orNull(number), // JSON has no Infinity
   ...{ lifetime: number, logFile: orNull(text), concurrency: number, linger: number },

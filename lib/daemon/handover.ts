@@ -10,8 +10,10 @@ import net from 'node:net';
 import path from 'node:path';
 import type { Duplex, Transform } from 'node:stream';
 import { MidcltError, asMidcltError, isMidcltError, systemReason } from '../errors.js';
+import { daemonPaths } from '../files/paths.js';
 import { EXTRA_CA_CERTS, OWN_VARIABLES } from '../login/variables.js';
 import type { AskOtp } from '../middleware/login/login.js';
+import { timeOfCrash } from './crash.js';
 import {
   messagesFrom,
   readCode,
@@ -33,6 +35,7 @@ export async function startDetached(
   handover: Handover,
   askOtp: AskOtp | null,
 ): Promise<string | null> {
+  const lastCrash = timeOfCrash(daemonPaths(handover.uri, handover.username).crash);
   const child = spawnDaemon();
   // If no descriptor was left there is no pipe; the 'error' event tells why.
   const { stdio } = child as { stdio?: ChildProcess['stdio'] };
@@ -50,7 +53,7 @@ export async function startDetached(
         const how = signal ?? `exit code ${code ?? 0}`;
         reject(new MidcltError('LOST', `The daemon ended before it was ready (${how})`));
       });
-      handOver(pipe, handover, askOtp).then(resolve, reject);
+      handOver(pipe, { ...handover, lastCrash }, askOtp).then(resolve, reject);
     });
   } finally {
     pipe?.destroy();

@@ -6,7 +6,7 @@ import { MidcltError, isMistake, shuttingDown } from '../errors.js';
 import { daemonPaths, readPid, viewProcess, type DaemonPaths } from '../files/paths.js';
 import { warmUp } from '../middleware/channel/large-texts.js';
 import { ownCommand } from '../text/for-person.js';
-import { CrashWatch, readCrashNote } from './crash.js';
+import { CrashWatch, readCrashNote, refuseCrashing, timeOfCrash } from './crash.js';
 import { PassedSocket } from './service-manager.js';
 import { SocketFile, type DaemonSocket } from './socket-file.js';
 import { ensurePrivateDirectory } from './files.js';
@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly username: string | null;
   /** The profiles of this URI and user, for the log. */
   readonly profiles?: readonly string[] | undefined;
+  /** The last crash of such a daemon that its starter could know of; by default that of which there is a note at the start. */
+  readonly lastCrash?: string | null;
   /** Seconds without work until the daemon ends; 0 is never. */
   readonly lifetime: number;
   /** The descriptor of a listening socket to serve in place of a new one; it stays its owner's. */
@@ -86,8 +88,13 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
       startLock.release(error);
     };
   }
+  const { lastCrash = timeOfCrash(paths.crash) } = options;
+  const refuse = async () => {
+    await socket.refuseIfRunning();
+    refuseCrashing(paths.crash, lastCrash); // the starter before may have no time left to tell those that wait
+  };
   try {
-    await Promise.race([startLock.acquire(() => socket.refuseIfRunning()), lifecycle.draining]);
+    await Promise.race([startLock.acquire(refuse), lifecycle.draining]);
     if (lifecycle.phase === 'accepting')
       await run(options, { paths, socket, lifecycle, startLock, crashes });
   } catch (error) {

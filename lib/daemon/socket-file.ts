@@ -138,6 +138,15 @@ export class SocketFile implements DaemonSocket {
     return found.ino === own.ino && found.dev === own.dev ? 'own' : 'replaced';
   }
 
+  /** Is the socket at the path known to be this process's? */
+  private isServed(): boolean {
+    try {
+      return this.own !== null && this.state(this.own) === 'own';
+    } catch {
+      return false;
+    }
+  }
+
   private look(own: Identity): void {
     let state;
     try {
@@ -164,14 +173,14 @@ export class SocketFile implements DaemonSocket {
 
   /**
    * A starter writes its pid before it knows whether it gets the path. So the file is looked at for a while, and
-   * written again if it names another process.
+   * written again if it names another process. Where the socket is another's, so is the file.
    */
   private guardPid(): void {
     const { pid } = this.paths;
     if (pid === null) return;
     let looks = 0;
     this.guard = setInterval(() => {
-      if (readPid(pid) !== process.pid) this.writePid();
+      if (readPid(pid) !== process.pid && this.isServed()) this.writePid();
       if (++looks === PID_LOOKS) clearInterval(this.guard);
     }, PID_INTERVAL);
     this.guard.unref();

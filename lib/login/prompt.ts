@@ -24,7 +24,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
  * What was typed, without its newline; null if there is no terminal to ask on, on which nothing is
- * read then. Ctrl-C ends the process as it would without raw mode. Rejects with a `REQUEST` error
+ * read then. Ctrl-C ends the process as it would without raw mode. Rejects with {@link Unanswered}
  * if nothing is given: Ctrl-D, a signal that somebody else handles, or the terminal's end.
  */
 export function promptSecret(text: string): Promise<string | null> {
@@ -167,8 +167,15 @@ function echo({ write }: Terminal, prompt: string): (text: string) => void {
   };
 }
 
-function aborted(why: string): MidcltError {
-  return new MidcltError('REQUEST', `The prompt was aborted: ${why}`);
+/** Nothing of use was given to a question. */
+export class Unanswered extends MidcltError {
+  constructor(message: string) {
+    super('REQUEST', message);
+  }
+}
+
+function aborted(why: string): Unanswered {
+  return new Unanswered(`The prompt was aborted: ${why}`);
 }
 
 /** `Promise.withResolvers`, which Node 20 lacks. */

@@ -1,16 +1,17 @@
 /** Questions on the terminal: asked again where the answer is none. */
 import { MidcltError } from '../errors.js';
-import { promptLine, promptSecret } from './prompt.js';
+import { promptLine, promptSecret, Unanswered } from './prompt.js';
 
 /** How often a question is asked. */
 const ATTEMPTS = 3;
+const TOO_OFTEN = '(asked three times)';
 
 /** Shown or hidden is what is typed. */
 type Prompt = (text: string) => Promise<string | null>;
 
 /**
  * What `read` makes of what is typed. What `read` throws is said, and the question is asked again; three times in all. Rejects
- * as the prompts do, with what `read` has thrown last, or with a `REQUEST` error where there is no terminal.
+ * as the prompts do, also with what `read` has thrown last, or with a `REQUEST` error where there is no terminal.
  */
 export async function ask<T>(
   question: string,
@@ -24,7 +25,8 @@ export async function ask<T>(
     try {
       return read(typed.trim());
     } catch (error) {
-      if (!(error instanceof MidcltError) || left === 1) throw error;
+      if (!(error instanceof MidcltError)) throw error;
+      if (left === 1) throw new Unanswered(`${error.message} ${TOO_OFTEN}`);
       complaint = `${error.message}\n`;
     }
   }

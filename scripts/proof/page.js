@@ -25,8 +25,8 @@ function table(head, rows) {
 
 const count = (number) => number.toLocaleString('en', { maximumFractionDigits: 1 });
 
-function where({ date, node, processors, memory, system }) {
-  return `${date}, Node ${node.replace('v', '')}, ${processors}, ${memory}, ${system}`;
+function where({ date, commit, node, processors, memory, system }) {
+  return `${date}, ${commit ? `commit ${commit}, ` : ''}Node ${node.replace('v', '')}, ${processors}, ${memory}, ${system}`;
 }
 
 /** The tests that make a failure happen, by file. */
@@ -108,8 +108,9 @@ ${table(['what', 'inputs', 'failed', 'seed', 'time'], rows)}`;
 
 function steadyText(steady) {
   const good = steady.runs.filter(({ failed }) => failed.length === 0).length;
-  const rows = steady.runs.map(({ node, passed, failed, load }, i) => [
+  const rows = steady.runs.map(({ commit, node, passed, failed, load }, i) => [
     i + 1,
+    commit,
     node,
     load.toFixed(1),
     count(passed),
@@ -117,9 +118,9 @@ function steadyText(steady) {
   ]);
   return `## Again and again
 
-\`npm run proof -- steady ${steady.runs.length}\`: the whole of \`npm test\` beside ${steady.busy} busy processes. **${good} of ${steady.runs.length} runs without a failure.** (${where(steady)})
+\`npm run proof -- steady ${steady.runs.length}\`: the whole of \`npm test\`${steady.busy > 0 ? ` beside ${steady.busy} busy processes` : ', whatever else the machine did; its load is that of the five minutes before the end'}. **${good} of ${steady.runs.length} runs without a failure.** (${where(steady)})
 
-${table(['run', 'Node', 'load', 'passed', 'failed files'], rows)}`;
+${table(['run', 'commit', 'Node', 'load', 'passed', 'failed files'], rows)}`;
 }
 
 function soakText(soak) {

@@ -34,7 +34,8 @@ const credential = fc.oneof(
 );
 
 const handover: fc.Arbitrary<Handover> = fc.record({
-  ...{ uri: orNull(text), username: orNull(text), profiles: fc.array(text, { maxLength: 2 }) },
+  ...{ uri: orNull(text), username: orNull(text), lastCrash: orNull(text) },
+  ...{ profiles: fc.array(text, { maxLength: 2 }) },
   ...{
     insecure: fc.boolean(),
     ca: orNull(text),

@@ -187,6 +187,47 @@ t.test('bash at a terminal', { skip: missing('bash', 'script') }, async (t) => {
   await atPrompt(t, 'bash --noprofile --rcfile rc -i', TYPED, shells);
 });
 
+/** The scripts where the Debian package puts them, in a data directory that the shells' own loaders look into. */
+function installed(home: string): string {
+  const data = `${home}/share`;
+  for (const [script, place] of [
+    ['midclt.bash', 'bash-completion/completions/midclt'],
+    ['midclt.fish', 'fish/vendor_completions.d/midclt.fish'],
+  ] as const) {
+    fs.mkdirSync(path.dirname(`${data}/${place}`), { recursive: true });
+    fs.copyFileSync(`${SCRIPTS}/${script}`, `${data}/${place}`);
+  }
+  return `${data}:/usr/local/share:/usr/share`;
+}
+
+const LOADER = '/usr/share/bash-completion/bash_completion';
+const lacksLoader = !fs.existsSync(LOADER) && 'bash-completion not installed';
+
+t.test(
+  "bash-completion's loader finds it at the first Tab",
+  { skip: missing('bash', 'script') || lacksLoader },
+  async (t) => {
+    const shells = makeShells(t);
+    const env = { ...shells.env, XDG_DATA_DIRS: installed(shells.home) };
+    fs.writeFileSync(
+      `${shells.home}/rc`,
+      `. ${LOADER}; PS1='READ''Y> '; bind 'set enable-bracketed-paste off'`,
+    );
+    const shell = 'bash --noprofile --rcfile rc -i';
+    await atPrompt(t, shell, TYPED, { ...shells, env });
+  },
+);
+
+t.test("fish finds it among its vendors' completions", { skip: missing('fish') }, async (t) => {
+  const { home, env } = makeShells(t);
+  const lines = CASES.flatMap((_case, i) => [`echo '#${i}'`, `complete -C"$LINE${i}"`]);
+  fs.writeFileSync(`${home}/driver`, lines.join('\n'));
+  const more = { ...env, ...LINE, XDG_DATA_DIRS: installed(home) };
+  const { stdout, stderr } = run('fish', `${home}/driver`, more, home);
+  t.equal(stderr, '');
+  check(t, stdout);
+});
+
 t.test('zsh at a terminal', { skip: missing('zsh', 'script') }, async (t) => {
   const rows = [
     ...TYPED,

@@ -238,7 +238,10 @@ test('what is refused leaves nothing', async (t) => {
     ...[t, server, 'midclt login nas1 -u "$URI" -U admin'],
     ...Array.from({ length: 3 }, (): Step => [ASKS_KEY, `${KEY.slice(2)}\r`]),
   );
-  t.match(odd, { code: 1, screen: /\nError: That is no API key[^\n]*$/ });
+  t.match(odd, {
+    code: 1,
+    screen: /\nError: That is no API key[^\n]*'midclt -u [^\n]* -U admin login nas1' asks again$/,
+  });
   t.notMatch(key.written + odd.written, SECRET.slice(0, 8));
   const nowhere = await login(
     ...[t, server, 'midclt login nas1'],
@@ -265,6 +268,34 @@ test('what is refused leaves nothing', async (t) => {
   t.equal(fs.readFileSync(keyOf(home), 'utf8'), 'somebody needs it');
 });
 
+test('a third wrong answer says what was not kept, and how to go on', async (t) => {
+  const server = await startServer(t);
+  const { home, wss, sandbox } = server;
+  fs.writeFileSync(`${home}/ca.pem`, sandbox.certificate ?? '');
+  const uri = wss.replace('127.0.0.1', 'localhost');
+  const asksDefault = DEFAULT[0];
+  const { code, screen, written } = await login(
+    ...[t, server, `midclt --ca-file ca.pem login nas1 -g lab -U admin -P admin-pw`],
+    ['Host: ', `${uri}\r`],
+    [ASKS_TO_MAKE, '\r'],
+    [asksDefault, 'maybe\r'],
+    [asksDefault, '2\r'],
+    [asksDefault, 'yep\r'],
+  );
+  t.equal(code, 1);
+  const last = screen.split('\n').at(-1);
+  const again = `midclt -u ${uri} -U admin --ca-file ca.pem login nas1 -g lab`;
+  t.equal(
+    last,
+    `Error: Type 'y' for yes or 'n' for no (asked three times). No profile was made, and nothing was kept; '${again}' asks again`,
+  );
+  t.notMatch(written, 'admin-pw');
+  t.equal(sandbox.countOf('api_key.create'), 0, 'nor was a key made at the server');
+  nothingLeft(t, home);
+  const pasted = await login(...[t, server, again], [ASKS_KEY, `${KEY}\r`], [asksDefault, 'y\r']);
+  t.equal(pasted.code, 0, 'the command can be pasted');
+});
+
 const WAY: readonly Step[] = [
   ['Host: ', '$WSS\r'],
   ['User [truenas_admin]: ', 'admin\r'],
@@ -287,6 +318,11 @@ for (const [key, keys, code] of [
       const steps: Step[] = [...way.slice(0, i), [prompt, keys]];
       const run = await login(t, server, 'midclt login nas1', ...steps);
       t.match(run, { code, echoes: true }, prompt);
+      if (code === 1) {
+        const system = i < 2 ? '' : `-u ${server.wss} -U admin `;
+        const end = `No profile was made, and nothing was kept; 'midclt ${system}login nas1' asks again`;
+        t.ok(run.screen.endsWith(end), `${prompt}: how to go on`);
+      }
       nothingLeft(t, server.home);
     }
     t.equal(server.sandbox.countOf('api_key.create'), 0, 'and no key at the server');

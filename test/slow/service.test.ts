@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
+import { MISTAKE } from '../../lib/errors.js';
 import {
   BINARY,
   environment,
@@ -102,6 +103,7 @@ t.test('of a profile it is installed, looked at and removed', async (t) => {
   t.match(fs.readFileSync(`${units}/midclt@nas1.socket`, 'utf8'), `ListenStream=${socket}\n`);
   const service = fs.readFileSync(`${units}/midclt@nas1.service`, 'utf8');
   t.match(service, `ExecStart=${process.execPath} ${BINARY} -p nas1 daemon\n`);
+  t.match(service, `\nRestartPreventExitStatus=${MISTAKE}\n`, 'F49: a bug is not repeated');
   if (hasSystemd) t.equal(verify(home, ...names.map((name) => `${units}/${name}`)), '');
 
   const again = await run('service', 'install', '-p', 'nas1');

@@ -23,7 +23,7 @@ export const TABLE: readonly { readonly args: readonly string[]; readonly stdin?
   { args: ['call', 'test.raise_', 'exception'] },
   { args: ['call', 'test.unserializable'] },
   { args: ['call', 'nosuch.method'] },
-  { args: ['-t', '1', 'call', 'test.sleep', '3'] },
+  { args: ['-t', '2', 'call', 'test.sleep', '30'] },
   { args: ['call', '-j', 'test.job', '2', '0.05'] },
   { args: ['call', '-j', '-jp', 'description', 'test.job', '2', '0.05'] },
   { args: ['call', '-j', 'test.job', '1', '0.05', 'callerror'] },

@@ -71,6 +71,8 @@ if (isDaemon) {
     const [where, how] = kind().split(' ');
     binds += 0.5; // it is set, and set back
     if (where === (binds <= 1 ? 'locking' : 'binding')) {
+      while (kind() === `${where} held`)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
       if (how === 'at-once') throw new TypeError(`${secret} is not iterable`);
       process.nextTick(() => null.foo);
     }

@@ -95,6 +95,7 @@ type Settings = Pick<
   | 'caFile'
 > & {
   readonly profiles?: readonly string[];
+  readonly lastCrash?: string | null;
   /** A socket that listens already. */
   readonly listenFd?: number | null;
   readonly abort?: AbortSignal;

@@ -11,7 +11,7 @@ import { describeLines } from '../find/describe.js';
 import { didYouMean, isGlob, matcher, nearNames } from '../find/pattern.js';
 import { summaryOf } from '../find/prose.js';
 import { sayLine, writeForeign } from '../output/output.js';
-import { aligned, printLines } from '../output/table.js';
+import { aligned, printLines, widthOfStdout } from '../output/table.js';
 import { timeoutOf } from './call.js';
 import { callOf, ErrorAnswer, reportingErrors, resultOf, withExchange } from './exchange.js';
 
@@ -32,7 +32,7 @@ async function methods(args: Arguments): Promise<number> {
   }
   if (found.length === 0) return nothing('method', args.pattern);
   printLines(
-    aligned([['METHOD', 'KIND', 'DESCRIPTION'], ...found.map(cellsOf)], widthOfTable()),
+    aligned([['METHOD', 'KIND', 'DESCRIPTION'], ...found.map(cellsOf)], widthOfStdout()),
     '\t',
   );
   return 0;
@@ -129,7 +129,7 @@ async function events(args: Arguments): Promise<number> {
   }
   if (found.length === 0) return nothing('event', args.pattern);
   const cells = found.map(({ name, summary }) => [onLine(name), summary]);
-  printLines(aligned([['EVENT', 'DESCRIPTION'], ...cells], widthOfTable()), '\t');
+  printLines(aligned([['EVENT', 'DESCRIPTION'], ...cells], widthOfStdout()), '\t');
   return 0;
 }
 
@@ -164,11 +164,6 @@ const NEWLINE = Buffer.from('\n');
 const DEFAULT_WIDTH = 80;
 /** Text is hard to read on longer lines. */
 const MOST_WIDTH = 100;
-
-/** On a terminal no wider than that, since lines that are cut could not be searched. */
-function widthOfTable(): number {
-  return isatty(STDOUT) ? process.stdout.columns || DEFAULT_WIDTH : Infinity;
-}
 
 function onLine(text: string): string {
   return text.replace(/\s+/g, ' ');

@@ -5,7 +5,7 @@ import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { pinsPath, profilesPath } from '../../files/paths.js';
 import { addPin, removePin } from '../../files/pins.js';
-import { isTerminalThere } from '../../login/prompt.js';
+import { isTerminalThere, Unanswered } from '../../login/prompt.js';
 import { ask, askSecret, confirm } from '../../login/questions.js';
 import { readKey } from '../../login/secrets.js';
 import { checkTransport, LoginError, parseRawKey } from '../../middleware/login/credential.js';
@@ -16,7 +16,7 @@ import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.j
 import { parseProfiles, readProfiles } from '../../profiles/file.js';
 import { checkNoKeyFile, keyFileOf, writeKeyFile } from '../../profiles/keys.js';
 import { checkName } from '../../profiles/profile.js';
-import { hostOf } from '../../text/for-person.js';
+import { hostOf, ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
 import { KeyMaker, NO_KEY } from './key-maker.js';
@@ -41,15 +41,37 @@ export async function loginCommand(args: Arguments): Promise<number> {
       `There is no terminal to ask on; for scripts there is 'midclt profile add ${name} -u URI -U USER -K FILE'`,
     );
   }
+  let known = args;
   try {
-    const reached = await reach(await withWho(args), name);
+    known = await withWho(args);
+    const reached = await reach(known, name);
     await prove(reached, (given, key) => keep(file, name, given, key));
     return 0;
   } catch (error) {
     if (!isMidcltError(error)) throw error;
+    if (error instanceof Unanswered) {
+      const again = againCommand(known, name);
+      throw followedBy(error, `No profile was made, and nothing was kept; '${again}' asks again`);
+    }
     if (!['CONNECT', 'LOGIN', 'LOST', 'TIMEOUT'].includes(error.code)) throw error;
     throw followedBy(error, 'No profile was made');
   }
+}
+
+/** The same `login` with what is known by now, to be pasted. Never a secret. */
+function againCommand(args: Arguments, name: string): string {
+  const { apiKey, passwordFile, plain, noChannelBinding, force, group } = args;
+  const isFile = apiKey !== null && !isRaw(apiKey);
+  return ownCommand({ ...args, profile: null, useDaemon: false }, [
+    ...(isFile ? ['-K', apiKey] : []),
+    ...(passwordFile === null ? [] : ['--password-file', passwordFile]),
+    ...(plain ? ['--plain'] : []),
+    ...(noChannelBinding ? ['--no-channel-binding'] : []),
+    ...(force ? ['--force'] : []),
+    'login',
+    name,
+    ...group.flatMap((each) => ['-g', each]),
+  ]);
 }
 
 /** Asks for host and user where no option names them. */

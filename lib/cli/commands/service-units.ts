@@ -3,7 +3,7 @@
  * can't be derived from its name in a template.
  */
 import path from 'node:path';
-import { MidcltError } from '../../errors.js';
+import { MidcltError, MISTAKE } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { LOCAL } from '../../profiles/profile.js';
 import type { Arguments } from '../args/arguments.js';
@@ -94,6 +94,8 @@ ExecStart=${command}
 ${variables.map((line) => `${line}\n`).join('')}\
 Restart=on-failure
 RestartSec=5
+# Not after a bug of midclt: the next call starts it.
+RestartPreventExitStatus=${MISTAKE}
 # Calls under way are finished before it goes.
 TimeoutStopSec=90
 NoNewPrivileges=yes

@@ -5,10 +5,10 @@ import { onOneLine, quote, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { stripControls } from '../../text/terminal.js';
 import { ErrorAnswer } from '../commands/exchange.js';
-import { printLines, split } from '../format/format.js';
-import { rowsOf, tableCell, tsvCell } from '../format/rows.js';
-import { sayLine, writeForeign, writeOut } from '../output/output.js';
-import { aligned } from '../output/table.js';
+import { split } from '../format/format.js';
+import { rowsOf, tableCells, tsvCell } from '../format/rows.js';
+import { sayLine, writeForeign, writeForeignLines, writeOut } from '../output/output.js';
+import { aligned, widthOfStdout } from '../output/table.js';
 
 const STDOUT = 1;
 
@@ -29,6 +29,7 @@ interface Options {
 export class Answers {
   private readonly isTable = isatty(STDOUT);
   private readonly width: number;
+  private readonly columnsOfStdout = widthOfStdout();
   /** Whose turn has not come. */
   private readonly held = new Map<number, Outcome>();
   private next = 0;
@@ -51,7 +52,7 @@ export class Answers {
   end(): void {
     if (this.rows.length === 0) return;
     const titles = ['profile', ...this.columns].map((column) => column.toUpperCase());
-    printLines(aligned([titles, ...this.rows]));
+    writeForeignLines(aligned([titles, ...this.rows], this.columnsOfStdout));
   }
 
   /** Takes the answer of the system at this place. Throws as `writeOut` does. */
@@ -83,8 +84,9 @@ export class Answers {
       return;
     }
     const found = rowsOf(outcome.result, this.columns);
-    if (this.kind === 'table') this.rows.push(...found.map((row) => [name, ...row.map(tableCell)]));
-    else printLines(found.map((row) => [name, ...row.map(tsvCell)].join('\t')));
+    if (this.kind === 'table')
+      for (const row of found) this.rows.push([name, ...tableCells(row, this.columnsOfStdout)]);
+    else writeForeignLines(found.map((row) => [name, ...row.map(tsvCell)].join('\t')));
   }
 
   private row(name: string, outcome: Outcome): string {
@@ -94,13 +96,12 @@ export class Answers {
         : (stringOf(outcome.result) ?? outcome.result.toString());
     const [line = ''] = text.trim().split('\n');
     const cells = [name.padEnd(this.width), stripControls(line.slice(0, MOST_SHOWN), '')];
-    return `${aligned([cells], process.stdout.columns || DEFAULT_COLUMNS).join('')}\n`;
+    return `${aligned([cells], this.columnsOfStdout).join('')}\n`;
   }
 }
 
 /** Characters of a result that are looked at for a line of the table. */
 const MOST_SHOWN = 2000;
-const DEFAULT_COLUMNS = 80;
 
 function lineOf(name: string, outcome: Outcome): Buffer {
   const head = `{"profile":${quote(name)},`;

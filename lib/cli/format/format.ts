@@ -2,10 +2,10 @@
 import { isatty } from 'node:tty';
 import type { Json } from '../../protocol/frames.js';
 import { membersOf, elementsOf } from '../../json/members.js';
-import { foreignWriter, sayLine, writeForeign } from '../output/output.js';
-import { aligned, widthOf } from '../output/table.js';
+import { foreignWriter, sayLine, writeForeignLines } from '../output/output.js';
+import { aligned, widthOf, widthOfStdout } from '../output/table.js';
 import { COLOURS, JsonPrinter } from './json-printer.js';
-import { rowsOf, tableCell, tableOf, tsvCell, type Table } from './rows.js';
+import { rowsOf, tableCell, tableCells, tableOf, tsvCell, type Table } from './rows.js';
 
 /** Takes a result in pieces. */
 export interface Printer {
@@ -14,7 +14,6 @@ export interface Printer {
 }
 
 const STDOUT = 1;
-const DEFAULT_COLUMNS = 80;
 const MOST_LINES = 100_000_000;
 
 /** The others are escaped in JSON, but for those of the colours. */
@@ -34,11 +33,11 @@ export function printerOf(form: string): Printer {
       return new JsonPrinter(foreignWriter(withoutC1), 'pretty', hasColours() ? COLOURS : null);
     case 'tsv':
       return collecting((result) => {
-        printLines(tsvLines(result, columns ?? []));
+        writeForeignLines(tsvLines(result, columns ?? []));
       });
     default:
       return collecting((result) => {
-        printLines(tableLines(result, columns));
+        writeForeignLines(tableLines(result, columns));
       });
   }
 }
@@ -70,10 +69,10 @@ export function tsvLines(result: Json, columns: readonly string[]): string[] {
 }
 
 function tableLines(result: Json, columns: readonly string[] | null): string[] {
-  const width = isatty(STDOUT) ? process.stdout.columns || DEFAULT_COLUMNS : Infinity;
+  const width = widthOfStdout();
   const table = columns ? { columns, rows: rowsOf(result, columns) } : tableOf(result);
   if (table) {
-    const lines = cellsOf(table);
+    const lines = cellsOf(table, width);
     return aligned(columns ? lines : fitting(lines, table.columns, width), width);
   }
   const members = membersOf(result);
@@ -82,12 +81,17 @@ function tableLines(result: Json, columns: readonly string[] | null): string[] {
       [...members].map(([name, value]) => [name, tableCell(value)]),
       width,
     );
-  return (elementsOf(result, MOST_LINES) ?? [result]).map(tableCell);
+  const elements = elementsOf(result, MOST_LINES) ?? [result];
+  return aligned(
+    elements.map((element) => [tableCell(element)]),
+    width,
+  );
 }
 
 /** With their titles. */
-export function cellsOf({ columns, rows }: Table): string[][] {
-  return [columns.map((column) => column.toUpperCase()), ...rows.map((row) => row.map(tableCell))];
+function cellsOf({ columns, rows }: Table, width: number): string[][] {
+  const titles = columns.map((column) => column.toUpperCase());
+  return [titles, ...rows.map((row) => tableCells(row, width))];
 }
 
 /** As many columns as there is room for; says which are left out. */
@@ -108,8 +112,4 @@ function fitting(
     sayLine(`Left out: ${names.slice(shown).join(', ')}; '-o table=NAME,NAME' chooses`);
   }
   return lines.map((line) => line.slice(0, shown));
-}
-
-export function printLines(lines: readonly string[]): void {
-  if (lines.length > 0) writeForeign(Buffer.from(`${lines.join('\n')}\n`));
 }

@@ -2,6 +2,7 @@
 import { elementsOf, isNull, membersOf, onOneLine, stringOf } from '../../json/members.js';
 import type { Json } from '../../protocol/frames.js';
 import { stripControls } from '../../text/terminal.js';
+import { cut } from '../output/table.js';
 
 /** Elements of a list; a result has 512 MB at most. */
 const MOST_ROWS = 100_000_000;
@@ -82,4 +83,19 @@ export function tableCell(value: Json | null): string {
   if (value === null || isNull(value)) return '-';
   const text = stringOf(value) ?? onOneLine(value).toString();
   return stripControls(text.replace(/\s+/g, ' '), '').trim() || '-';
+}
+
+/** Columns of a cell that has a list or an object, beside which others stand, at most. */
+const MOST_COLUMNS = 60;
+/** Characters of it that are looked at. */
+const MOST_SEEN = 1000;
+
+/** The row's cells in a table of this width, of which no list and no object takes more than half. */
+export function tableCells(row: Row, width: number): string[] {
+  const most = Math.min(MOST_COLUMNS, Math.floor(width / 2));
+  return row.map((value) => {
+    const cell = tableCell(value);
+    const isLarge = value !== null && cell.length > most && stringOf(value) === null;
+    return isLarge && /^[[{]/.test(cell) ? cut(cell.slice(0, MOST_SEEN), most) : cell;
+  });
 }

@@ -34,6 +34,11 @@ export function writeForeign(data: Buffer): void {
   writeOut(isStdoutTerminal() ? harmless(data.toString()) : data);
 }
 
+/** The same of lines that have no newline yet. */
+export function writeForeignLines(lines: readonly string[]): void {
+  if (lines.length > 0) writeForeign(Buffer.from(`${lines.join('\n')}\n`));
+}
+
 /** The same of what comes in pieces. `change` takes out what a terminal would act on. */
 export function foreignWriter(change = harmless): (data: Buffer) => void {
   if (!isStdoutTerminal()) return writeOut;

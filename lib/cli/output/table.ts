@@ -1,6 +1,15 @@
 /** Text in lines and columns, as wide as a terminal shows it; and durations. */
+import { isatty } from 'node:tty';
 import { stripControls } from '../../text/terminal.js';
 import { writeOut } from './output.js';
+
+const STDOUT = 1;
+const DEFAULT_COLUMNS = 80;
+
+/** How wide a table may be: as the terminal, if stdout is one. */
+export function widthOfStdout(): number {
+  return isatty(STDOUT) ? process.stdout.columns || DEFAULT_COLUMNS : Infinity;
+}
 
 /** The columns that a terminal takes for a text. What knows the odd characters takes 40 ms to load: most have none. */
 export function widthOf(text: string): number {
@@ -21,7 +30,8 @@ export function aligned(rows: readonly (readonly string[])[], most = Infinity): 
   });
 }
 
-function cut(line: string, most: number): string {
+/** The text, or as much of it as there is room for and an ellipsis. */
+export function cut(line: string, most: number): string {
   if (line.length <= most / 2 || widthOf(line) <= most) return line;
   let kept = '';
   let width = 1; // the ellipsis

@@ -77,14 +77,14 @@ t.test('an iterator may be left while it waits, and iterated by two at once', as
     t.match(await next, { done: true });
     t.match(await nas.subscribe('test.event').return(), { done: true }, 'before it has begun');
 
-    const job = nas.job('test.job', [3, 0.02]);
+    const job = nas.job('test.job', [3, 0.3]);
     const count = async () => {
       let seen = 0;
       for await (const { state } of job) seen += state === 'RUNNING' ? 1 : 0;
       return seen;
     };
     const [one, other, third] = await Promise.all([count(), count(), job.then(count)]);
-    t.ok(one >= 2 && one === other, `${one} and ${other}`);
+    t.ok(one >= 1 && one === other, `${one} and ${other}`);
     t.ok(third <= 1, 'the last alone, when it has ended');
   }
 });

@@ -32,8 +32,8 @@ async function piped(way: string, words: readonly string[]) {
   return { code, stdout, stderr };
 }
 
-const SLEEP = ['-t', '1', 'call', 'test.sleep', '3'];
-const TIMED_OUT = 'Call timeout: no answer to test.sleep within 1 s';
+const SLEEP = ['-t', '2', 'call', 'test.sleep', '30'];
+const TIMED_OUT = 'Call timeout: no answer to test.sleep within 2 s';
 
 for (const way of ['-d', '']) {
   const how = way ? 'through the daemon' : 'without a daemon';
@@ -53,7 +53,7 @@ for (const way of ['-d', '']) {
 
   test(`${how} a terminal is told what timed out, after how many seconds`, async (t) => {
     t.strictSame(await screenOf(t, `midclt ${way} ${SLEEP.join(' ')}`), [TIMED_OUT]);
-    t.strictSame(await screenOf(t, `CALL_TIMEOUT=1 midclt ${way} call test.sleep 3`), [TIMED_OUT]);
+    t.strictSame(await screenOf(t, `CALL_TIMEOUT=2 midclt ${way} call test.sleep 3`), [TIMED_OUT]);
     t.strictSame(await piped(way, SLEEP), { code: 1, stdout: '', stderr: 'Call timeout\n' });
   });
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import t, { type Test } from 'tap';
 import { ROOT } from '../../support/root.js';
 import { takeListenFd } from '../../../lib/daemon/service-manager.js';
+import { MISTAKE } from '../../../lib/errors.js';
 import { getDaemonIdentifier } from '../../../lib/files/paths.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../../support/midclt.js';
@@ -135,6 +136,8 @@ t.test('the units are sound', { skip: missing('systemd-analyze') }, async (t) =>
   const home = (await surroundings(t)).home;
   for (const name of ['midclt.socket', 'midclt.service']) {
     const unit = fs.readFileSync(`${CONTRIB}/${name}`, 'utf8');
+    if (name === 'midclt.service')
+      t.match(unit, `\nRestartPreventExitStatus=${MISTAKE}\n`, 'F49: a bug is not repeated');
     fs.writeFileSync(`${home}/${name}`, unit.replace('/usr/local/bin/midclt', process.execPath));
   }
   const units = [`${home}/midclt.socket`, `${home}/midclt.service`];

@@ -148,6 +148,16 @@ t.test('F5: it removes its own files only', async (t) => {
   t.equal(fs.readFileSync(daemon.pidFile, 'utf8'), '1');
 });
 
+t.test("F5: nor does it write its pid over its successor's", async (t) => {
+  const daemon = await startDaemon(t);
+  fs.unlinkSync(daemon.socket);
+  const successor = net.createServer().listen(daemon.socket);
+  t.teardown(() => successor.close());
+  fs.writeFileSync(daemon.pidFile, '1');
+  await daemon.exited; // it has seen that the socket is not its own
+  t.equal(fs.readFileSync(daemon.pidFile, 'utf8'), '1');
+});
+
 t.test('F18: ends when idle, not while anything is in flight or a job followed', async (t) => {
   // The commands must have begun within the lifetime, also on a busy machine.
   const daemon = await startDaemon(t, { args: ['--lifetime', '5'] });

@@ -78,14 +78,16 @@ t.test('it answers at once while all slots are busy, and counts who waits', asyn
   const place = await ground(t);
   const { d, run, uri, sandbox } = place;
   t.match(await run(['-u', uri, 'daemon', '--detach', '--concurrency', '2']), { code: 0 });
-  const calls = Array.from({ length: 4 }, () => d(['call', 'test.sleep', '15']));
+  const slow = Array.from({ length: 2 }, () => d(['call', 'test.sleep', '15']));
   await until('both slots to be taken', () => sandbox.countOf('test.sleep') === 2);
+  const waiting = Array.from({ length: 2 }, () => d(['call', 'test.echo', '1']));
   const status = await until('the others to wait', async () => {
     const now = await report(place, '-u', uri);
     return now.calls.queued === 2 ? now : null;
   });
   t.match(status, { calls: { in_flight: 2, queued: 2 }, clients: 5 });
-  for (const call of calls) t.match(await call, { code: 0, stdout: '15.0\n' });
+  for (const call of slow) t.match(await call, { code: 0, stdout: '15.0\n' });
+  for (const call of waiting) t.match(await call, { code: 0, stdout: '[1]\n' });
   t.match(await report(place, '-u', uri), { calls: { in_flight: 0, queued: 0 }, clients: 1 });
 });
 

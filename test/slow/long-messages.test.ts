@@ -1,9 +1,9 @@
 /** F26: long calls on a session that is not logged in, for which the server would close the connection. */
 import t from 'tap';
-import { startDaemon, surroundings } from '../../support/daemon.js';
-import { serverWithJournal, startBroken } from '../../support/faults.js';
-import { midclt, until } from '../../support/midclt.js';
-import { call, converse } from '../../support/wire.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
+import { serverWithJournal, startBroken } from '../support/faults.js';
+import { midclt, until } from '../support/midclt.js';
+import { call, converse } from '../support/wire.js';
 
 t.jobs = 4; // they wait, side by side
 

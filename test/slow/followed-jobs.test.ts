@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { exchange, startDaemon, type RunningDaemon } from '../../support/daemon.js';
-import { startBroken, untilState } from '../../support/faults.js';
-import { startHostileServer } from '../../support/hostile-server.js';
-import { makeHome, midclt, until } from '../../support/midclt.js';
-import { startSandboxProcess } from '../../support/sandbox-process.js';
-import { call, converse, type Conversation, type Frame } from '../../support/wire.js';
+import { exchange, startDaemon, type RunningDaemon } from '../support/daemon.js';
+import { startBroken, untilState } from '../support/faults.js';
+import { startHostileServer } from '../support/hostile-server.js';
+import { makeHome, midclt, until } from '../support/midclt.js';
+import { startSandboxProcess } from '../support/sandbox-process.js';
+import { call, converse, type Conversation, type Frame } from '../support/wire.js';
 
 t.jobs = 4; // they wait, side by side
 

@@ -1,9 +1,9 @@
 /** F12, F14, F30: wherever a call comes from, it ends at once, with its daemon running or yet to be started. */
 import { spawnSync } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { AUTOSTART, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
-import { BINARY, missing, shell, type Finished } from '../../support/midclt.js';
-import { onTerminal } from '../../support/terminal.js';
+import { AUTOSTART, ground, isAlive, processOf, type Ground } from '../support/lifecycle.js';
+import { BINARY, missing, shell, type Finished } from '../support/midclt.js';
+import { onTerminal } from '../support/terminal.js';
 
 t.setTimeout(600_000);
 

@@ -2,13 +2,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import * as api from '../../../lib/index.js';
-import * as kit from '../../../lib/sandbox/kit/index.js';
-import { runScript } from '../../support/api.js';
-import { startDaemon, surroundings } from '../../support/daemon.js';
-import { pattern } from '../../support/examples.js';
-import { makeHome } from '../../support/midclt.js';
-import { ROOT } from '../../support/root.js';
+import * as api from '../../lib/index.js';
+import * as kit from '../../lib/sandbox/kit/index.js';
+import { runScript } from '../support/api.js';
+import { startDaemon, surroundings } from '../support/daemon.js';
+import { pattern } from '../support/examples.js';
+import { makeHome } from '../support/midclt.js';
+import { ROOT } from '../support/root.js';
 
 const [TEXT, TESTING] = ['API', 'TESTING'].map((name) =>
   fs.readFileSync(path.join(ROOT, `docs/${name}.md`), 'utf8'),
