@@ -78,11 +78,14 @@ function read(file: string, node: Buffer, source: Buffer): Buffer | undefined {
   }
 }
 
+/** Whoever can write to it runs code as those who start the program: whatever the umask is, that is nobody else. */
+const MODE = 0o644;
+
 /** In one piece: others may be reading it. */
 function write(file: string, content: Buffer): void {
   const draft = `${file}.${process.pid}`;
   try {
-    writeFileSync(draft, content, { flush: true });
+    writeFileSync(draft, content, { flush: true, mode: MODE });
     renameSync(draft, file);
   } finally {
     rmSync(draft, { force: true });

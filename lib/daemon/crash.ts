@@ -114,7 +114,9 @@ const MOST_BYTES = 16 * 1024;
 export function readCrashNote(file: string): CrashNote | null {
   try {
     const stats = fs.lstatSync(file);
-    if (!stats.isFile() || stats.size > MOST_BYTES) return null;
+    // The directory may have been open to others before.
+    const isOwn = stats.uid === process.geteuid?.();
+    if (!isOwn || !stats.isFile() || stats.size > MOST_BYTES) return null;
     const note = JSON.parse(fs.readFileSync(file, 'utf8')) as CrashNote;
     return typeof note.time === 'string' && typeof note.error === 'string' ? note : null;
   } catch {

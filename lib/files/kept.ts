@@ -93,6 +93,53 @@ export function moveToNew(from: string, to: string): void {
   }
 }
 
+const MOST_LINKS = 40;
+/** Of a folder's mode: all may write there, and remove what is their own. */
+const SHARED = 0o1002;
+
+/** Has another user put it into a folder that all users share? */
+function isPlanted(file: string, { uid }: fs.Stats): boolean {
+  const folder = fs.statSync(path.dirname(file));
+  const isShared = (folder.mode & SHARED) === SHARED;
+  return isShared && uid !== process.geteuid?.() && uid !== folder.uid;
+}
+
+/**
+ * Where a path leads that may be a link, also one to nothing. In a folder that all users share, a link or a pipe may not be
+ * somebody else's: they would choose what is overwritten, or read what is written. Most systems refuse to open such a one,
+ * but not all, and a link is not opened where it is renamed over. Throws an error that says so, or a system error.
+ */
+export function withoutLinks(target: string): string {
+  let at = target;
+  for (let left = MOST_LINKS; ; left--) {
+    const stats = fs.lstatSync(at, { throwIfNoEntry: false });
+    if (!stats || stats.isFile() || stats.isDirectory()) return at;
+    const isLink = stats.isSymbolicLink();
+    if (isPlanted(at, stats))
+      throw new Error(`${at} is a ${isLink ? 'link' : 'pipe'} of another user's`);
+    if (!isLink) return at;
+    if (left === 0) throw new Error('too many links');
+    const next = fs.readlinkSync(at);
+    at = path.isAbsolute(next) ? next : `${path.dirname(at)}/${next}`;
+  }
+}
+
+/**
+ * Opens what is written to where it stands: in a folder that all users share nothing of somebody else's, also if it is put
+ * there just now. Throws as {@link withoutLinks}.
+ */
+export function openToWrite(file: string, flags: number, mode: number): number {
+  const isLink = withoutLinks(file) !== file;
+  const before = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (before && isPlanted(file, before)) throw new Error(`${file} is another user's`);
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW } = fs.constants;
+  const all = O_WRONLY | O_CREAT | flags | (isLink ? 0 : O_NOFOLLOW);
+  const descriptor = fs.openSync(file, all, mode);
+  if (isLink || !isPlanted(file, fs.fstatSync(descriptor))) return descriptor;
+  fs.closeSync(descriptor);
+  throw new Error(`${file} is another user's`);
+}
+
 function refusal(message: string): MidcltError {
   return new MidcltError('FILES', message);
 }

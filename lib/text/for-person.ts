@@ -37,6 +37,9 @@ export interface OwnOptions {
   readonly profile?: string | null;
 }
 
+/** Such a URI is refused where it is used, but what is shown before that must not repeat it. */
+const LOGIN_IN_URI = /^([a-z+]+:\/\/)[^/?#]*@/i;
+
 /** The options that reach the same middleware in the same way. Never a secret. */
 export function ownWords({
   uri,
@@ -47,7 +50,7 @@ export function ownWords({
   profile = null,
 }: OwnOptions): string[] {
   const system = [
-    ...(uri ? ['-u', uri] : []),
+    ...(uri ? ['-u', uri.replace(LOGIN_IN_URI, '$1')] : []),
     ...(username ? ['-U', username] : []),
     ...(insecure ? ['--insecure'] : []),
     ...(caFile ? ['--ca-file', caFile] : []),

@@ -10,7 +10,7 @@ import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { MidcltError, unwritable } from '../errors.js';
-import { moveToNew } from '../files/kept.js';
+import { moveToNew, withoutLinks } from '../files/kept.js';
 
 const MODE = 0o600;
 /** Milliseconds until a pipe that somebody made non-blocking is tried again. */
@@ -162,31 +162,6 @@ function placeOf(target: string): readonly [string, string | null] {
     return [path.dirname(real), path.basename(real)];
   } catch (error) {
     throw unwritable(target, error);
-  }
-}
-
-const MOST_LINKS = 40;
-/** Of a folder's mode: all may write there, and remove what is their own. */
-const SHARED = 0o1002;
-
-/**
- * Where a path leads that may be a link, also one to nothing. In a folder that all users share it may not be somebody
- * else's: they would choose what is overwritten. Systems refuse that where such a link is opened, and this is renamed over.
- */
-function withoutLinks(target: string): string {
-  let at = target;
-  for (let left = MOST_LINKS; ; left--) {
-    const stat = fs.lstatSync(at, { throwIfNoEntry: false });
-    if (!stat?.isSymbolicLink()) return at;
-    const folder = path.dirname(at);
-    const { mode, uid } = fs.statSync(folder);
-    const isShared = (mode & SHARED) === SHARED;
-    if (isShared && stat.uid !== process.geteuid?.() && stat.uid !== uid) {
-      throw new Error(`${at} is a link of another user's`);
-    }
-    if (left === 0) throw new Error('too many links');
-    const next = fs.readlinkSync(at);
-    at = path.isAbsolute(next) ? next : `${folder}/${next}`;
   }
 }
 

@@ -34,7 +34,10 @@ interface Ground {
   readonly told: () => string[];
 }
 
-function ground(t: Test, { withSystemctl = true, env = {}, binary = BINARY } = {}): Ground {
+function ground(
+  t: Test,
+  { withSystemctl = true, env = {}, binary = BINARY, umask = '022' } = {},
+): Ground {
   const home = makeHome(t);
   const bin = `${home}/bin`;
   fs.mkdirSync(bin);
@@ -46,12 +49,13 @@ function ground(t: Test, { withSystemctl = true, env = {}, binary = BINARY } = {
     PATH: withSystemctl ? `${bin}:/usr/bin:/bin` : bin,
     ...env,
   });
-  const options = ['-u', 'NODE_OPTIONS', process.execPath, binary];
+  const line = `umask ${umask}; unset NODE_OPTIONS; exec "$@"`;
+  const options = ['-c', line, 'sh', process.execPath, binary];
   return {
     home,
     units: `${home}/.config/systemd/user`,
     run: (...args) =>
-      finished(spawn('/usr/bin/env', [...options, ...args], { env: variables, cwd: home })),
+      finished(spawn('/bin/sh', [...options, ...args], { env: variables, cwd: home })),
     told: () => {
       const file = `${home}/told`;
       const lines = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim().split('\n') : [];
@@ -70,6 +74,15 @@ function verify(home: string, ...units: string[]): string {
 }
 
 const hasSystemd = !spawnSync('systemd-analyze', ['--version']).error;
+
+t.test('nobody else can put a unit beside its own, whatever the umask', async (t) => {
+  const { home, units, run } = ground(t, { umask: '000' });
+  t.match(await run('-p', 'nas1', 'service', 'install'), { code: 0 });
+  const files = fs.readdirSync(units).map((name) => `${units}/${name}`);
+  t.equal(files.length, 2);
+  for (const file of [`${home}/.config/systemd`, units, ...files])
+    t.equal(fs.statSync(file).mode & 0o022, 0, file);
+});
 
 t.test('of a profile it is installed, looked at and removed', async (t) => {
   const { home, units, run, told } = ground(t);

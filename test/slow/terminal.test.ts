@@ -1,4 +1,5 @@
 /** A server that says what a terminal acts on, wherever it can say anything: nothing of it reaches the terminal. */
+import fs from 'node:fs';
 import t from 'tap';
 import { endAll } from '../support/lifecycle.js';
 import { startHostileServer } from '../support/hostile-server.js';
@@ -7,8 +8,9 @@ import { onTerminal } from '../support/terminal.js';
 
 t.setTimeout(240_000);
 
-/** A title, colours (the short form, too), a device's string, a reset, a backspace. */
-const EVIL = 'evil\x1b]0;PWNED\x07\x1b[31mred\x9b31m\x90q\x9c\x08\rover\x1bc';
+/** A title, colours (the short form, too), a device's string, a title of one byte, a reset, a backspace, a DEL. */
+const EVIL =
+  'evil\x1b]0;PWNED\x07\x1b[31mred\x9b31m\x90q\x9c\x9d0;PWNED\x9c\x08\rover\x1bc\x7f\x85';
 const ENTRY = {
   ...{ description: EVIL, job: true, roles: [EVIL], item_method: true },
   accepts: [{ type: 'string', title: EVIL, description: EVIL, enum: [EVIL], _name_: EVIL }],
@@ -69,6 +71,34 @@ const COMMANDS = [
   'doctor',
   'doctor --json',
   '-t 2 download x.y',
+  '-t 2 download -o . x.y',
+  '-d -t 2 job wait 1',
+  '-d -t 2 job abort 1',
+  '-d job list -o table=id,method,description',
+  '-d batch result.json',
+  '-d -t 2 batch --progress raise.json',
+  '-d batch gone.json',
+  'complete methods',
+  'complete events',
+  'types',
+  'describe b.c',
+];
+
+/** The same for several systems at once. */
+const FLEET = [
+  '-p all call x.y',
+  '-p all call -o table=id,method x.y',
+  '-p all call -o tsv=id,method x.y',
+  '-p all call x.raise',
+  '-p all call x.gone',
+  '-p all ping',
+  '-p all job list',
+  '-p all job list --json',
+  '-p all job show 1',
+  '-p all -t 2 job wait 1',
+  '-p all -t 2 job log 1',
+  '-p all batch result.json',
+  '-p nas profile list',
 ];
 
 t.test('what a hostile server says drives no terminal', { skip: missing('script') }, async (t) => {
@@ -96,13 +126,34 @@ t.test('what a hostile server says drives no terminal', { skip: missing('script'
       return true;
     },
   });
+  fs.mkdirSync(`${home}/.config/midclt`, { recursive: true, mode: 0o700 });
+  const profile = (name: string, uri: string) =>
+    `[profile.${name}]\nuri = "${uri}"\nusername = "admin"\nplain = true\npassword_file = "password"\n`;
+  fs.writeFileSync(
+    `${home}/.config/midclt/profiles.toml`,
+    profile('nas', server.uris.jsonrpc) + profile('old', server.uris.legacy),
+    { mode: 0o600 },
+  );
+  fs.writeFileSync(`${home}/.config/midclt/password`, 'secret', { mode: 0o600 });
+  fs.writeFileSync(`${home}/password`, 'secret', { mode: 0o600 });
+  const requests = { result: 'x.y', raise: 'x.raise', gone: 'x.gone' };
+  for (const [name, method] of Object.entries(requests))
+    fs.writeFileSync(`${home}/${name}.json`, JSON.stringify({ command: 'call', method }));
+  const one = (uri: string) => COMMANDS.map((each) => `-u ${uri} -U admin --plain ${each}`);
+  const lines = [
+    ...one(server.uris.jsonrpc),
+    ...one(server.uris.legacy).filter((each) => /call|job|batch|log/.test(each)),
+    ...FLEET,
+    `-u ${server.uris.jsonrpc} -U admin --plain login --password-file password new`,
+  ];
   let seen = 0;
-  for (const command of COMMANDS) {
-    const line = `midclt -u ${server.uris.jsonrpc} -U admin --plain ${command}`;
-    const { written, finished } = onTerminal(t, line, {
+  for (const command of lines) {
+    const line = `midclt ${command}`;
+    const { written, finished, type } = onTerminal(t, line, {
       ...{ home, isRaw: true },
       env: { MIDCLT_AUTOSTART: '', MIDCLT_PASSWORD: 'secret', TERM: 'dumb', NO_COLOR: '1' },
     });
+    if (command.includes(' login ')) type('\r'.repeat(5));
     const ended = await Promise.race([
       finished,
       new Promise((resolve) =>

@@ -10,6 +10,7 @@
  */
 import fs from 'node:fs';
 import { unwritable, type MidcltError } from '../../errors.js';
+import { isTerminal, piecewise } from '../output/output.js';
 
 /** Where the answers go. */
 export interface Sink {
@@ -185,8 +186,11 @@ export class BatchOutput implements Sink {
   private listener: () => void = () => undefined;
   private onFlushed: (() => void) | null = null;
   private fail!: (error: MidcltError) => void;
+  /** On a terminal: takes out what that would act on. JSON may have such characters in it as they are. */
+  private readonly change: ((bytes: Buffer) => Buffer) | null;
 
   constructor(private readonly descriptor: number = STDOUT) {
+    this.change = isTerminal(descriptor) ? piecewise() : null;
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }
@@ -199,7 +203,8 @@ export class BatchOutput implements Sink {
     this.listener = listener;
   }
 
-  write(bytes: Buffer): void {
+  write(written: Buffer): void {
+    const bytes = this.change?.(written) ?? written;
     this.queue.push(bytes);
     this.queued += bytes.length;
     if (!this.writing) this.writeNext();

@@ -1,6 +1,7 @@
 /** A file of requests to be looked at, or run again: each a line as it was read. */
 import fs from 'node:fs';
 import { MidcltError, systemReason } from '../../errors.js';
+import { openToWrite } from '../../files/kept.js';
 import { pause } from '../../timer.js';
 
 /** They may hold secrets. */
@@ -109,7 +110,8 @@ export class RequestFile {
 
   private open(): number {
     if (this.descriptor !== null) return this.descriptor;
-    const descriptor = fs.openSync(this.path, this.options.append ? 'a' : 'w', MODE);
+    const { O_APPEND, O_TRUNC } = fs.constants;
+    const descriptor = openToWrite(this.path, this.options.append ? O_APPEND : O_TRUNC, MODE);
     this.descriptor = descriptor;
     // One that was there before may be open to others.
     if (fs.fstatSync(descriptor).isFile()) fs.fchmodSync(descriptor, MODE);

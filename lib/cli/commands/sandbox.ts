@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
+import { openToWrite } from '../../files/kept.js';
 import { API_KEYS, startSandbox, type ApiKey, type Sandbox } from '../../sandbox/index.js';
 
 /** Where to listen: a Unix socket's path, TCP ports for `ws:` and `wss:` (0: any free one). Nowhere means a default path. */
@@ -66,7 +67,7 @@ export async function runSandbox(
     }
     try {
       try {
-        if (file !== null) fs.writeFileSync(file, sandbox.certificate ?? '', { mode: 0o644 });
+        if (file !== null) writeCertificate(file, sandbox.certificate ?? '');
       } catch (error) {
         say(`can't write ${file}: ${reasonOf(error)}`);
         return 1;
@@ -121,6 +122,16 @@ function quoted(file: string): string {
 /** One a user, so that two users of a machine don't meet. */
 function defaultPath(): string {
   return path.join(os.tmpdir(), `midclt-sandbox-${process.getuid?.() ?? 0}.sock`);
+}
+
+/** Whoever trusts it has to read it. */
+function writeCertificate(file: string, text: string): void {
+  const descriptor = openToWrite(file, fs.constants.O_TRUNC, 0o644);
+  try {
+    fs.writeFileSync(descriptor, text);
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }
 
 /** The port that could not be listened on, if it was one. */

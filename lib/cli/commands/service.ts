@@ -113,7 +113,7 @@ function textOf({ path: file }: Unit): string | null {
 function write({ path: file, text }: Unit): void {
   const draft = `${file}.${process.pid}`;
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
     fs.writeFileSync(draft, text, { mode: 0o644 });
     fs.renameSync(draft, file);
   } catch (error) {

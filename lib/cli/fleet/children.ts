@@ -16,9 +16,12 @@ import type { Json } from '../../protocol/frames.js';
 import { ownWords } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { batchWords } from '../batch/ledger.js';
+import { onSignal } from '../commands/exchange.js';
 import { sayLine, writeForeign } from '../output/output.js';
 
 const NEWLINE = 0x0a;
+/** Those that end a command, with what it has kept. */
+export const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Runs the command of the arguments. Resolves with what it has printed, as a JSON string. Rejects with what it has said. */
 export async function runCommand(args: Arguments): Promise<Json> {
@@ -86,8 +89,19 @@ export class BatchRuns {
 async function spooled(input: Readable): Promise<string> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'midclt-'));
   const file = path.join(directory, 'requests');
-  await pipeline(input, fs.createWriteStream(file, { flags: 'wx', mode: 0o600 }));
-  return file;
+  const remove = () => {
+    fs.rmSync(directory, { recursive: true, force: true });
+  };
+  const forget = onSignal(remove, SIGNALS);
+  try {
+    await pipeline(input, fs.createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+    return file;
+  } catch (error) {
+    remove();
+    throw error;
+  } finally {
+    forget();
+  }
 }
 
 interface Child {

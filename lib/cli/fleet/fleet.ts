@@ -14,7 +14,7 @@ import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands
 import { jobRecord, limitOf, listedJobs } from '../commands/jobs.js';
 import { isTerminal, sayLine, USAGE } from '../output/output.js';
 import { Answers } from './answers.js';
-import { BatchRuns, runCommand } from './children.js';
+import { BatchRuns, runCommand, SIGNALS } from './children.js';
 
 /** How many systems a line on stderr names. */
 const MOST_NAMED = 20;
@@ -49,7 +49,7 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
     sayLine(
       `Interrupted. ${done} of ${names.length} have answered; not ${listed([...unanswered])}`,
     );
-  });
+  }, SIGNALS);
   const one = async (index: number, system: Arguments) => {
     const name = nameOf(system);
     try {

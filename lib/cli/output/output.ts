@@ -42,11 +42,17 @@ export function writeForeignLines(lines: readonly string[]): void {
 /** The same of what comes in pieces. `change` takes out what a terminal would act on. */
 export function foreignWriter(change = harmless): (data: Buffer) => void {
   if (!isStdoutTerminal()) return writeOut;
+  const changed = piecewise(change);
+  return (data) => {
+    writeOut(changed(data));
+  };
+}
+
+/** The change of a text that comes in pieces, which may be cut within a character. */
+export function piecewise(change = harmless): (data: Buffer) => Buffer {
   const { StringDecoder } = require('node:string_decoder') as typeof import('node:string_decoder');
   const decoder = new StringDecoder();
-  return (data) => {
-    writeOut(change(decoder.write(data)));
-  };
+  return (data) => change(decoder.write(data));
 }
 
 function harmless(text: string): Buffer {

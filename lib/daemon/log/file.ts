@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { MidcltError, systemReason } from '../../errors.js';
+import { openToWrite } from '../../files/kept.js';
 import { steadyNow } from '../../timer.js';
 
 /** The flags with which something is opened that may be a pipe or a terminal: to open it waits for no reader. */
@@ -45,9 +46,7 @@ interface Opened {
  * Throws a system error.
  */
 export function openForLog(file: string, flags = 0): Opened {
-  const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
-  const all = O_WRONLY | O_APPEND | O_CREAT | PIPE_FLAGS | flags;
-  const descriptor = fs.openSync(file, all, MODE);
+  const descriptor = openToWrite(file, fs.constants.O_APPEND | PIPE_FLAGS | flags, MODE);
   try {
     const stats = fs.fstatSync(descriptor);
     if (stats.isFile())
