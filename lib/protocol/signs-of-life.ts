@@ -48,6 +48,9 @@ export function mayBeBusy(socketPath: string, otherwise: boolean): boolean {
   return view.runs === null ? otherwise : view.runs === 'python';
 }
 
+/** Milliseconds after its time that a timer rings if this process has been stopped, or starved. */
+const LATE = 100;
+
 /** A daemon that does not know `status` says so, which is a sign of life, too. */
 const QUESTION = '{"command":"status","close":true}\n';
 
@@ -67,20 +70,26 @@ export function watchSilence(
   let lastSign = steadyNow();
   let asked: Socket | null = null;
   let isOver = false;
-  let timer = setTimeout(look, pause);
+  let due = 0;
+  let timer = ring(look, pause);
+
+  function ring(step: () => void, wait: number): NodeJS.Timeout {
+    due = steadyNow() + wait;
+    return setTimeout(step, wait);
+  }
 
   function look(): void {
     if (hasSpoken()) {
-      timer = setTimeout(look, pause);
+      timer = ring(look, pause);
       return;
     }
-    timer = setTimeout(judge, answer);
+    timer = ring(judge, answer);
     const isAlive = () => {
       if (isOver) return;
       clearTimeout(timer);
       lastSign = steadyNow();
       pause = Math.min(2 * pause, longest);
-      timer = setTimeout(look, pause);
+      timer = ring(look, pause);
     };
     connect(answer).then((probe) => {
       if (isOver) {
@@ -105,9 +114,11 @@ export function watchSilence(
 
   /** The question has not been answered yet; it stays asked. */
   function judge(): void {
-    const left = lastSign + busy - steadyNow();
-    if (hasSpoken()) timer = setTimeout(judge, answer);
-    else if (left > 0 && mayBeBusy(path, unknownIsBusy)) timer = setTimeout(judge, left);
+    const now = steadyNow();
+    const left = lastSign + busy - now;
+    // What came while this process did not run is still unread: timers ring first.
+    if (hasSpoken() || now > due + LATE) timer = ring(judge, answer);
+    else if (left > 0 && mayBeBusy(path, unknownIsBusy)) timer = ring(judge, left);
     else onHung();
   }
 

@@ -3,9 +3,11 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { DaemonConnection, Lost, Unread } from '../../../lib/protocol/daemon-connection.js';
 import type { Piece } from '../../../lib/protocol/frame-cutter.js';
+import { until } from '../../support/midclt.js';
 
 /** A connection to a server that does this with each that comes. */
 async function connectTo(t: Test, serve: (socket: net.Socket) => void): Promise<DaemonConnection> {
@@ -130,3 +132,44 @@ t.test('a daemon that shows no sign of life is given up', async (t) => {
   await t.rejects(asked, { code: 'HUNG', message: /does not answer; so be it\. / });
   t.notOk(connection.isOpen);
 });
+
+/** Answers what it is asked first only after it has been asked for a sign of life, while the client's thread stands still. */
+const LATE_DAEMON = `
+const { workerData: { socket, state } } = require('node:worker_threads');
+const asked = [];
+require('node:net').createServer((client) => {
+  asked.push(client);
+  if (asked.length !== 2) return;
+  Atomics.store(state, 0, 1);
+  setTimeout(() => {
+    asked[0].write('{"type":"result","result":1}\\n', () => {
+      Atomics.store(state, 0, 2);
+      Atomics.notify(state, 0);
+    });
+  }, 1200);
+}).listen(socket, () => Atomics.store(state, 0, -1));
+`;
+
+t.test(
+  'F4: a client that was stopped itself looks again before it gives the daemon up',
+  async (t) => {
+    const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
+    const socket = path.join(directory, 's');
+    const state = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(LATE_DAEMON, { eval: true, workerData: { socket, state } });
+    t.teardown(async () => {
+      await worker.terminate();
+      fs.rmSync(directory, { recursive: true });
+    });
+    await until('the daemon to listen', () => Atomics.load(state, 0) === -1);
+    fs.chmodSync(socket, 0o600);
+    const connection = await DaemonConnection.open({ socket, directory });
+    const silence = { silence: 20, longest: 20, answer: 400, busy: 0, unknownIsBusy: false };
+    const asked = connection.ask('{}\n', { ...ignore, silence });
+    await until('the daemon to be asked for a sign of life', () => Atomics.load(state, 0) === 1);
+    await new Promise((resolve) => setImmediate(resolve)); // timers come next
+    Atomics.wait(state, 0, 1); // as Ctrl-Z would: the answer comes, and the patience runs out
+    t.match(await asked, { type: 'result' });
+    connection.close();
+  },
+);
