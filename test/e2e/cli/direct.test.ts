@@ -9,6 +9,8 @@ import { same, TABLE } from '../../support/commands.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { midclt, spawnMidclt, until } from '../../support/midclt.js';
 
+t.setTimeout(900_000); // a few hundred processes, on a busy machine
+
 async function answers(home: string, globals: readonly string[]): Promise<object[]> {
   const found: object[] = [];
   for (const { args, stdin } of TABLE) {

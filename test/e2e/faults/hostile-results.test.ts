@@ -120,7 +120,9 @@ for (const wire of WIRES) {
     const client = await converse(t, daemon.socket);
     for (const index of values.keys()) {
       for (const kind of ['behind', 'twice']) {
-        client.send(call('test.echo', JSON.stringify([kind, index]), {}, { id: 'mine' }));
+        client.send(
+          call('test.echo', JSON.stringify([kind, index]), {}, { id: 'mine', keep: true }),
+        );
         const expected = `{"type":"result","id":"mine","result":${values[index]}}`;
         t.ok((await client.line()) === expected, `${kind}, ${values[index]?.slice(0, 20)}`);
       }
