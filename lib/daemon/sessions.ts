@@ -154,7 +154,8 @@ export class Sessions {
   /** Sends an error. What the client sends meanwhile is dropped, so that it has the error before a write of its fails. */
   private refuse(socket: net.Socket): void {
     const { asked, refused, places } = this;
-    socket.end(Buffer.concat(encodeFrame({ frame: errorFrame(full(places)), id: null })));
+    const options = { jobId: false, version: null, closes: true };
+    socket.end(Buffer.concat(encodeFrame({ frame: errorFrame(full(places)), id: null, options })));
     if (asked.size + refused.size >= places.refused) {
       socket.destroySoon();
       return;

@@ -144,6 +144,15 @@ export function isRefusal({ type, bytes, last }: Piece): boolean {
   return type === MessageType.ERROR && last && isNotSent(membersOf(bytes));
 }
 
+/** Why the daemon closes the connection behind this frame, which is the last, if it says that it does. Nothing was run of what it answers. */
+export function reasonToClose({ type, bytes, last }: Piece): string | null {
+  if (type !== MessageType.ERROR || !last || !bytes.subarray(-CLOSES.length).equals(CLOSES))
+    return null;
+  return stringOf(membersOf(bytes)?.get('error'));
+}
+
+const CLOSES = Buffer.from(',"close":true}\n');
+
 function isNotSent(members: Members | null): boolean {
   return booleanOf(members?.get('not_sent')) === true;
 }

@@ -42,7 +42,13 @@ export interface VerbFormat<M extends object = object> {
 /** What became of one line. `verb` is null where the command is not known. */
 export type Parsed<V> =
   | { readonly request: Request; readonly verb: V | null; readonly id: Json | null }
-  | { readonly request: null; readonly id: Json | null; readonly error: MidcltError };
+  | {
+      readonly request: null;
+      readonly id: Json | null;
+      readonly error: MidcltError;
+      /** It is the last of its connection, which the daemon closes. */
+      readonly closes?: boolean;
+    };
 
 /** Bytes of an `id`: it comes back in every frame. */
 const MAX_ID = 64 * 1024;

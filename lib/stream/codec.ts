@@ -31,7 +31,9 @@ export interface Outgoing {
   readonly id: Json | null;
   /** How the client wants its answer; nothing where it is not given. */
   readonly options?:
-    (Pick<Request, 'jobId' | 'version'> & Partial<Pick<Request, 'notSent' | 'errorCode'>>) | null;
+    | (Pick<Request, 'jobId' | 'version'> &
+        Partial<Pick<Request, 'notSent' | 'errorCode'>> & { readonly closes?: boolean })
+    | null;
   /** It is to be written as the command line prints it; else as a frame. */
   readonly text?: TextForm | null;
   /** Called when the client's socket has taken the frame. */
@@ -83,7 +85,7 @@ export class Parse extends Transform {
     const error = this.hooks?.failure();
     if (error) {
       this.hooks?.onRequest();
-      this.push({ request: null, id: null, error } satisfies Incoming);
+      this.push({ request: null, id: null, error, closes: true } satisfies Incoming);
     }
     done();
   }
@@ -186,6 +188,7 @@ export function encodeFrame(out: Outgoing): Buffer[] {
           options?.errorCode && frame.cause
             ? Buffer.from(`,"code":"${asMidcltError(frame.cause).code}"`)
             : EMPTY,
+          options?.closes ? CLOSES : EMPTY,
           END,
         ]),
       ];
@@ -225,6 +228,7 @@ const LONG = Buffer.from('frame\n');
 const END = Buffer.from('}\n');
 /** For clients of this program, who ask the next daemon. */
 const NOT_SENT = Buffer.from(',"not_sent":true');
+const CLOSES = Buffer.from(',"close":true');
 const UNKNOWN_OUTCOME = Buffer.from(',"outcome":"unknown"');
 const EXTRA = Buffer.from(',"extra":');
 const DESCRIPTION = Buffer.from(',"description":');

@@ -51,8 +51,9 @@ export type Stage = ReturnType<typeof objectTransform>;
  */
 export function forward(forwarding: Forwarding): Stage {
   const stage = objectTransform({ highWaterMark: 1 }, (turn: Turn, _encoding, next) => {
-    const { id, request } = turn.incoming;
-    const options = request ?? OF_NO_REQUEST;
+    const { incoming } = turn;
+    const { id } = incoming;
+    const options = incoming.request ?? { ...OF_NO_REQUEST, closes: incoming.closes === true };
     const text = textOf(turn.incoming);
     const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
       stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);

@@ -3,7 +3,7 @@ import { DaemonConnection, Lost, Unread, type Address } from '../../protocol/dae
 import { asMidcltError, MidcltError, shuttingDown } from '../../errors.js';
 import type { Piece } from '../../protocol/frame-cutter.js';
 import { isNull, membersOf } from '../../json/members.js';
-import { isRefusal } from '../../protocol/frame-reader.js';
+import { isRefusal, reasonToClose } from '../../protocol/frame-reader.js';
 import { MAX_REQUEST_LINE, MessageType, isFinal } from '../../protocol/frames.js';
 import type { Outcome } from './ledger.js';
 import type { Place } from './output.js';
@@ -46,7 +46,8 @@ export class BatchConnection {
 
   /**
    * Sends a request and resolves with its outcome when its final frame is in its place. Rejects with `LOST`,
-   * or `PROTOCOL` for an answer that is no frame (the outcome is unknown then), or `CLOSED` (not sent).
+   * or `PROTOCOL` for an answer that is no frame (the outcome is unknown then), `CLOSED` (not sent), or `BUSY` (not sent either, and
+   * no other daemon would).
    */
   async ask({ line, incoming, members }: BatchRequest, place: Place): Promise<Outcome> {
     await this.open().catch((error: unknown) => {
@@ -66,6 +67,8 @@ export class BatchConnection {
     const seen: { error: Buffer | null } = { error: null };
     const onPiece = (piece: Piece) => {
       if (isRefusal(piece)) throw new MidcltError('CLOSED', shuttingDown().message);
+      const reason = reasonToClose(piece);
+      if (reason !== null) throw new MidcltError('BUSY', reason);
       const isWhole = printed.isWhole && piece.last;
       printed.isWhole = piece.last;
       if (piece.type === MessageType.ERROR && isWhole) seen.error = piece.bytes;

@@ -85,6 +85,24 @@ t.test('F44: beyond the limit of connections status and stop are answered', asyn
   t.match(await daemon.exited, { code: 0 });
 });
 
+t.test('F44: of a batch beyond the limit each request is told that it was not sent', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--max-connections', '1'] });
+  const only = await converse(t, daemon.socket);
+  only.send('{"command":"ping","keep":true}\n');
+  t.match(await only.frame(), { result: 'pong' });
+  const input = [1, 2, 3, 4].map((id) => `{"command":"ping","id":${id}}\n`).join('');
+  for (const parallel of ['1', '2']) {
+    const { code, stdout } = await daemon.d(['batch', '--parallel', parallel], { input });
+    t.equal(code, 1);
+    const frames = stdout.trim().split('\n');
+    t.same(
+      frames.map((line) => (JSON.parse(line) as { id: number }).id),
+      [1, 2, 3, 4],
+    );
+    for (const line of frames) t.match(line, /its limit .*; the request was not sent"/);
+  }
+});
+
 t.test('F44: nor do those keep anybody out who ask for status and stay', async (t) => {
   const daemon = await startDaemon(t, { args: ['--max-connections', '1'] });
   const only = await converse(t, daemon.socket);
