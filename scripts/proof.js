@@ -121,10 +121,14 @@ const RUNS = {
   },
 };
 
-async function textOf(kept) {
+async function formatted(file, text) {
+  const options = await prettier.resolveConfig(file);
+  return prettier.format(text, { ...options, filepath: file });
+}
+
+function textOf(kept) {
   const failures = fs.readFileSync(path.join(root, 'docs/FAILURES.md'), 'utf8');
-  const options = { ...(await prettier.resolveConfig(PAGE)), parser: 'markdown' };
-  return prettier.format(page(kept, failures), options);
+  return formatted(PAGE, page(kept, failures));
 }
 
 async function main([what, ...args]) {
@@ -134,7 +138,7 @@ async function main([what, ...args]) {
       throw new Error(`There is no '${what}': ${Object.keys(RUNS).join(', ')}`);
     await RUNS[what](args, async (figures) => {
       kept[what] = figures;
-      fs.writeFileSync(KEPT, `${JSON.stringify(kept, null, 1)}\n`);
+      fs.writeFileSync(KEPT, await formatted(KEPT, JSON.stringify(kept)));
       fs.writeFileSync(PAGE, await textOf(kept)); // a test of the next run looks at it
     });
   }
