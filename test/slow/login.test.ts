@@ -284,7 +284,7 @@ test('a third wrong answer says what was not kept, and how to go on', async (t) 
   );
   t.equal(code, 1);
   const last = screen.split('\n').at(-1);
-  const again = `midclt -u ${uri} -U admin --ca-file ca.pem login nas1 -g lab`;
+  const again = `midclt -u ${uri} -U admin --ca-file ${fs.realpathSync(home)}/ca.pem login nas1 -g lab`;
   t.equal(
     last,
     `Error: Type 'y' for yes or 'n' for no (asked three times). No profile was made, and nothing was kept; '${again}' asks again`,
@@ -292,8 +292,13 @@ test('a third wrong answer says what was not kept, and how to go on', async (t) 
   t.notMatch(written, 'admin-pw');
   t.equal(sandbox.countOf('api_key.create'), 0, 'nor was a key made at the server');
   nothingLeft(t, home);
-  const pasted = await login(...[t, server, again], [ASKS_KEY, `${KEY}\r`], [asksDefault, 'y\r']);
-  t.equal(pasted.code, 0, 'the command can be pasted');
+  const elsewhere = `cd / && ${again}`;
+  const pasted = await login(
+    ...[t, server, elsewhere],
+    [ASKS_KEY, `${KEY}\r`],
+    [asksDefault, 'y\r'],
+  );
+  t.equal(pasted.code, 0, 'the command can be pasted, in another folder, too');
 });
 
 const WAY: readonly Step[] = [

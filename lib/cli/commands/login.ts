@@ -58,12 +58,15 @@ export async function loginCommand(args: Arguments): Promise<number> {
   }
 }
 
-/** The same `login` with what is known by now, to be pasted. Never a secret. */
+/** The same `login` with what is known by now, to be pasted in any folder. Never a secret. */
 function againCommand(args: Arguments, name: string): string {
-  const { apiKey, passwordFile, plain, noChannelBinding, force, group } = args;
+  const { apiKey, plain, noChannelBinding, force, group } = args;
   const isFile = apiKey !== null && !isRaw(apiKey);
-  return ownCommand({ ...args, profile: null, useDaemon: false }, [
-    ...(isFile ? ['-K', apiKey] : []),
+  const files = profileFrom({ ...args, apiKey: isFile ? apiKey : null }, name);
+  const { apiKeyFile, caFile } = files;
+  const passwordFile = args.passwordFile === STDIN ? STDIN : files.passwordFile;
+  return ownCommand({ ...args, caFile, profile: null, useDaemon: false }, [
+    ...(apiKeyFile === null ? [] : ['-K', apiKeyFile]),
     ...(passwordFile === null ? [] : ['--password-file', passwordFile]),
     ...(plain ? ['--plain'] : []),
     ...(noChannelBinding ? ['--no-channel-binding'] : []),
