@@ -82,10 +82,13 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   const forgetRequests = takeRequests(lifecycle, options);
   const startLock = new StartLock(paths.lock);
   const crashes = options.endsProcess ? watchForCrashes(options, paths.crash) : null;
+  const owned: Owned = { paths, socket, lifecycle, startLock, crashes, core: null };
   if (crashes) {
     crashes.endAll = (error) => {
       lifecycle.drain('a bug');
-      startLock.release(error);
+      startLock.release(error, crashes.daemonLog?.log);
+      const lost = new MidcltError('LOST', 'The daemon ended of a bug of midclt');
+      owned.core?.connection.close(lost, shuttingDown());
     };
   }
   const { lastCrash = timeOfCrash(paths.crash) } = options;
@@ -95,8 +98,7 @@ export async function runDaemonProcess(options: DaemonOptions): Promise<void> {
   };
   try {
     await Promise.race([startLock.acquire(refuse), lifecycle.draining]);
-    if (lifecycle.phase === 'accepting')
-      await run(options, { paths, socket, lifecycle, startLock, crashes });
+    if (lifecycle.phase === 'accepting') await run(options, owned);
   } catch (error) {
     if (isMistake(error)) crashes?.crash(error);
     throw error;
@@ -121,6 +123,8 @@ interface Owned {
   readonly lifecycle: Lifecycle;
   readonly startLock: StartLock;
   readonly crashes: CrashWatch | null;
+  /** Null until the provider has given it. */
+  core: Core | null;
 }
 
 async function run(options: DaemonOptions, owned: Owned): Promise<void> {
@@ -132,15 +136,7 @@ async function run(options: DaemonOptions, owned: Owned): Promise<void> {
   if (crashes) crashes.daemonLog = daemonLog;
   logDeath(paths, log);
   const core = provider.core(log);
-  if (crashes) {
-    crashes.endAll = (error) => {
-      lifecycle.drain('a bug');
-      startLock.release(error, log);
-      core.connection.stopWaiting(shuttingDown());
-      core.connection.close(new MidcltError('LOST', 'The daemon ended of a bug of midclt'));
-      core.connection.stopWaiting(shuttingDown());
-    };
-  }
+  owned.core = core;
   const server = new Server({
     core,
     socket,

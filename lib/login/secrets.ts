@@ -45,6 +45,11 @@ export function readKey(value: string, warn: (line: string) => void): KeyMateria
   return parseKeyFile(value, readKeyFile(value, warn));
 }
 
+/** Is `-K`'s value no path, but a key itself, or what a key file has in it? It must not be shown or kept as a path. */
+export function isKeyItself(value: string): boolean {
+  return parseRawKey(value) !== null || IS_CONTENTS.test(value);
+}
+
 /** `file` is its name, for messages. Throws a `REQUEST` error. */
 export function parseKeyFile(file: string, contents: string): KeyMaterial {
   return parseKey(`The key file ${file}`, contents);
@@ -54,9 +59,9 @@ export function parseKeyFile(file: string, contents: string): KeyMaterial {
 function parseKey(name: string, contents: string): KeyMaterial {
   const unmarked = contents.replace(/^\uFEFF/, '');
   const text = unmarked.trim();
-  if (text === '') throw keyDefect(name, 'is empty');
+  if (text === '') throw defect(name, 'is empty');
   // Python and JavaScript do not agree on which of these are blanks and ends of lines.
-  if (NOT_IN_TEXT.test(unmarked)) throw keyDefect(name, 'has a control character in it');
+  if (NOT_IN_TEXT.test(unmarked)) throw defect(name, 'has a control character in it');
   const raw = parseRawKey(text);
   if (raw) return { key: raw, username: null };
   return materialOf(name, text.startsWith('{') ? fromJson(name, text) : fromIni(name, text));
@@ -75,15 +80,12 @@ function readKeyFile(path: string, warn: (line: string) => void): string {
   } finally {
     file.close();
   }
-  throw keyDefect(
-    `The key file ${path}`,
-    `is too long for one (over ${MOST_KEY_FILE_BYTES} bytes)`,
-  );
+  throw defect(`The key file ${path}`, `is too long for one (over ${MOST_KEY_FILE_BYTES} bytes)`);
 }
 
 function textOf(path: string, bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
-  throw keyDefect(`The key file ${path}`, 'is not valid UTF-8');
+  throw defect(`The key file ${path}`, 'is not valid UTF-8');
 }
 
 const NOTHING = 'neither an API key (NUMBER-LETTERS_AND_DIGITS) nor JSON nor INI';
@@ -97,7 +99,7 @@ function fromJson(name: string, text: string): Values {
   try {
     return new Map(Object.entries(JSON.parse(text) as Record<string, unknown>));
   } catch {
-    throw keyDefect(name, 'is no valid JSON'); // Node's own message quotes the text
+    throw defect(name, 'is no valid JSON'); // Node's own message quotes the text
   }
 }
 
@@ -120,15 +122,15 @@ function fromIni(name: string, text: string): Values {
     const place = `line ${index + 1}`;
     if (header === undefined && key === undefined) {
       const isIni = sections.size > 0;
-      throw keyDefect(name, isIni ? `is INI, but its ${place} is not` : `is ${NOTHING}`);
+      throw defect(name, isIni ? `is INI, but its ${place} is not` : `is ${NOTHING}`);
     }
     const indent = line.search(/\S/);
     if (indent > optionIndent) {
-      throw keyDefect(name, `is INI, but its ${place} is indented, and so goes on the line before`);
+      throw defect(name, `is INI, but its ${place} is indented, and so goes on the line before`);
     }
     optionIndent = key === undefined ? Infinity : indent;
     if (header !== undefined && header !== DEFAULTS && sections.has(header)) {
-      throw keyDefect(name, `has the section of ${place} twice`);
+      throw defect(name, `has the section of ${place} twice`);
     }
     if (header !== undefined || !values) {
       values = sections.get(header ?? '') ?? new Map<string, string>();
@@ -136,7 +138,7 @@ function fromIni(name: string, text: string): Values {
     }
     if (key === undefined || value === undefined) continue;
     const member = key.toLowerCase();
-    if (values.has(member)) throw keyDefect(name, `says ${shownMember(member)} twice`);
+    if (values.has(member)) throw defect(name, `says ${shownMember(member)} twice`);
     values.set(member, value);
   }
   const defaults = sections.get(DEFAULTS) ?? [];
@@ -144,7 +146,7 @@ function fromIni(name: string, text: string): Values {
   const own = sections.get(SECTION) ?? (sections.size === 1 ? [...sections.values()][0] : null);
   if (own) return new Map([...defaults, ...own]);
   if (sections.size === 0) return new Map(defaults);
-  throw keyDefect(name, `has several sections and no [${SECTION}] among them`);
+  throw defect(name, `has several sections and no [${SECTION}] among them`);
 }
 
 /** Any other may be a part of a secret. */
@@ -156,7 +158,7 @@ function shownMember(member: string): string {
 function materialOf(name: string, values: Values): KeyMaterial {
   const username = values.get('username') ?? null;
   if (username !== null && (typeof username !== 'string' || username === '')) {
-    throw keyDefect(name, "has a username that is no user's name");
+    throw defect(name, "has a username that is no user's name");
   }
   return { key: keyOf(name, values), username };
 }
@@ -166,32 +168,32 @@ function keyOf(name: string, values: Values): ApiKey {
     const value = values.get('raw_key');
     const raw = typeof value === 'string' ? parseRawKey(value) : null;
     if (raw) return raw;
-    throw keyDefect(name, 'has a raw_key that is no API key (NUMBER-LETTERS_AND_DIGITS)');
+    throw defect(name, 'has a raw_key that is no API key (NUMBER-LETTERS_AND_DIGITS)');
   }
   const missing = SCRAM_MEMBERS.filter((member) => !values.has(member));
   if (missing.length === SCRAM_MEMBERS.length) {
-    throw keyDefect(name, `has no raw_key, and none of ${SCRAM_MEMBERS.join(', ')}`);
+    throw defect(name, `has no raw_key, and none of ${SCRAM_MEMBERS.join(', ')}`);
   }
-  if (missing.length > 0) throw keyDefect(name, `has no raw_key, and lacks ${missing.join(', ')}`);
+  if (missing.length > 0) throw defect(name, `has no raw_key, and lacks ${missing.join(', ')}`);
   const idValue = values.get('api_key_id');
   // Of a larger number JSON.parse leaves not all digits.
   const id = typeof idValue === 'string' || Number.isSafeInteger(idValue) ? String(idValue) : '';
-  if (!/^\d{1,18}$/.test(id)) throw keyDefect(name, 'has an api_key_id that is no number');
+  if (!/^\d{1,18}$/.test(id)) throw defect(name, 'has an api_key_id that is no number');
   const bytes = (member: (typeof SCRAM_MEMBERS)[number]): Buffer => {
     const value = values.get(member);
     const decoded = typeof value === 'string' ? Buffer.from(value, 'base64') : null;
     if (decoded?.length === SHA512_BYTES && decoded.toString('base64') === value) return decoded;
-    throw keyDefect(name, `has a ${member} that is not ${SHA512_BYTES} bytes in base64`);
+    throw defect(name, `has a ${member} that is not ${SHA512_BYTES} bytes in base64`);
   };
   const clientKey = bytes('client_key');
   const storedKey = bytes('stored_key');
   if (!storedKeyOf('sha512', clientKey).equals(storedKey)) {
-    throw keyDefect(name, 'has a client_key and a stored_key that do not belong together');
+    throw defect(name, 'has a client_key and a stored_key that do not belong together');
   }
   return { kind: 'derived', id, clientKey, storedKey, serverKey: bytes('server_key') };
 }
 
-function keyDefect(name: string, what: string): MidcltError {
+function defect(name: string, what: string): MidcltError {
   return new MidcltError('REQUEST', `${name} ${what}`);
 }
 
@@ -208,10 +210,7 @@ interface PrivateFile {
   close(): void;
 }
 
-/**
- * Opens a file, and warns of one that others can read. `what` it is goes into messages. Throws a
- * `FILES` error.
- */
+/** Opens a file, and warns of one that others can read. `what` it is goes into messages. Throws a `FILES` error. */
 function openPrivateFile(path: string, what: string, warn: (line: string) => void): PrivateFile {
   const name = `the ${what} ${path}`;
   let descriptor: number;
@@ -271,11 +270,11 @@ function passwordIn(file: PrivateFile, name: string): string {
   } finally {
     file.close();
   }
-  if (line === null) throw passwordDefect(name, `is too long (over ${MOST_PASSWORD_BYTES} bytes)`);
-  if (!isUtf8(line)) throw passwordDefect(name, 'is not valid UTF-8');
+  if (line === null) throw defect(name, `is too long (over ${MOST_PASSWORD_BYTES} bytes)`);
+  if (!isUtf8(line)) throw defect(name, 'is not valid UTF-8');
   const password = line.toString().replace(/^\uFEFF/, '');
-  if (password === '') throw passwordDefect(name, 'is empty (its first line counts)');
-  if (password.includes('\0')) throw passwordDefect(name, 'has a NUL byte in it');
+  if (password === '') throw defect(name, 'is empty (its first line counts)');
+  if (password.includes('\0')) throw defect(name, 'has a NUL byte in it');
   return password;
 }
 
@@ -292,8 +291,4 @@ function firstLine(file: PrivateFile): Buffer | null {
     length++;
   }
   return null;
-}
-
-function passwordDefect(name: string, what: string): MidcltError {
-  return new MidcltError('REQUEST', `${name} ${what}`);
 }

@@ -173,10 +173,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return true;
   }
 
-  /** Also while it is being opened, which then rejects. With an error nothing that was sent is waited for. */
-  close(error: MidcltError | null = null): void {
+  /** Also while it is being opened, which then rejects. With an error what was sent gets it, who waits to send `unsent`. */
+  close(error: MidcltError | null = null, unsent = error): void {
     const { channel, aside } = this;
-    this.finish(error);
+    this.finish(error, unsent);
     for (const each of error ? [channel, aside] : []) each?.abandon(error?.message ?? '');
   }
 
@@ -273,14 +273,14 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /** Over for good: because of `error`, or because it was asked for. */
-  private finish(error: MidcltError | null): void {
+  private finish(error: MidcltError | null, unsent = error): void {
     if (this.isOver()) return;
     this.closing.abort();
     const { channel, opening } = this;
     this.status.enter('closed', error ? { why: error.message } : {});
     opening?.close();
     if (!error) this.aside.close();
-    this.waiters.stop(error ?? notSent());
+    this.waiters.stop(unsent ?? notSent());
     if (error || !channel) {
       channel?.retire();
       this.end(error);

@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { MidcltError, unwritable } from '../errors.js';
 import { moveToNew, withoutLinks } from '../files/kept.js';
@@ -40,6 +41,10 @@ export class Sink extends Writable {
     } catch (error) {
       throw unwritable(target, error);
     }
+  }
+
+  get isTerminal(): boolean {
+    return isatty(this.descriptor);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {

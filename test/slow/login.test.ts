@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import * as kit from '../../lib/sandbox/kit/index.js';
-import { KEY, SECRET, startServer, type Server } from '../support/login.js';
+import { KEY, PONG, SECRET, startServer, type Server } from '../support/login.js';
 import { BINARY, makeHome, midclt, missing, shell, until } from '../support/midclt.js';
 import { onTerminal, type TerminalRun } from '../support/terminal.js';
 
@@ -284,7 +284,7 @@ test('a third wrong answer says what was not kept, and how to go on', async (t) 
   );
   t.equal(code, 1);
   const last = screen.split('\n').at(-1);
-  const again = `midclt -u ${uri} -U admin --ca-file ca.pem login nas1 -g lab`;
+  const again = `midclt -u ${uri} -U admin --ca-file ${fs.realpathSync(home)}/ca.pem login nas1 -g lab`;
   t.equal(
     last,
     `Error: Type 'y' for yes or 'n' for no (asked three times). No profile was made, and nothing was kept; '${again}' asks again`,
@@ -292,8 +292,29 @@ test('a third wrong answer says what was not kept, and how to go on', async (t) 
   t.notMatch(written, 'admin-pw');
   t.equal(sandbox.countOf('api_key.create'), 0, 'nor was a key made at the server');
   nothingLeft(t, home);
-  const pasted = await login(...[t, server, again], [ASKS_KEY, `${KEY}\r`], [asksDefault, 'y\r']);
-  t.equal(pasted.code, 0, 'the command can be pasted');
+  const elsewhere = `cd / && ${again}`;
+  const pasted = await login(
+    ...[t, server, elsewhere],
+    [ASKS_KEY, `${KEY}\r`],
+    [asksDefault, 'y\r'],
+  );
+  t.equal(pasted.code, 0, 'the command can be pasted, in another folder, too');
+});
+
+test('a key that is given as a key file has it is kept like one that is typed', async (t) => {
+  const server = await startServer(t);
+  const { home } = server;
+  const [asksDefault] = DEFAULT;
+  const command = `midclt -u "$URI" -U admin -K '{"raw_key": "${KEY}"}' login nas1`;
+  const wrong = Array.from({ length: 3 }, (): Step => [asksDefault, 'maybe\r']);
+  const unanswered = await login(t, server, command, ...wrong);
+  t.match(unanswered, { code: 1, screen: /'midclt -u \S+ -U admin login nas1' asks again$/ });
+  nothingLeft(t, home);
+  const kept = await login(t, server, command, [asksDefault, 'y\r']);
+  t.equal(kept.code, 0);
+  t.notMatch(unanswered.written + kept.written + profilesOf(home), SECRET.slice(0, 8));
+  t.match(fs.readFileSync(keyOf(home), 'utf8'), SECRET);
+  t.match(await midclt(['-p', 'nas1', 'call', 'core.ping'], { home }), PONG);
 });
 
 const WAY: readonly Step[] = [

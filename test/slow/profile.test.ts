@@ -78,9 +78,11 @@ t.test('a profile is added if its login works, and is private', async (t) => {
 t.test('a secret is refused, and names are checked', async (t) => {
   const home = makeHome(t);
   const run = (...args: string[]) => midclt(['profile', 'add', ...args], { home });
-  const keyed = await run('a', '-u', 'nas', '-U', 'x', '-K', KEY);
-  t.match(keyed, { code: 1, stderr: /A profile keeps no secret/ });
-  t.notMatch(keyed.stderr, KEY.slice(2, 14));
+  for (const key of [KEY, `{"raw_key": "${KEY}"}`, `[TRUENAS_API_KEY]\nraw_key = ${KEY}`]) {
+    const keyed = await run('a', '--no-check', '-u', 'nas', '-U', 'x', '-K', key);
+    t.match(keyed, { code: 1, stderr: /A profile keeps no secret/ });
+    t.notMatch(keyed.stderr, KEY.slice(2, 14));
+  }
   for (const name of ['all', 'local', 'a,b', '@x', '-x', '.x', 'a b', 'x'.repeat(65), '']) {
     const { code } = await run('--no-check', '-u', 'nas', '--', name);
     t.not(code, 0, `'${name}'`);

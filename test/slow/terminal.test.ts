@@ -1,8 +1,9 @@
 /** A server that says what a terminal acts on, wherever it can say anything: nothing of it reaches the terminal. */
 import fs from 'node:fs';
+import type net from 'node:net';
 import t from 'tap';
 import { endAll } from '../support/lifecycle.js';
-import { startHostileServer } from '../support/hostile-server.js';
+import { startHostileServer, type Heard, type Victim } from '../support/hostile-server.js';
 import { makeHome, missing } from '../support/midclt.js';
 import { onTerminal } from '../support/terminal.js';
 
@@ -27,12 +28,18 @@ const TRACE = {
   ...{ class: EVIL, formatted: EVIL, repr: EVIL },
   frames: [{ filename: EVIL, lineno: 1, method: EVIL, line: EVIL, locals: { [EVIL]: EVIL } }],
 };
+const ENDED = { ...JOB, state: 'FAILED' };
 const ANSWERS: Readonly<Record<string, unknown>> = {
   'core.get_methods': { [`a.${EVIL}`]: ENTRY, 'a.b': ENTRY },
   'core.get_events': { [`b.${EVIL}`]: ENTRY, 'b.c': ENTRY },
   'core.get_jobs': [JOB],
+  'core.download': [1, '/_download/1'],
+  'core.job_download_logs': '/_download/1',
   'system.version': EVIL,
   'core.ping': EVIL,
+  'auth.login': true,
+  'auth.me': { pw_name: EVIL },
+  'auth.generate_token': 'token',
   'auth.login_ex': { response_type: 'SUCCESS', user_info: { pw_name: EVIL }, authenticator: EVIL },
 };
 
@@ -41,7 +48,7 @@ const COMMANDS = [
   'call -o pretty x.y',
   'call -o table x.y',
   'call -o jsonl x.y',
-  'call -o tsv x.y',
+  'call -o tsv=id,method core.get_jobs',
   'call system.version',
   'call x.raise',
   'call x.gone',
@@ -51,7 +58,9 @@ const COMMANDS = [
   '-d call x.raise',
   '-d call x.gone',
   '-d ping',
-  '-d -t 2 call -j x.y',
+  '-d call -j x.y',
+  '-d call -j x.job',
+  '-d call -j -jp description x.job',
   '-d subscribe -n 1 core.get_jobs',
   'methods',
   'methods --json',
@@ -63,20 +72,25 @@ const COMMANDS = [
   '-d job list --json',
   '-d job show 1',
   '-d job show --json 1',
-  '-d -t 2 job log 1',
+  '-d job log 1',
+  '-d job log -o /dev/tty 1',
+  'download -o - x.y',
   'daemon-status',
   'daemon-list',
   'daemon-log',
   'daemon-log --json',
   'doctor',
   'doctor --json',
-  '-t 2 download x.y',
-  '-t 2 download -o . x.y',
-  '-d -t 2 job wait 1',
-  '-d -t 2 job abort 1',
-  '-d job list -o table=id,method,description',
+  'download x.y',
+  'download -o . x.y',
+  '-d job wait 1',
+  '-d job follow 1',
+  '-d job abort 1',
+  'upload x.y --file result.json',
+  '-d upload x.raise --file result.json',
+  '-d call -o table=id,method,description core.get_jobs',
   '-d batch result.json',
-  '-d -t 2 batch --progress raise.json',
+  '-d batch --progress raise.json',
   '-d batch gone.json',
   'complete methods',
   'complete events',
@@ -95,33 +109,68 @@ const FLEET = [
   '-p all job list',
   '-p all job list --json',
   '-p all job show 1',
-  '-p all -t 2 job wait 1',
-  '-p all -t 2 job log 1',
+  '-p all job wait 1',
+  '-p all job log 1',
   '-p all batch result.json',
   '-p nas profile list',
 ];
+
+function answer(victim: Victim, { id, method, params }: Heard): void {
+  if (method === 'x.gone') victim.socket.close(1011, 'evil\x1b[31m\x9b1m');
+  else if (method === 'x.raise') raise(victim, id);
+  else if (method === 'x.job') {
+    const own = { method, arguments: [], message_ids: [id] };
+    victim.event(JSON.stringify({ ...JOB, ...own }), 'added');
+    victim.answer(id, '1');
+    victim.event(JSON.stringify({ ...ENDED, ...own }));
+  } else if (method === 'core.get_jobs') {
+    // For a transfer it is asked whether the job is another's.
+    const isTransfer = JSON.stringify(params).includes('message_ids');
+    victim.answer(id, JSON.stringify(isTransfer ? [] : [JOB]));
+    // Who waits for it has seen it run, and sees it end.
+    victim.event(JSON.stringify(ENDED));
+  } else victim.answer(id, JSON.stringify(ANSWERS[method] ?? [{ [EVIL]: EVIL }]));
+}
+
+function raise(victim: Victim, id: string): void {
+  const data = {
+    ...{ error: 5, errname: EVIL, type: EVIL, reason: EVIL },
+    ...{ trace: TRACE, extra: [[EVIL, EVIL, 5]] },
+  };
+  const error = victim.isLegacy ? data : { code: -32001, message: EVIL, data };
+  const message = victim.isLegacy ? { msg: 'result', id, error } : { jsonrpc: '2.0', id, error };
+  victim.say(JSON.stringify(message));
+}
+
+/** A file, whose name is none either; the id of a job; or a refusal. */
+function serveFile(stream: net.Socket, head: string): void {
+  const give = (status: string, body: string) => {
+    const length = `Content-Length: ${Buffer.byteLength(body)}`;
+    const name = 'Content-Disposition: attachment; filename="\x9b31mred\x9c"';
+    stream.write(`HTTP/1.1 ${status}\r\n${length}\r\n${name}\r\n\r\n`, 'latin1');
+    stream.end(body);
+  };
+  if (head.startsWith('GET')) give('200 OK', EVIL);
+  else {
+    let body = '';
+    stream.on('data', (piece: Buffer) => {
+      body += piece.toString('latin1');
+      if (!body.endsWith('--\r\n')) return;
+      if (body.includes('x.raise')) give('500 \x9b31m', EVIL);
+      else give('200 OK', '{"job_id": 1}');
+    });
+  }
+}
 
 t.test('what a hostile server says drives no terminal', { skip: missing('script') }, async (t) => {
   const home = makeHome(t);
   t.teardown(() => endAll(home));
   const server = await startHostileServer(t, {
-    onRequest(victim, { id, method }) {
-      if (method === 'x.gone') victim.socket.close(1011, 'evil\x1b[31m\x9b1m');
-      else if (method === 'x.raise') {
-        const data = {
-          error: 5,
-          errname: EVIL,
-          type: EVIL,
-          reason: EVIL,
-          trace: TRACE,
-          extra: [[EVIL, EVIL, 5]],
-        };
-        const error = JSON.stringify({ code: -32001, message: EVIL, data });
-        victim.say(`{"jsonrpc": "2.0", "id": ${JSON.stringify(id)}, "error": ${error}}`);
-      } else victim.answer(id, JSON.stringify(ANSWERS[method] ?? [{ [EVIL]: EVIL }]));
-    },
+    onRequest: answer,
+    onFile: serveFile,
     onSubscribe(victim, id) {
-      victim.answer(id, JSON.stringify(EVIL));
+      if (victim.isLegacy) victim.say(JSON.stringify({ msg: 'ready', subs: [id, EVIL] }));
+      else victim.answer(id, JSON.stringify(EVIL));
       victim.event(JSON.stringify({ ...JOB, [EVIL]: EVIL }));
       return true;
     },
@@ -139,10 +188,15 @@ t.test('what a hostile server says drives no terminal', { skip: missing('script'
   const requests = { result: 'x.y', raise: 'x.raise', gone: 'x.gone' };
   for (const [name, method] of Object.entries(requests))
     fs.writeFileSync(`${home}/${name}.json`, JSON.stringify({ command: 'call', method }));
-  const one = (uri: string) => COMMANDS.map((each) => `-u ${uri} -U admin --plain ${each}`);
+  const one = (uri: string) => {
+    const system = `-u ${uri} -U admin --plain`;
+    return COMMANDS.map((each) =>
+      each.startsWith('complete') ? `${each} ${system}` : `${system} ${each}`,
+    );
+  };
   const lines = [
     ...one(server.uris.jsonrpc),
-    ...one(server.uris.legacy).filter((each) => /call|job|batch|log/.test(each)),
+    ...one(server.uris.legacy),
     ...FLEET,
     `-u ${server.uris.jsonrpc} -U admin --plain login --password-file password new`,
   ];
@@ -163,12 +217,14 @@ t.test('what a hostile server says drives no terminal', { skip: missing('script'
       ),
     ]);
     t.not(ended, 'hangs', command);
+    t.not(ended, 2, `${command} is a command`);
     const text = written();
     // A line ends so at a terminal; and it may go back to where a line began, to draw it anew.
     const driving = (text.match(/\p{Cc}/gu) ?? []).filter((each) => !'\r\n\t'.includes(each));
     t.same(driving, [], command);
+    t.notMatch(text, 'Failed to login', command);
     t.ok(text.length > 1 && !/Node\.js v/.test(text), `${command}: ${text.slice(0, 200)}`);
     seen += text.includes('evil') ? 1 : 0;
   }
-  t.ok(seen > 15, `${seen} commands showed what the server said`);
+  t.ok(seen > 90, `${seen} commands showed what the server said`);
 });

@@ -15,7 +15,7 @@ import { noPath, startDownload } from '../../transfer/pipe-jobs.js';
 import { receiveFile } from '../../transfer/reception.js';
 import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
 import type { Arguments } from '../args/arguments.js';
-import { isTerminal, sayLine, writeForeign } from '../output/output.js';
+import { isTerminal, piecewise, sayLine, writeForeign } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
 import { paramsText, progressOf, timeoutOf } from './call.js';
 import {
@@ -173,12 +173,19 @@ async function receive(
   const { body, name } = await receiveFile(target, path, { outcome, onBytes });
   try {
     if (name !== null) output.file?.check(name);
-    await pipeline(body, output.sink);
+    if (output.sink.isTerminal) await pipeline(body, harmlessly, output.sink);
+    else await pipeline(body, output.sink);
   } finally {
     body.destroy();
   }
   if (bytes === 0) sayLine('Nothing was written by the job: the file is empty');
   return name;
+}
+
+/** Without what a terminal would act on. */
+async function* harmlessly(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const change = piecewise();
+  for await (const piece of body) yield change(piece);
 }
 
 /** Prints the path of the file, unless who asked has given it. */

@@ -7,7 +7,7 @@ import { pinsPath, profilesPath } from '../../files/paths.js';
 import { addPin, removePin } from '../../files/pins.js';
 import { isTerminalThere, Unanswered } from '../../login/prompt.js';
 import { ask, askSecret, confirm } from '../../login/questions.js';
-import { readKey } from '../../login/secrets.js';
+import { isKeyItself, readKey } from '../../login/secrets.js';
 import { checkTransport, LoginError, parseRawKey } from '../../middleware/login/credential.js';
 import { WRONG_PASSWORD } from '../../middleware/login/login.js';
 import { hostWord } from '../../middleware/unreachable.js';
@@ -33,7 +33,7 @@ export async function loginCommand(args: Arguments): Promise<number> {
   checkName(name);
   for (const group of args.group) checkName(group, 'group');
   adding(profileFrom(args, name))(readProfiles(file)); // throws if there is one
-  const keepsKey = args.passwordFile === null && (args.apiKey === null || isRaw(args.apiKey));
+  const keepsKey = args.passwordFile === null && (args.apiKey === null || isKeyItself(args.apiKey));
   if (keepsKey) checkNoKeyFile(keyFileOf(file, name));
   if (!isTerminalThere()) {
     throw new MidcltError(
@@ -58,12 +58,15 @@ export async function loginCommand(args: Arguments): Promise<number> {
   }
 }
 
-/** The same `login` with what is known by now, to be pasted. Never a secret. */
+/** The same `login` with what is known by now, to be pasted in any folder. Never a secret. */
 function againCommand(args: Arguments, name: string): string {
-  const { apiKey, passwordFile, plain, noChannelBinding, force, group } = args;
-  const isFile = apiKey !== null && !isRaw(apiKey);
-  return ownCommand({ ...args, profile: null, useDaemon: false }, [
-    ...(isFile ? ['-K', apiKey] : []),
+  const { apiKey, plain, noChannelBinding, force, group } = args;
+  const isFile = apiKey !== null && !isKeyItself(apiKey);
+  const files = profileFrom({ ...args, apiKey: isFile ? apiKey : null }, name);
+  const { apiKeyFile, caFile } = files;
+  const passwordFile = args.passwordFile === STDIN ? STDIN : files.passwordFile;
+  return ownCommand({ ...args, caFile, profile: null, useDaemon: false }, [
+    ...(apiKeyFile === null ? [] : ['-K', apiKeyFile]),
     ...(passwordFile === null ? [] : ['--password-file', passwordFile]),
     ...(plain ? ['--plain'] : []),
     ...(noChannelBinding ? ['--no-channel-binding'] : []),
@@ -159,17 +162,13 @@ async function proveKey(reached: Reached, apiKey: string, keep: Keep): Promise<v
   const given = await withPlain(reached);
   if (!given) throw new MidcltError('LOGIN', 'The API key was not sent');
   await connected({ ...given, apiKey });
-  return isRaw(apiKey) ? keep({ ...given, apiKey: null }, apiKey) : keep(given, null);
+  return isKeyItself(apiKey) ? keep({ ...given, apiKey: null }, apiKey) : keep(given, null);
 }
 
 /** Null: a password is to be used. */
 function readTypedKey(typed: string): string | null {
-  if (typed === '' || isRaw(typed)) return typed || null;
+  if (typed === '' || parseRawKey(typed)) return typed || null;
   throw new MidcltError('REQUEST', 'That is no API key: a number, a hyphen, letters and digits');
-}
-
-function isRaw(apiKey: string): boolean {
-  return parseRawKey(apiKey) !== null;
 }
 
 /** Can a key log in there without being given away? */

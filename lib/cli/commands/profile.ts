@@ -4,6 +4,7 @@ import path from 'node:path';
 import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
+import { isKeyItself } from '../../login/secrets.js';
 import { parseRawKey } from '../../middleware/login/credential.js';
 import { parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, removing } from '../../profiles/edit.js';
@@ -42,7 +43,7 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
   for (const group of args.group) checkName(group, 'group');
   if (uri === null)
     throw new MidcltError('REQUEST', 'A profile needs the address of its system: -u URI');
-  if (apiKey !== null && parseRawKey(apiKey)) {
+  if (apiKey !== null && isKeyItself(apiKey)) {
     throw new MidcltError(
       'REQUEST',
       `A profile keeps no secret: put the API key into a file that only you can read, and give that with -K; or use 'midclt login ${name}'`,

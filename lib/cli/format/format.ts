@@ -37,7 +37,7 @@ export function printerOf(form: string): Printer {
       });
     default:
       return collecting((result) => {
-        writeForeignLines(tableLines(result, columns));
+        writeForeignLines(tableLines(result, columns, widthOfStdout()));
       });
   }
 }
@@ -68,19 +68,22 @@ export function tsvLines(result: Json, columns: readonly string[]): string[] {
   return rowsOf(result, columns).map((row) => row.map(tsvCell).join('\t'));
 }
 
-function tableLines(result: Json, columns: readonly string[] | null): string[] {
-  const width = widthOfStdout();
+/** In a table of this width. The columns are null where none are named. */
+export function tableLines(
+  result: Json,
+  columns: readonly string[] | null,
+  width: number,
+): string[] {
   const table = columns ? { columns, rows: rowsOf(result, columns) } : tableOf(result);
   if (table) {
     const lines = cellsOf(table, width);
     return aligned(columns ? lines : fitting(lines, table.columns, width), width);
   }
   const members = membersOf(result);
-  if (members)
-    return aligned(
-      [...members].map(([name, value]) => [name, tableCell(value)]),
-      width,
-    );
+  if (members) {
+    const lines = [...members].map(([name, value]) => [name, ...tableCells([value], width)]);
+    return aligned(lines, width);
+  }
   const elements = elementsOf(result, MOST_LINES) ?? [result];
   return aligned(
     elements.map((element) => [tableCell(element)]),

@@ -85,7 +85,7 @@ export function tableCell(value: Json | null): string {
   return stripControls(text.replace(/\s+/g, ' '), '').trim() || '-';
 }
 
-/** Columns of a cell that has a list or an object, beside which others stand, at most. */
+/** Columns of a cell that has a list or an object, at most. */
 const MOST_COLUMNS = 60;
 /** Characters of it that are looked at. */
 const MOST_SEEN = 1000;

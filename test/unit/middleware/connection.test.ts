@@ -1,6 +1,7 @@
 import net from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { MidcltError } from '../../../lib/errors.js';
 import { noLog } from '../../../lib/logger.js';
 import { Connection } from '../../../lib/middleware/connection.js';
 import type { Credential } from '../../../lib/middleware/login/credential.js';
@@ -191,6 +192,28 @@ t.test('F24: calls in flight when the connection drops fail with an unknown outc
     code: 'CLOSED',
     message: /not sent/,
   });
+});
+
+t.test('F49: closed with an error, it tells what was sent from what was not', async (t) => {
+  const { uri, sandbox } = await surroundings(t);
+  const connection = await connect(t, uri);
+  sandbox.setRefusing(502);
+  sandbox.dropAll();
+  await until('the loss', () => connection.facts.reconnects === 1);
+  const waiting = connection.ready(null, null);
+  connection.close(new MidcltError('LOST', 'A bug'), new MidcltError('SHUTDOWN', 'Not sent'));
+  const unsent = { code: 'SHUTDOWN', message: 'Not sent' };
+  await t.rejects(waiting, unsent);
+  await t.rejects(connection.ready(null, null), unsent, 'also later');
+  t.match(await connection.ended, { code: 'LOST', message: 'A bug' });
+
+  sandbox.setRefusing(null);
+  const other = await connect(t, uri);
+  const call = other.call('test.sleep', params(30), { timeout: null });
+  await until('the call to arrive', () => sandbox.countOf('test.sleep') === 1);
+  other.close(new MidcltError('LOST', 'A bug'), new MidcltError('SHUTDOWN', 'Not sent'));
+  await t.rejects(call, { code: 'LOST', message: 'A bug; the outcome of test.sleep is unknown' });
+  await t.rejects(other.ready(null, null), unsent);
 });
 
 t.test('F36: nothing a server sends crashes it or reaches the wrong call', async (t) => {

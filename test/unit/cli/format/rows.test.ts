@@ -1,6 +1,6 @@
 /** Results as rows of columns. */
 import t from 'tap';
-import { tsvLines } from '../../../../lib/cli/format/format.js';
+import { tableLines, tsvLines } from '../../../../lib/cli/format/format.js';
 import { rowsOf, tableCell, tableOf } from '../../../../lib/cli/format/rows.js';
 
 const POOLS = Buffer.from(
@@ -38,4 +38,22 @@ t.test('a cell is a line, and harmless', async (t) => {
   t.equal(tableCell(Buffer.from('"a\\u001b[2J\\nb  c"')), 'a b c');
   t.equal(tableCell(Buffer.from('null')), '-');
   t.equal(tableCell(Buffer.from('""')), '-');
+});
+
+t.test('of a large list or object in a table only the beginning is shown', async (t) => {
+  const large = JSON.stringify(Array.from({ length: 30 }, (_, i) => ({ path: `/dev/sd${i}` })));
+  const text = 'x'.repeat(100);
+  const object = `{"id": 7, "data": ${large}, "text": "${text}", "end": "it"}`;
+  for (const [width, most] of [
+    [Infinity, 60],
+    [130, 60],
+    [80, 40],
+  ] as const) {
+    const shown = `${large.slice(0, most - 1)}…`;
+    const rows = tableLines(Buffer.from(`[${object}]`), ['id', 'data', 'end'], width);
+    t.equal(rows[1], `7   ${shown}  it`, `of a list, ${width}`);
+    const pairs = tableLines(Buffer.from(object), null, width);
+    t.same([pairs[0], pairs[1], pairs[3]], ['id    7', `data  ${shown}`, 'end   it'], `${width}`);
+  }
+  t.equal(tableLines(Buffer.from(object), null, Infinity)[2], `text  ${text}`, 'a text is whole');
 });
