@@ -96,13 +96,13 @@ t.test('a frame names its code to who asks for it alone', async (t) => {
 
 t.test('a job is awaited, iterated and aborted', async (t) => {
   for (const { name, nas, around } of await ways(t)) {
-    const job = nas.job('test.job', [3, 0.05]);
+    const job = nas.job('test.job', [3, 0.3]);
     const seen: Progress[] = [];
     for await (const progress of job) seen.push(progress);
     t.equal(await job, 'done', name);
     const id = await job.id;
     t.type(id, 'number');
-    t.ok(seen.some(({ percent, state }) => percent === 33 && state === 'RUNNING'));
+    t.ok(seen.some(({ percent, state }) => percent !== 100 && state === 'RUNNING'));
     t.match(seen.at(-1), { percent: 100, state: 'SUCCESS', jobId: id });
     t.same(job.progress, seen.at(-1));
     t.equal(await nas.follow(id ?? 0), 'done', 'and again by its id');
