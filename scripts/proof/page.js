@@ -120,7 +120,7 @@ function steadyText(steady) {
 
 \`npm run proof -- steady ${steady.runs.length}\`: the whole of \`npm test\`${steady.busy > 0 ? ` beside ${steady.busy} busy processes` : ', whatever else the machine did; its load is that of the five minutes before the end'}. **${good} of ${steady.runs.length} runs without a failure.** (${where(steady)})
 
-${table(['run', 'commit', 'Node', 'load', 'passed', 'failed files'], rows)}`;
+${table(['run', 'commit', 'Node', 'load', 'passed', 'failed files'], rows)}${steady.remark ? `\n\n${steady.remark}` : ''}`;
 }
 
 function soakText(soak) {
