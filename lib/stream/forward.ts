@@ -54,7 +54,7 @@ export function forward(forwarding: Forwarding): Stage {
     const { incoming } = turn;
     const { id } = incoming;
     const options = incoming.request ?? { ...OF_NO_REQUEST, closes: incoming.closes === true };
-    const text = textOf(turn.incoming);
+    const text = textOf(incoming);
     const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
       stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);
     // For a slow reader only the newest progress is kept; results are never skipped.
@@ -74,7 +74,7 @@ export function forward(forwarding: Forwarding): Stage {
     };
     // Of a client that is gone nothing is taken: its request is never run.
     const confirm = text?.sized ? () => new Promise<void>((taken) => push(READ, taken)) : null;
-    void answer(turn.incoming, forwarding, { progress, event, confirm }).then((frame) => {
+    void answer(incoming, forwarding, { progress, event, confirm }).then((frame) => {
       isAnswered = true;
       if (newest) push(newest);
       push(forwarding.admit(frame), turn.over);

@@ -294,4 +294,5 @@ function tooSlow(seconds: number): MidcltError {
 type Line = Readonly<Record<'bytes' | 'count', number>>;
 
 const NO_LINE: Line = { bytes: 0, count: 0 };
-const [EMPTY, NEWLINE] = [Buffer.alloc(0), Buffer.from('\n')];
+const EMPTY = Buffer.alloc(0);
+const NEWLINE = Buffer.from('\n');
