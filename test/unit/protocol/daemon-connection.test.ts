@@ -5,23 +5,38 @@ import os from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import { DaemonConnection, Lost, Unread } from '../../../lib/protocol/daemon-connection.js';
+import {
+  DaemonConnection,
+  Lost,
+  Unread,
+  type Address,
+} from '../../../lib/protocol/daemon-connection.js';
 import type { Piece } from '../../../lib/protocol/frame-cutter.js';
 import { until } from '../../support/midclt.js';
 
-/** A connection to a server that does this with each that comes. */
-async function connectTo(t: Test, serve: (socket: net.Socket) => void): Promise<DaemonConnection> {
-  // Not tap's directory: its name is too long for a socket.
+/** Where a socket may be. Not tap's directory: its name is too long for one. */
+function placeFor(t: Test): Address {
   const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
-  const socket = path.join(directory, 's');
-  const server = net.createServer(serve);
+  t.teardown(() => {
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+  return { directory, socket: path.join(directory, 's') };
+}
+
+async function listenAt({ socket }: Address, server: net.Server): Promise<net.Server> {
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   fs.chmodSync(socket, 0o600);
-  const connection = await DaemonConnection.open({ socket, directory });
+  return server;
+}
+
+/** A connection to a server that does this with each that comes. */
+async function connectTo(t: Test, serve: (socket: net.Socket) => void): Promise<DaemonConnection> {
+  const place = placeFor(t);
+  const server = await listenAt(place, net.createServer(serve));
+  const connection = await DaemonConnection.open(place);
   t.teardown(() => {
     connection.close();
     server.close();
-    fs.rmSync(directory, { recursive: true });
   });
   return connection;
 }
@@ -80,23 +95,14 @@ t.test('tells a request that was not read from one of unknown outcome', async (t
 t.test(
   'F31: goes to the next daemon where one ends before it accepts the connection',
   async (t) => {
-    const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
-    t.teardown(() => {
-      fs.rmSync(directory, { recursive: true });
-    });
-    const socket = path.join(directory, 's');
-    const listen = async () => {
-      const server = net.createServer();
-      await new Promise<void>((resolve) => server.listen(socket, resolve));
-      fs.chmodSync(socket, 0o600);
-      return server;
-    };
+    const place = placeFor(t);
+    const listen = () => listenAt(place, net.createServer());
     const first = await listen();
-    const orphan = DaemonConnection.open({ socket, directory });
+    const orphan = DaemonConnection.open(place);
     first.close(); // the kernel has connected them; nobody has accepted
     await t.rejects(orphan, { code: 'NO_DAEMON' });
     const second = await listen();
-    const passedOn = DaemonConnection.open({ socket, directory });
+    const passedOn = DaemonConnection.open(place);
     second.close();
     const third = await listen();
     t.teardown(() => third.close());
@@ -153,17 +159,14 @@ require('node:net').createServer((client) => {
 t.test(
   'F4: a client that was stopped itself looks again before it gives the daemon up',
   async (t) => {
-    const directory = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'midclt-'));
-    const socket = path.join(directory, 's');
+    const place = placeFor(t);
+    const { socket } = place;
     const state = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(LATE_DAEMON, { eval: true, workerData: { socket, state } });
-    t.teardown(async () => {
-      await worker.terminate();
-      fs.rmSync(directory, { recursive: true });
-    });
+    t.teardown(() => worker.terminate());
     await until('the daemon to listen', () => Atomics.load(state, 0) === -1);
     fs.chmodSync(socket, 0o600);
-    const connection = await DaemonConnection.open({ socket, directory });
+    const connection = await DaemonConnection.open(place);
     const silence = { silence: 20, longest: 20, answer: 400, busy: 0, unknownIsBusy: false };
     const asked = connection.ask('{}\n', { ...ignore, silence });
     await until('the daemon to be asked for a sign of life', () => Atomics.load(state, 0) === 1);
