@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Test } from 'tap';
-import { AUTOSTART, type Ground } from './lifecycle.js';
+import { AUTOSTART, endAll, type Ground } from './lifecycle.js';
 import { BINARY, environment, finished, type Finished } from './midclt.js';
 
 const DIST = path.dirname(path.dirname(BINARY));
@@ -13,12 +13,12 @@ export const { version: VERSION } = JSON.parse(
 
 type Run = (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<Finished>;
 
-/** The path of this program, as it says of itself that it is of another version. */
-export function binaryOfVersion(t: Test, version: string): string {
+/** The path of this program, as it says of itself that it is of another version. It ends with the test. */
+export function binaryOfVersion(t: Test, { home }: Ground, version: string): string {
   const copy = fs.mkdtempSync('/tmp/v-');
-  t.teardown(() => {
-    // Its daemon may have something compiled there.
-    fs.rmSync(copy, { recursive: true, force: true, maxRetries: 5 });
+  t.teardown(async () => {
+    await endAll(home); // a daemon of this version has it compiled, there
+    fs.rmSync(copy, { recursive: true, force: true });
   });
   fs.cpSync(`${DIST}/bin`, `${copy}/dist/bin`, { recursive: true });
   for (const name of ['thin.js', 'direct.js', 'full.js']) {
@@ -31,8 +31,9 @@ export function binaryOfVersion(t: Test, version: string): string {
   return `${copy}/dist/bin/midclt.js`;
 }
 
-export function ofVersion(t: Test, { home }: Ground, version: string): Run {
-  const binary = binaryOfVersion(t, version);
+export function ofVersion(t: Test, ground: Ground, version: string): Run {
+  const { home } = ground;
+  const binary = binaryOfVersion(t, ground, version);
   return (args, env = {}) =>
     finished(
       spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, binary, ...args], {

@@ -133,7 +133,7 @@ t.test('F48: what an older daemon does tell is kept', async (t) => {
 t.test('F48: a daemon that systemd runs is left to it', async (t) => {
   const place = await ground(t);
   const { d, uri, home, pid } = place;
-  const binary = binaryOfVersion(t, '0.0.9');
+  const binary = binaryOfVersion(t, place, '0.0.9');
   const line = 'unset NODE_OPTIONS; SYSTEMD_EXEC_PID=$$ exec "$NODE" "$BINARY" -u "$URI" daemon';
   const env = environment(home, { ...AUTOSTART, NODE: process.execPath, BINARY: binary, URI: uri });
   const child = spawn('/bin/sh', ['-c', line], { env, cwd: home });

@@ -7,7 +7,7 @@ import { ground, isAlive, PASSWORD } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { ofVersion, VERSION, versionOf } from '../../support/versions.js';
 
-t.setTimeout(600_000);
+t.setTimeout(240_000);
 
 const PONG = { code: 0, stdout: 'pong\n', stderr: '' };
 t.test('F15: an older daemon that is idle answers, and is replaced after it', async (t) => {
