@@ -25,7 +25,7 @@ const CERTIFICATE: Step = ['from now on? [y/N] ', 'y\r'];
 const ASKS_KEY = 'API key (Enter to use a password): ';
 const PASSWORD: Step = ['Password for admin@127.0.0.1: ', 'admin-pw\r'];
 const ASKS_TO_MAKE = 'is needed from now on? [Y/n] ';
-const DEFAULT: Step = ['Make it the default? [Y/n] ', '\r'];
+const DEFAULT: Step = ['Make this system the default? [Y/n] ', '\r'];
 
 function start(t: Test, home: string, command: string, uri = ''): TerminalRun {
   const echoes = `stty -a | grep -q -w -e '-echo' -e '-icanon' -e '-isig' && echo SILENT || echo ECHOES`;
@@ -107,7 +107,7 @@ test('with a key that one has', async (t) => {
       ASKS_KEY.trim(),
       'That is no API key: a number, a hyphen, letters and digits',
       ASKS_KEY.trim(),
-      'Make it the default? [Y/n]',
+      'Make this system the default? [Y/n]',
       "Added the profile 'nas1', which is the default now. Try it: midclt -p nas1 ping",
     ].join('\n'),
   );
@@ -149,7 +149,7 @@ test('with a password, and a key that is made', async (t) => {
     PASSWORD,
     [ASKS_TO_MAKE, 'perhaps\r'],
     [`'n' for no\r\nMake an API key`, 'YES\r'],
-    ['Make it the default? [Y/n] ', 'n\r'],
+    ['Make this system the default? [Y/n] ', 'n\r'],
   );
   t.equal(code, 0);
   t.match(

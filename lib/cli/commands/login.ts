@@ -202,7 +202,7 @@ async function keep(
   key: string | KeyMaker | null,
 ): Promise<void> {
   const hasDefault = readProfiles(file).default !== null;
-  const isDefault = !hasDefault && (await confirm('Make it the default?', true));
+  const isDefault = !hasDefault && (await confirm('Make this system the default?', true));
   const store = (text: string | null) => storeProfile(file, name, args, text, isDefault);
   if (key instanceof KeyMaker) await key.make(store);
   else await store(key);
