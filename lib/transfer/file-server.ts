@@ -99,6 +99,7 @@ export async function sendFiles(
   const form = new FormData();
   form.append('data', `{"method": ${JSON.stringify(method)}, "params": ${params}}`);
   for (const { name, stream, size } of files) {
+    // No type of content: form-data does not escape it.
     form.append('file', stream, { filename: name, ...(size !== null && { knownLength: size }) });
   }
   const isSized = files.every(({ size }) => size !== null);
