@@ -10,6 +10,7 @@ import {
 } from '../json/members.js';
 import { noFrame, type Piece } from './frame-cutter.js';
 import {
+  ERROR_ENDS,
   MessageType,
   type ErrorFrame,
   type EventFrame,
@@ -151,7 +152,7 @@ export function reasonToClose({ type, bytes, last }: Piece): string | null {
   return stringOf(membersOf(bytes)?.get('error'));
 }
 
-const CLOSES = Buffer.from(',"close":true}\n');
+const CLOSES = Buffer.from(`${ERROR_ENDS.CLOSES}}\n`);
 
 function isNotSent(members: Members | null): boolean {
   return booleanOf(members?.get('not_sent')) === true;

@@ -38,6 +38,14 @@ export function isFinal(type: MessageType): boolean {
   return type === MessageType.RESULT || type === MessageType.ERROR;
 }
 
+/** With what the frame of an error ends where there is more to say of it. Readers look at its last bytes alone. */
+export const ERROR_ENDS = {
+  /** Nobody knows whether the request was run. For who asks for `not_sent`. */
+  UNKNOWN: ',"outcome":"unknown"',
+  /** The daemon closes the connection behind it. */
+  CLOSES: ',"close":true',
+} as const;
+
 /** The values of a request's `command`. */
 export const Command = {
   PING: 'ping',

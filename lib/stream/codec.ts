@@ -8,6 +8,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { asMidcltError, type MidcltError } from '../errors.js';
 import { NULL, onOneLine, quote } from '../json/members.js';
 import {
+  ERROR_ENDS,
   MessageType,
   VERSION,
   isFinal,
@@ -228,7 +229,7 @@ const LONG = Buffer.from('frame\n');
 const END = Buffer.from('}\n');
 /** For clients of this program, who ask the next daemon. */
 const NOT_SENT = Buffer.from(',"not_sent":true');
-const CLOSES = Buffer.from(',"close":true');
-const UNKNOWN_OUTCOME = Buffer.from(',"outcome":"unknown"');
+const CLOSES = Buffer.from(ERROR_ENDS.CLOSES);
+const UNKNOWN_OUTCOME = Buffer.from(ERROR_ENDS.UNKNOWN);
 const EXTRA = Buffer.from(',"extra":');
 const DESCRIPTION = Buffer.from(',"description":');

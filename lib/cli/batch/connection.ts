@@ -4,7 +4,7 @@ import { asMidcltError, MidcltError, shuttingDown } from '../../errors.js';
 import type { Piece } from '../../protocol/frame-cutter.js';
 import { isNull, membersOf } from '../../json/members.js';
 import { isRefusal, reasonToClose } from '../../protocol/frame-reader.js';
-import { MAX_REQUEST_LINE, MessageType, isFinal } from '../../protocol/frames.js';
+import { ERROR_ENDS, MAX_REQUEST_LINE, MessageType, isFinal } from '../../protocol/frames.js';
 import type { Outcome } from './ledger.js';
 import type { Place } from './output.js';
 import type { BatchRequest } from './request.js';
@@ -19,7 +19,7 @@ const KEEP = ',"keep":true';
  * error's frame whether the outcome is unknown. That is for this program: it is not printed.
  */
 const NOT_SENT = ',"not_sent":true';
-const UNKNOWN = Buffer.from(',"outcome":"unknown"}\n');
+const UNKNOWN = Buffer.from(`${ERROR_ENDS.UNKNOWN}}\n`);
 const END = Buffer.from('}\n');
 
 export interface ConnectionOptions {
