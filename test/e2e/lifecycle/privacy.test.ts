@@ -145,9 +145,10 @@ t.test('F10: another user’s client and daemon keep out', { skip: noOtherUser }
   const refused = { code: 1, stdout: '', stderr: /belongs to user 0, not to you \(65534\)/ };
   t.match(await other.run([...login, '-d', 'ping'], theirs), refused);
   t.match(await other.run([...login, 'daemon'], theirs), refused);
-  const own = other.run([...login, 'daemon', '--lifetime', '1']);
+  const own = other.run([...login, 'daemon']);
   const socket = daemon.socket.replace(`${daemon.home}/`, `${other.home}/`);
   await until('a daemon of its own', () => fs.existsSync(socket));
   t.match(await other.run([...login, '-d', 'ping']), { code: 0, stdout: 'pong\n' });
+  t.match(await other.run([...login, 'daemon-stop']), { code: 0 });
   t.match(await own, { code: 0, stderr: '' });
 });
