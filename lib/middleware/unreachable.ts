@@ -149,7 +149,7 @@ export function dayOf(time: string): string {
 function hintOf(target: Target, error: Error): string | null {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' && target.uri === DEFAULT_URI)
-    return "Is this a TrueNAS? Another machine's middleware is asked with '-u HOST'; 'midclt login NAME' keeps it under a name";
+    return "Is this a TrueNAS? Another machine's middleware is asked with '-u HOST -U USER'; 'midclt login NAME' keeps it under a name";
   if (code === 'ENOENT' || code === 'ECONNREFUSED') return 'Is the middleware running there?';
   if (error instanceof HttpAnswer) return statusHint(target, error);
   if (isPlain(error)) {

@@ -115,6 +115,14 @@ t.test('the daemon: none, one that runs, one that hangs', async (t) => {
   t.match(none.of('login'), { state: 'skipped', message: /no key and no password of admin's/ });
   t.equal(none.of('privileges').state, 'skipped');
 
+  const nobody = await run(['-u', ws, 'doctor']);
+  t.match(nobody, { code: 0, stdout: /^- login {11}none was tried: nobody is given/m });
+  t.match(nobody.stdout, /\nAll that was looked at is well\n$/);
+  t.match(await run(['-u', ws, 'daemon', '--detach']), { code: 0 });
+  const nobodys = await doctor(t, ['-u', ws], { home });
+  t.match(nobodys.of('daemon'), { state: 'ok', message: /is connected$/ });
+  t.match(nobodys.of('login'), { state: 'skipped', message: /nobody is given/ });
+
   t.match(await run([...login, '-P', 'admin-pw', 'daemon', '--detach']), { code: 0 });
   const logins = sandbox.countOf('auth.login_ex');
   const running = await doctor(t, login, { home });

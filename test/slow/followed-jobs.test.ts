@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { exchange, startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { startBroken, untilState } from '../support/faults.js';
 import { startHostileServer } from '../support/hostile-server.js';
-import { makeHome, midclt, until } from '../support/midclt.js';
+import { finished, makeHome, midclt, spawnMidclt, until } from '../support/midclt.js';
 import { startSandboxProcess } from '../support/sandbox-process.js';
 import { call, converse, type Conversation, type Frame } from '../support/wire.js';
 
@@ -98,6 +98,21 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const)
     t.match(await cli, { code: 0, stdout: 'end\n' });
     t.match(await daemon.d(['daemon-stop']), { code: 0 });
   });
+
+t.test('a daemon that is killed under call -j: the error has the number of the job', async (t) => {
+  const daemon = await startDaemon(t);
+  const args = ['call', '-j', '-jp', 'description', 'test.job', '99', '1'];
+  const child = spawnMidclt(['-u', daemon.uri, '-d', ...args], { home: daemon.home });
+  let seen = '';
+  child.stderr.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+  const run = finished(child);
+  await until('progress', () => seen.includes('step 1/'));
+  daemon.child.kill('SIGKILL');
+  const { code, stderr } = await run;
+  t.equal(code, 1);
+  t.match(stderr, /\nError: The daemon went away before it answered .* unknown\. Job 1 goes on/);
+  t.match(stderr, new RegExp(`'midclt -u \\S+ -d job wait 1' waits for it\n$`));
+});
 
 t.test('a daemon that is killed: the error says how to wait on', async (t) => {
   const daemon = await startBroken(t);

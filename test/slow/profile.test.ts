@@ -22,6 +22,20 @@ t.test('a profile is added if its login works, and is private', async (t) => {
       /^Error: Failed to login: .*\. The profile was not added; --no-check adds it untried\n$/,
   });
   t.notOk(fs.existsSync(file), 'nothing is left');
+  t.match(await run('add', 'nobodys', '-u', uri), {
+    code: 0,
+    stderr:
+      "Added the profile 'nobodys' without a user: nobody logs in, and most calls need that (-U). Try it: midclt -p nobodys ping\n",
+  });
+  t.match(await run('add', 'asks', '-u', uri, '-U', 'admin', '-P', 'admin-pw'), {
+    code: 0,
+    stderr:
+      "Added the profile 'asks' without the password, which is asked for (--password-file keeps one). Try it: midclt -p asks ping\n",
+  });
+  t.notMatch(fs.readFileSync(file, 'utf8'), 'admin-pw');
+  for (const name of ['nobodys', 'asks']) t.match(await run('remove', name), { code: 0 });
+  fs.rmSync(file);
+
   t.match(await run('add', 'nas1', '-u', uri, '-U', 'admin', '-K', 'key', '-g', 'lab'), {
     ...{ code: 0, stdout: '' },
     stderr: "Added the profile 'nas1'. Try it: midclt -p nas1 ping\n",

@@ -15,7 +15,7 @@ export function nearWords({ command, words }: Typed): string | null {
   for (const word of words) {
     const near = word.startsWith('-')
       ? nearest(nameOf(word), optionsOf(command))
-      : nearest(word, found.commands ?? []);
+      : nearest(word, found.commands ?? []).concat(joined(command, word));
     if (near.length > 0) return didYouMean(near);
     if (command === null && METHOD.test(word))
       return `Did you mean midclt call ${shellWord(word)}?`;
@@ -29,6 +29,12 @@ function nearest(word: string, names: readonly string[]): string[] {
   // `status` for `daemon-status`.
   const parts = names.filter((name) => name.replace(/^-+/, '').split('-').includes(letters));
   return [...new Set([...near, ...parts])].slice(0, 3);
+}
+
+/** `daemon-status` for `daemon status`. */
+function joined(command: string | null, word: string): string[] {
+  const whole = `${command ?? ''}-${word}`;
+  return (commandOf(null).commands ?? []).filter((name) => name === whole);
 }
 
 /** Without its value, which may be a secret. */

@@ -113,6 +113,8 @@ export async function printAnswer(
         printer.push(piece);
       },
     });
+  } catch (error) {
+    throw interruption?.explained(error) ?? error;
   } finally {
     finish(false); // whatever is said next stands on a line of its own
     interruption?.forget();

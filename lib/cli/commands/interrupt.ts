@@ -2,7 +2,7 @@
 import type { ErrorFrame, ProgressFrame } from '../../protocol/frames.js';
 import { ownCommand, type OwnOptions } from '../../text/for-person.js';
 import { sayLine } from '../output/output.js';
-import { publicText } from '../../errors.js';
+import { followedBy, isMidcltError, publicText, type MidcltError } from '../../errors.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -13,6 +13,12 @@ export interface Waiting {
   readonly endProgress: () => void;
   /** Asks the server to abort the job. Resolves with the error frame of a refusal, or null. */
   readonly abort: (jobId: number) => Promise<ErrorFrame | null>;
+}
+
+/** An error after which a job is not heard of any more, with how to hear of it. */
+export function goingOn(error: MidcltError, options: OwnOptions, jobId: number): MidcltError {
+  const again = ownCommand(options, ['job', 'wait', `${jobId}`]);
+  return followedBy(error, `Job ${jobId} goes on at the server; '${again}' waits for it`);
 }
 
 export class Interruption {
@@ -37,6 +43,12 @@ export class Interruption {
   /** There is nothing to interrupt any more. */
   forget(): void {
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
+  }
+
+  /** The loss of whoever tells of the job, as {@link goingOn} says it; null for other errors. */
+  explained(error: unknown): MidcltError | null {
+    if (this.jobId === null || !isMidcltError(error) || error.code !== 'LOST') return null;
+    return goingOn(error, this.waiting.options, this.jobId);
   }
 
   /** Ends this process as the signal that has come would have. Does nothing if none has. */

@@ -11,12 +11,12 @@ import {
 } from '../../json/members.js';
 import { unknownJob } from '../../middleware/jobs/known.js';
 import type { Json } from '../../protocol/frames.js';
-import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { LISTED, hasEnded, jobDetails, jobTable, wordOf } from '../output/job-text.js';
 import { printErrorFrame, sayLine, writeForeign } from '../output/output.js';
 import { printLines } from '../output/table.js';
 import { printAnswer, timeoutOf, type Exchange } from './call.js';
+import { goingOn } from './interrupt.js';
 import { jobLog } from './download.js';
 import {
   callOf,
@@ -111,11 +111,7 @@ export async function followJob(
     return await printAnswer(followOf(jobId, limitOf(args)), args, asking);
   } catch (error) {
     const [loss] = lost;
-    if (!loss) throw error;
-    const { code, message } = loss;
-    const again = ownCommand(args, ['job', 'wait', `${jobId}`]);
-    const text = `${message}. Job ${jobId} goes on at the server; '${again}' waits for it`;
-    throw new MidcltError(code, text);
+    throw loss ? goingOn(loss, args, jobId) : error;
   }
 }
 

@@ -54,8 +54,23 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
   adding(profile)(readProfiles(file)); // throws if there is one, before a login is tried
   if (args.check) await check({ ...args, uri: profile.uri });
   await editProfiles(file, adding(profile));
-  sayLine(`Added the profile '${name}'. Try it: midclt -p ${name} ping`);
+  const unkept = args.password !== null && profile.passwordFile === null;
+  sayLine(
+    [
+      `Added the profile '${name}'`,
+      ...(isNobodys(profile)
+        ? [' without a user: nobody logs in, and most calls need that (-U)']
+        : []),
+      ...(unkept ? [' without the password, which is asked for (--password-file keeps one)'] : []),
+      `. Try it: midclt -p ${name} ping`,
+    ].join(''),
+  );
   return 0;
+}
+
+/** At the local middleware its owner is logged in by the socket itself. */
+function isNobodys({ uri, username, apiKeyFile }: Profile): boolean {
+  return parseTarget(uri).scheme !== 'ws+unix' && username === null && apiKeyFile === null;
 }
 
 async function check(args: Arguments): Promise<void> {

@@ -62,7 +62,7 @@ export async function runSandbox(
       });
     } catch (error) {
       const port = args.ws ?? args.wss ?? 0;
-      say(`can't listen on ${placeOf(error) ?? unix ?? `port ${port}`}: ${reasonOf(error)}`);
+      say(`can't listen on ${placeOf(error) ?? unix ?? `port ${port}`}: ${reasonOf(found(error))}`);
       return 1;
     }
     try {
@@ -138,6 +138,13 @@ function writeCertificate(file: string, text: string): void {
 function placeOf(error: unknown): string | null {
   const { port = -1 } = error as { port?: number };
   return port < 0 ? null : `port ${port}`;
+}
+
+/** Node says EACCES, too, where there is no directory for a socket (libuv's uv_pipe_bind). */
+function found(error: unknown): unknown {
+  const { code, address } = error as { code?: string; address?: string };
+  const isMissing = code === 'EACCES' && address !== undefined && address.includes('/');
+  return isMissing && !fs.existsSync(path.dirname(address)) ? { code: 'ENOENT' } : error;
 }
 
 function reasonOf(error: unknown): string {

@@ -9,7 +9,6 @@ import { targetOf } from '../../login/target.js';
 import { dayOf, hostWord, lineOf, namesOf, untrusted } from '../../middleware/unreachable.js';
 import { parseTarget, type Target } from '../../middleware/uri.js';
 import { readProfiles } from '../../profiles/file.js';
-import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
 import { aligned, printLines } from '../output/table.js';
@@ -19,7 +18,7 @@ export async function trustCommand(args: Arguments): Promise<number> {
   const file = pinsPath();
   if (args.list) return list(file);
   const host = hostWord(securedTarget(args));
-  if (args.remove) return remove(args, file, host);
+  if (args.remove) return remove(file, host);
   const pinned = readPins(file).find((pin) => pin.host === host)?.fingerprint ?? null;
   const { certificate, lines } = await shownBy(targetOf(args), pinned).catch(withProfile(host));
   printLines(lines);
@@ -110,15 +109,14 @@ function list(file: string): number {
   return 0;
 }
 
-async function remove({ uri, username }: Arguments, file: string, host: string): Promise<number> {
+async function remove(file: string, host: string): Promise<number> {
   if (!readPins(file).some((pin) => pin.host === host)) {
     sayLine(`No certificate is pinned for ${host}`);
     return 1;
   }
   await removePin(file, host);
-  const stop = ownCommand({ uri, username }, ['daemon-stop']);
   sayLine(
-    `From now on an authority has to vouch for ${host}. A daemon that is connected stays so; '${stop}' ends it`,
+    `From now on an authority has to vouch for ${host}. A daemon that is connected stays so: 'midclt daemon-list' shows which there are, 'midclt daemon-stop --all' ends all`,
   );
   return 0;
 }

@@ -36,17 +36,20 @@ export async function doctorCommand(
   };
   const print = given.json ? printJson : printerOf(process.env);
   const states = new Map<string, State>();
+  let isPartial = false;
   try {
     for (const check of CHECKS) {
       const found = await look(check, context, states);
       states.set(check.name, found.state);
+      // What is to be done for a look that was not taken stands beside it.
+      isPartial ||= found.state === 'skipped' && found.advice !== null;
       print(check.name, found);
     }
   } finally {
     context.close();
   }
   const count = (state: State) => [...states.values()].filter((each) => each === state).length;
-  if (!given.json) printLine(summary(count('failed'), count('warning')));
+  if (!given.json) printLine(summary(count('failed'), count('warning'), isPartial));
   return count('failed') === 0 ? 0 : 1;
 }
 
@@ -64,8 +67,9 @@ async function look(
   }
 }
 
-function summary(failures: number, warnings: number): string {
-  if (failures + warnings === 0) return 'All is well';
+function summary(failures: number, warnings: number, isPartial: boolean): string {
+  if (failures + warnings === 0)
+    return isPartial ? 'All that was looked at is well' : 'All is well';
   const words = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
   return [
     ...(failures > 0 ? [`${failures} failed`] : []),

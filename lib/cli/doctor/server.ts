@@ -32,7 +32,8 @@ function login(context: Context): Found | Promise<Found> {
   if (isLocal || apiKey !== null || (username && (password || passwordFile !== null))) {
     return logIn(context);
   }
-  if (report?.middleware.state === 'ready') {
+  const { state = null, api_key: key = null } = report?.middleware ?? {};
+  if (state === 'ready' && (username || key !== null)) {
     const exchange = anyDaemonExchange({ ...args, useDaemon: true, autostart: false });
     const seconds = context.patience / 1000;
     context.call = (method) => resultOf(exchange, callOf(method, '[]', seconds));

@@ -84,7 +84,7 @@ t.test('the default is the socket of this machine', async (t) => {
   t.match(run, {
     code: 1,
     stderr:
-      /Cannot connect to ws\+unix:\/\/\/run\/middleware\/middlewared.sock.* '-u HOST'; 'midclt login NAME'/,
+      /Cannot connect to ws\+unix:\/\/\/run\/middleware\/middlewared.sock.* '-u HOST -U USER'; 'midclt login NAME'/,
   });
 });
 

@@ -12,6 +12,8 @@ t.test('misspelt commands and options', async (t) => {
   t.equal(near('cal', 'system.info'), 'Did you mean call?');
   t.equal(near('-d', 'bacth'), 'Did you mean batch?');
   t.equal(near('status'), 'Did you mean daemon-status?');
+  t.equal(near('daemon', 'status'), 'Did you mean daemon-status?');
+  t.equal(near('daemon', 'nonsense'), null);
   t.equal(near('job', 'lits'), 'Did you mean list?');
   t.equal(near('system.info'), 'Did you mean midclt call system.info?');
   t.equal(near('call', 'x', '--jbo'), 'Did you mean --job?');

@@ -75,6 +75,13 @@ t.test('the command ends on a signal, too', async (test) => {
   test.notOk(fs.existsSync(unix));
 });
 
+t.test('a directory that is not there is named so', async (test) => {
+  const unix = path.join(temporary(test), 'none/s');
+  const { code, written } = command({ unix });
+  test.equal(await code, 1);
+  test.equal(written.stderr, `midclt sandbox: can't listen on ${unix}: no such directory\n`);
+});
+
 t.test('a port that is taken is named', async (test) => {
   const holder = net.createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
