@@ -34,7 +34,7 @@ export function checkName(name: string, what: 'profile' | 'group' = 'profile'): 
   if (NAME.test(name) && !isTaken) return;
   const why = isTaken
     ? `'${name}' has a meaning of its own`
-    : `it has letters, digits, '_', '-' and '.' and at most 64 of them, and begins with none of the last two`;
+    : `a name has letters, digits, '_', '-' and '.', at most 64 of them, and does not begin with '-' or '.'`;
   throw new MidcltError('REQUEST', `'${name}' can't be the name of a ${what}: ${why}`);
 }
 

@@ -72,8 +72,8 @@ export class Interruption {
 
   /** If it can't be done, leaves; else the command ends when the job has. */
   private async abort(jobId: number): Promise<void> {
-    const doubt = this.abortable === false ? ', which says that it cannot be' : '';
-    sayLine(`Interrupted. Aborting job ${jobId}${doubt}; a second time leaves it alone`);
+    const doubt = this.abortable === false ? ", although it says that it can't be aborted" : '';
+    sayLine(`Interrupted. Aborting job ${jobId}${doubt}; press Ctrl-C again to leave it alone`);
     let problem: string | undefined;
     try {
       problem = (await this.waiting.abort(jobId))?.error;

@@ -110,7 +110,12 @@ export const SUBSCRIBE: CommandWords = {
   ],
   options: {
     number: takes('N', 'number', 'end after so many events'),
-    timeout: takes('SECONDS', 'seconds', 'end after this time'),
+    timeout: takes(
+      'SECONDS',
+      'seconds',
+      'end after this time',
+      '; 0: at once. It stands behind the command: before it, it does not count',
+    ),
   },
   exits: [
     'the events came, or the server ended them',
@@ -213,7 +218,7 @@ export const BATCH: CommandWords = {
     'midclt -d batch requests.ndjson >answers.ndjson',
     'midclt -d batch --failed failed.ndjson requests.ndjson >answers.ndjson',
     `printf '%s\\n' '["user.query", [["username", "=", "root"]]]' | midclt -d batch`,
-    'midclt -u ws://nas/api/current -U admin -d batch --parallel 8 a.ndjson -',
+    'midclt -u wss://nas/api/current -U admin -d batch --parallel 8 a.ndjson -',
   ],
   see: ['call', 'daemon'],
 };

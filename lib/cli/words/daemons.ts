@@ -73,7 +73,7 @@ export const DAEMON: CommandWords = {
   examples: [
     'midclt daemon --lifetime 0',
     'midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &',
-    'midclt -u ws://nas/api/current -U admin -d call system.info',
+    'midclt -u wss://nas/api/current -U admin -d call system.info',
     'midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &',
     'pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon',
   ],

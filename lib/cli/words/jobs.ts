@@ -12,7 +12,7 @@ const ID: ArgumentWords = {
 
 const ABORT = flag(
   'abort the job on Ctrl-C',
-  ', and wait until it has ended; a second time leaves it alone',
+  ', and wait until it has ended; a second Ctrl-C leaves it alone',
 );
 
 const states = STATES.map((each) => each.toLowerCase());

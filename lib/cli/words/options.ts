@@ -18,7 +18,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
     options: {
       useDaemon: flag(
         'send the call through the daemon',
-        '; if there is none, start it, if that needs no login or one is given',
+        '; if there is none, start it, if that needs no login, one is given, or the terminal can be asked',
       ),
       autostart: flag('with -d: start no daemon'),
       profile: takes(
@@ -70,7 +70,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
       ),
     },
     notes: [
-      'Each URI and user has a daemon of its own: give its commands the same -u and -U. The login is needed only by what starts it; with -d nothing is asked for, and no password is read while a daemon runs.',
+      'Each URI and user has a daemon of its own: give its commands the same -u and -U. The login is needed only by what starts it: while a daemon runs, -d reads no password and asks for none. Where none runs and a password is needed, it is asked for on the terminal, and the daemon starts with it.',
     ],
   },
   {
@@ -120,7 +120,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         'SECONDS',
         'seconds',
         'how long a call may take',
-        ', for a job: to be started; 0 means the default',
+        ", for a job: to be started; 0 means the default. 'subscribe' has one of its own, which stands behind it. A daemon that does not answer at all is given about ten seconds, whatever this says",
       ),
       help: flag('show this help', "; behind a command: that command's"),
       version: flag('show the version'),

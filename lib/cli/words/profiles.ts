@@ -163,7 +163,14 @@ export const TRUST: CommandWords = {
   usage: '[HOST] [--fingerprint SHA256] [--list] [--remove]',
   text: [
     'Show the certificate of a server, over a connection that nothing is sent over, and ask whether to trust it. From then on the server must show that very certificate, to direct calls, daemons and transfers alike; another one is refused, whoever signed it. So after the server has renewed its certificate, trust the new one: a daemon that waits for it goes on by itself.',
-    "Compare the fingerprint with what the server itself tells, such as 'openssl x509' in a shell there.",
+    'Compare the fingerprint with what the server itself tells. In a shell on a TrueNAS:',
+    {
+      lines: [
+        'openssl x509 -noout -fingerprint -sha256 \\',
+        '  -in /etc/certificates/truenas_default.crt',
+      ],
+    },
+    'Where its web UI has another certificate than the default one, that is /etc/certificates/NAME.crt.',
   ],
   arguments: [
     {

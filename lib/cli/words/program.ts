@@ -92,8 +92,14 @@ export const SANDBOX: CommandWords = {
     'midclt -u ws+unix:///tmp/box.sock -d call system.info',
     'midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5',
     'midclt -u ws+unix:///tmp/box.sock daemon-stop',
-    'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
-    'midclt --ca-file /tmp/box.pem -u localhost:4433 -U admin -P admin-pw ping',
+    {
+      note: 'With TLS; the certificate is written within a second or so',
+      command: [
+        'midclt sandbox --wss 4433 --certificate /tmp/box.pem &',
+        'sleep 2',
+        'midclt --ca-file /tmp/box.pem -u localhost:4433 -U admin -P admin-pw ping',
+      ].join('\n'),
+    },
   ],
   see: ['call', 'methods', 'daemon'],
 };

@@ -95,7 +95,7 @@ for (const [way, wire] of [
       t.match(
         run.stderr,
         new RegExp(
-          `\nInterrupted\\. Aborting job ${id}; a second time leaves it alone\n[^]*Job ${id} was aborted\n$`,
+          `\nInterrupted\\. Aborting job ${id}; press Ctrl-C again to leave it alone\n[^]*Job ${id} was aborted\n$`,
         ),
       );
       t.equal(await here.stateOf(id), 'ABORTED');
@@ -118,7 +118,7 @@ t.test('who waits without progress is told, too, and aborts what can’t be abor
     signal: 'SIGINT',
     stdout: '',
     stderr:
-      'Interrupted. Aborting job 1, which says that it cannot be; a second time leaves it alone\nJob 1 was aborted\n',
+      "Interrupted. Aborting job 1, although it says that it can't be aborted; press Ctrl-C again to leave it alone\nJob 1 was aborted\n",
   });
 });
 
@@ -183,7 +183,7 @@ for (const answers of [true, false])
         if (answers) answer('null');
       });
       const run = await interrupted(here, ABORTING, 'on the way', 'SIGINT', async (child, seen) => {
-        await until('it to abort', () => asked === 1 && seen().includes('a second time'));
+        await until('it to abort', () => asked === 1 && seen().includes('press Ctrl-C again'));
         child.kill('SIGTERM');
       });
       t.match(run, { signal: 'SIGTERM', stdout: '' });
@@ -220,7 +220,11 @@ for (const way of ['-d', ''])
     const settings = 'stty -a >"$HOME/after"; cmp "$HOME/before" "$HOME/after" && echo restored';
     for (const [n, more, end] of [
       [1, '', /^Interrupted\. Job 1 goes on at the server; 'midclt/],
-      [2, '--abort-on-interrupt', /^Interrupted\. Aborting job 2; a second time leaves it alone$/],
+      [
+        2,
+        '--abort-on-interrupt',
+        /^Interrupted\. Aborting job 2; press Ctrl-C again to leave it alone$/,
+      ],
     ] as const) {
       const job = `call -j ${more} test.job_abortable 300 0.2`;
       const line = `trap : INT; stty -a >"$HOME/before"; midclt ${globals} ${job}; echo "code $?"; ${settings}`;

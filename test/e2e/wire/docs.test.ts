@@ -16,17 +16,21 @@ async function runAll(t: Test, document: string, least: number): Promise<void> {
   });
   const examples = examplesOf(fs.readFileSync(path.join(ROOT, document), 'utf8'));
   t.ok(examples.length >= least, `${examples.length} examples`);
+  let setting = '';
   for (const { command, output } of examples) {
-    const lacking = missing(...['nc', 'socat'].filter((tool) => command.includes(` ${tool} `)));
+    const lacking = missing(
+      ...['nc', 'socat', 'jq'].filter((tool) => command.includes(` ${tool} `)),
+    );
     if (lacking) {
       t.comment(`skipped, ${lacking}: ${command}`);
       continue;
     }
-    const run = await shell(`{ ${command}\n} 2>&1`, {
+    const run = await shell(`{ ${setting}${command}\n} 2>&1`, {
       home: daemon.home,
       env: { PATH: `${bin}:${process.env.PATH ?? ''}`, U: daemon.uri, SOCK: daemon.socket },
     });
     t.match(run.stdout, pattern(output), command);
+    if (command.startsWith('SOCK=')) setting = `unset SOCK; ${command}\n`; // counts for those after it
   }
 }
 
