@@ -102,20 +102,23 @@ const RUNS = {
     const spinning = Array.from({ length: Number(busy) }, () =>
       spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
     );
-    process.once('exit', () => spinning.forEach((each) => each.kill()));
     const runs = [];
-    for (let i = 0; i < Number(times); i += 1) {
-      const { node, env } = nodes[i % nodes.length];
-      precompile(node);
-      const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
-      runs.push({
-        commit: commitNow(),
-        node: machineOf(node).node,
-        passed: sumOf(lines, 'passed'),
-        failed: lines.filter(({ failed }) => failed > 0).map(({ file }) => file),
-        load: os.loadavg()[1],
-      });
-      await keep({ ...machine, busy: Number(busy), runs });
+    try {
+      for (let i = 0; i < Number(times); i += 1) {
+        const { node, env } = nodes[i % nodes.length];
+        precompile(node);
+        const { lines } = run([script('test.js')], 'MIDCLT_TEST_FIGURES', { env, node });
+        runs.push({
+          commit: commitNow(),
+          node: machineOf(node).node,
+          passed: sumOf(lines, 'passed'),
+          failed: lines.filter(({ failed }) => failed > 0).map(({ file }) => file),
+          load: os.loadavg()[1],
+        });
+        await keep({ ...machine, busy: Number(busy), runs });
+      }
+    } finally {
+      for (const each of spinning) each.kill(); // this process would not end before they do
     }
     precompile(process.execPath);
   },
