@@ -5,14 +5,14 @@ import type { JsonError } from '../json/scan.js';
 /** Scripts compare the whole text with these, so they name no method. */
 export const NO_METHOD = 'Method does not exist';
 const TIMEOUT = 'Call timeout';
-/** The server lets anybody ping. */
-const NOBODY = '[ENOTAUTHENTICATED] Not authenticated';
+/** The server lets anybody ping, and answers all else with this. A line of its own: there is a traceback, too. */
+export const NOBODY = '[ENOTAUTHENTICATED] Not authenticated';
+export const NOBODY_HINT =
+  "Nobody is logged in: give a user with -U; 'midclt login NAME' keeps a login";
 
 /** An error's text with the method it is about, and with the time after which it was given up. */
 export function errorForPerson(error: string, method: string, seconds: number | null): string {
   if (error === NO_METHOD) return `${NO_METHOD}: ${method}`;
-  if (error === NOBODY)
-    return `${NOBODY}: nobody is logged in. Give a user with -U; 'midclt login NAME' keeps a login`;
   if (error !== TIMEOUT) return error;
   const within = seconds === null ? '' : ` within ${seconds} s`;
   return `${TIMEOUT}: no answer to ${method}${within}`;

@@ -84,6 +84,22 @@ for (const way of ['-d', '']) {
   });
 }
 
+t.test(
+  'a call that needs a login, without a user, says so on a terminal',
+  { skip: missing('script') },
+  async (t) => {
+    const { home, sandbox } = await surroundings(t, { ws: 0 });
+    const uri = `ws://127.0.0.1:${sandbox.wsPort}/api/current`;
+    const terminal = onTerminal(t, `midclt -u ${uri} call system.info`, { home });
+    t.equal(await terminal.finished, 1);
+    const hint = "Nobody is logged in: give a user with -U; 'midclt login NAME' keeps a login";
+    t.ok(terminal.screen.lines.includes(hint), terminal.screen.lines.join('\n'));
+    const { code, stderr } = await midclt(['-u', uri, 'call', 'system.info'], { home });
+    t.match({ code, stderr }, { code: 1, stderr: /^\[ENOTAUTHENTICATED\] Not authenticated\n/ });
+    t.notMatch(stderr, hint, 'scripts read what they always did');
+  },
+);
+
 t.test('without a daemon -d says how to start this one, with its URI and user', async (t) => {
   const home = makeHome(t);
   const none = (command: string) => ({

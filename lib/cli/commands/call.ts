@@ -8,7 +8,14 @@ import { textOf } from '../../json/check.js';
 import { stringOf } from '../../json/members.js';
 import type { Answer, AnswerListener } from '../../protocol/frame-reader.js';
 import { Command, type ProgressFrame } from '../../protocol/frames.js';
-import { errorForPerson, NO_METHOD, slipText, type OwnOptions } from '../../text/for-person.js';
+import {
+  errorForPerson,
+  NO_METHOD,
+  NOBODY,
+  NOBODY_HINT,
+  slipText,
+  type OwnOptions,
+} from '../../text/for-person.js';
 import { ResultPrinter } from '../../text/print.js';
 import { pause, steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
@@ -62,7 +69,9 @@ export async function runCall(
     return (answer = await exchange(outbound, listener));
   });
   const error = (answer as Answer)?.error;
-  if (error === NO_METHOD && !args.quiet && isTerminal()) sayNearNames(args);
+  const isFor = (text: string) => error === text && !args.quiet && isTerminal();
+  if (isFor(NO_METHOD)) sayNearNames(args);
+  if (isFor(NOBODY)) sayLine(NOBODY_HINT);
   return code;
 }
 

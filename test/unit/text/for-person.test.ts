@@ -8,9 +8,5 @@ t.test('errors for a person', async (t) => {
   t.equal(of('Method does not exist'), 'Method does not exist: user.query');
   t.equal(of('Call timeout'), 'Call timeout: no answer to user.query');
   t.equal(of('Call timeout', 3), 'Call timeout: no answer to user.query within 3 s');
-  t.equal(
-    of('[ENOTAUTHENTICATED] Not authenticated'),
-    "[ENOTAUTHENTICATED] Not authenticated: nobody is logged in. Give a user with -U; 'midclt login NAME' keeps a login",
-  );
   t.equal(of('[EINVAL] no'), '[EINVAL] no');
 });
