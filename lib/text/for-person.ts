@@ -5,8 +5,9 @@ import type { JsonError } from '../json/scan.js';
 /** Scripts compare the whole text with these, so they name no method. */
 export const NO_METHOD = 'Method does not exist';
 const TIMEOUT = 'Call timeout';
-/** The server lets anybody ping, and answers all else with this. A line of its own: there is a traceback, too. */
+/** What the server answers to all but a ping, as long as nobody is logged in. */
 export const NOBODY = '[ENOTAUTHENTICATED] Not authenticated';
+/** Said below it, on a line of its own: the error is printed with the server's traceback. */
 export const NOBODY_HINT =
   "Nobody is logged in: give a user with -U; 'midclt login NAME' keeps a login";
 

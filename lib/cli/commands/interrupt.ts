@@ -17,8 +17,15 @@ export interface Waiting {
 
 /** An error after which a job is not heard of any more, with how to hear of it. */
 export function goingOn(error: MidcltError, options: OwnOptions, jobId: number): MidcltError {
-  const again = ownCommand(options, ['job', 'wait', `${jobId}`]);
-  return followedBy(error, `Job ${jobId} goes on at the server; '${again}' waits for it`);
+  return followedBy(error, `${goesOn(jobId)}; ${whatWaits(options, jobId)}`);
+}
+
+function goesOn(jobId: number): string {
+  return `Job ${jobId} goes on at the server`;
+}
+
+function whatWaits(options: OwnOptions, jobId: number | null): string {
+  return `'${ownCommand(options, ['job', 'wait', `${jobId ?? ''}`])}' waits for it`;
 }
 
 export class Interruption {
@@ -93,17 +100,14 @@ export class Interruption {
       const why = abortOnInterrupt ? ': its id is not known yet' : '';
       return `Interrupted. If the job was started, it is not ended by this${why}`;
     }
-    const text = `Interrupted. Job ${jobId} goes on at the server`;
+    const text = `Interrupted. ${goesOn(jobId)}`;
     if (abortable === false) return `${text}, and can't be aborted; ${this.wait()}`;
+    const abort = ownCommand(this.waiting.options, ['job', 'abort', `${jobId}`]);
     const condition = abortable === null ? ', if it can be aborted' : '';
-    return `${text}; ${this.wait()}, '${this.command('abort')}' ends it${condition}`;
+    return `${text}; ${this.wait()}, '${abort}' ends it${condition}`;
   }
 
   private wait(): string {
-    return `'${this.command('wait')}' waits for it`;
-  }
-
-  private command(name: string): string {
-    return ownCommand(this.waiting.options, ['job', name, `${this.jobId ?? ''}`]);
+    return whatWaits(this.waiting.options, this.jobId);
   }
 }

@@ -16,7 +16,6 @@ import { LISTED, hasEnded, jobDetails, jobTable, wordOf } from '../output/job-te
 import { printErrorFrame, sayLine, writeForeign } from '../output/output.js';
 import { printLines } from '../output/table.js';
 import { printAnswer, timeoutOf, type Exchange } from './call.js';
-import { goingOn } from './interrupt.js';
 import { jobLog } from './download.js';
 import {
   callOf,
@@ -27,6 +26,7 @@ import {
   resultOf,
   withExchange,
 } from './exchange.js';
+import { goingOn } from './interrupt.js';
 
 /** Returns the exit code. */
 export function jobCommand(args: Arguments): Promise<number> {

@@ -50,27 +50,20 @@ async function add(args: Arguments, file: string, name: string): Promise<number>
     );
   }
   const profile = profileFrom({ ...args, uri: uriOf(uri) }, name);
-  parseTarget(profile.uri);
+  const { scheme } = parseTarget(profile.uri);
   adding(profile)(readProfiles(file)); // throws if there is one, before a login is tried
   if (args.check) await check({ ...args, uri: profile.uri });
   await editProfiles(file, adding(profile));
-  const unkept = args.password !== null && profile.passwordFile === null;
-  sayLine(
-    [
-      `Added the profile '${name}'`,
-      ...(isNobodys(profile)
-        ? [' without a user: nobody logs in, and most calls need that (-U)']
-        : []),
-      ...(unkept ? [' without the password, which is asked for (--password-file keeps one)'] : []),
-      `. Try it: midclt -p ${name} ping`,
-    ].join(''),
-  );
+  // At the local middleware its owner is logged in by the socket itself.
+  const { username, apiKeyFile } = profile;
+  const isNobodys = scheme !== 'ws+unix' && username === null && apiKeyFile === null;
+  const without = isNobodys
+    ? ' without a user: nobody logs in, and most calls need that (-U)'
+    : args.password !== null && profile.passwordFile === null
+      ? ' without the password, which is asked for (--password-file keeps one)'
+      : '';
+  sayLine(`Added the profile '${name}'${without}. Try it: midclt -p ${name} ping`);
   return 0;
-}
-
-/** At the local middleware its owner is logged in by the socket itself. */
-function isNobodys({ uri, username, apiKeyFile }: Profile): boolean {
-  return parseTarget(uri).scheme !== 'ws+unix' && username === null && apiKeyFile === null;
 }
 
 async function check(args: Arguments): Promise<void> {

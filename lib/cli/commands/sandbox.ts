@@ -62,7 +62,7 @@ export async function runSandbox(
       });
     } catch (error) {
       const port = args.ws ?? args.wss ?? 0;
-      say(`can't listen on ${placeOf(error) ?? unix ?? `port ${port}`}: ${reasonOf(found(error))}`);
+      say(`can't listen on ${placeOf(error) ?? unix ?? `port ${port}`}: ${reasonOf(error)}`);
       return 1;
     }
     try {
@@ -140,16 +140,16 @@ function placeOf(error: unknown): string | null {
   return port < 0 ? null : `port ${port}`;
 }
 
-/** Node says EACCES, too, where there is no directory for a socket (libuv's uv_pipe_bind). */
-function found(error: unknown): unknown {
-  const { code, address } = error as { code?: string; address?: string };
-  const isMissing = code === 'EACCES' && address !== undefined && address.includes('/');
-  return isMissing && !fs.existsSync(path.dirname(address)) ? { code: 'ENOENT' } : error;
+function reasonOf(error: unknown): string {
+  const { code = '', message, address = '' } = error as NodeJS.ErrnoException & NetAddress;
+  // libuv's uv_pipe_bind says EACCES, too, where a socket's directory is missing.
+  const isMissing = code === 'EACCES' && !fs.existsSync(path.dirname(address));
+  return REASONS[isMissing ? 'ENOENT' : code] ?? message;
 }
 
-function reasonOf(error: unknown): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? message;
+interface NetAddress {
+  /** What was to be listened on; none is of a file. */
+  readonly address?: string;
 }
 
 /** Resolves on a signal or when `stop` is aborted. */

@@ -35,20 +35,20 @@ export async function doctorCommand(
     close: () => undefined,
   };
   const print = given.json ? printJson : printerOf(process.env);
-  const states = new Map<string, State>();
-  let isPartial = false;
+  const results = new Map<string, Found>();
   try {
     for (const check of CHECKS) {
-      const found = await look(check, context, states);
-      states.set(check.name, found.state);
-      // What is to be done for a look that was not taken stands beside it.
-      isPartial ||= found.state === 'skipped' && found.advice !== null;
+      const found = await look(check, context, results);
+      results.set(check.name, found);
       print(check.name, found);
     }
   } finally {
     context.close();
   }
-  const count = (state: State) => [...states.values()].filter((each) => each === state).length;
+  const all = [...results.values()];
+  const count = (state: State) => all.filter((found) => found.state === state).length;
+  // What is to be done for a look that was not taken stands beside it.
+  const isPartial = all.some(({ state, advice }) => state === 'skipped' && advice !== null);
   if (!given.json) printLine(summary(count('failed'), count('warning'), isPartial));
   return count('failed') === 0 ? 0 : 1;
 }
@@ -56,9 +56,9 @@ export async function doctorCommand(
 async function look(
   { after = [], look }: Check,
   context: Context,
-  states: ReadonlyMap<string, State>,
+  results: ReadonlyMap<string, Found>,
 ): Promise<Found> {
-  const obstacle = after.find((name) => states.get(name) === 'failed');
+  const obstacle = after.find((name) => results.get(name)?.state === 'failed');
   if (obstacle !== undefined) return skipped(`not looked at, since ${obstacle} failed`);
   try {
     return await look(context);
