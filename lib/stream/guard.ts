@@ -5,10 +5,8 @@ import { LF } from '../json/ascii.js';
 import { MidcltError } from '../errors.js';
 import { MAX_REQUEST_LINE, characters } from '../protocol/frames.js';
 import { CLOCK, type Clock, type Timer } from '../timer.js';
+import { Beginning } from './beginning.js';
 import { costOf, noRoomForRequest, RequestMemory } from './memory.js';
-
-/** What the first bytes of one are given room in. */
-const LEAST = 512;
 
 export interface LineLimits {
   /** Characters of the longest line; it may have twice as many bytes. */
@@ -44,9 +42,8 @@ export class LineLimit extends Transform {
   private readonly clock: Clock;
   /** Of the line that is being received; beyond the cut its bytes are dropped. */
   private line = NO_LINE;
-  /** What of it is held until its newline comes, in the first `used` bytes. */
-  private held = EMPTY;
-  private used = 0;
+  /** What of it is held until its newline comes. */
+  private readonly held = new Beginning();
   private timer: Timer | undefined;
   /** A chunk whose lines have not all been passed on, and what to call when they have. */
   private waiting: { chunk: Buffer; done: TransformCallback } | null = null;
@@ -153,29 +150,25 @@ export class LineLimit extends Transform {
     const bytes = this.line.bytes + size;
     if (bytes < this.cut) return { bytes, count: 0 };
     const isFirst = this.line.bytes < this.cut;
-    const before = isFirst ? characters(this.held.subarray(0, this.used)) : this.line.count;
+    const before = isFirst ? this.held.count : this.line.count;
     return { bytes, count: before + characters(part.subarray(0, size)) };
   }
 
   /** Takes the memory for a line that is complete. */
   private pay({ bytes }: Line): boolean {
     const cost = costOf(Math.min(bytes, this.cutBytes));
-    if (!this.memory.completed(costOf(this.held.length), cost)) return false;
+    if (!this.memory.completed(costOf(this.held.room), cost)) return false;
     this.costs.push(cost);
     return true;
   }
 
   /** Passes a line on whose last bytes these are, newline included. Is there room for another? */
   private pass(part: Buffer): boolean {
-    const before = this.held.subarray(0, this.used);
-    this.held = EMPTY;
-    return this.push(before.length === 0 ? part : Buffer.concat([before, part]));
+    return this.push(this.held.takeWith(part));
   }
 
   private passCut(part: Buffer): boolean {
-    const line = Buffer.concat([this.held.subarray(0, this.used), part]);
-    this.held = EMPTY;
-    this.used = 0;
+    const line = this.held.takeWith(part);
     this.push(line.subarray(0, Math.min(endOf(line, this.cut), this.cutBytes)));
     return this.push(NEWLINE);
   }
@@ -199,18 +192,11 @@ export class LineLimit extends Transform {
   }
 
   private hold(part: Buffer): boolean {
-    const size = this.used + part.length;
-    if (size > this.held.length) {
-      // Few lines are long in bytes and not in characters.
-      const most = size <= this.cut ? this.cut : this.cutBytes;
-      const grown = Math.min(Math.max(size, 2 * this.held.length, LEAST), most);
-      if (!this.memory.takeUnfinished(costOf(grown) - costOf(this.held.length))) return false;
-      const room = Buffer.allocUnsafeSlow(grown);
-      this.held.copy(room, 0, 0, this.used);
-      this.held = room;
-    }
-    part.copy(this.held, this.used);
-    this.used = size;
+    const size = this.line.bytes + part.length;
+    // Few lines are long in bytes and not in characters.
+    const room = this.held.roomFor(size, size <= this.cut ? this.cut : this.cutBytes);
+    if (!this.memory.takeUnfinished(costOf(room) - costOf(this.held.room))) return false;
+    this.held.add(part, room);
     return true;
   }
 
@@ -261,9 +247,8 @@ export class LineLimit extends Transform {
   private forget(): void {
     this.clock.clear(this.timer);
     this.timer = undefined;
-    this.memory.giveUnfinished(costOf(this.held.length));
-    this.held = EMPTY;
-    this.used = 0;
+    this.memory.giveUnfinished(costOf(this.held.room));
+    this.held.clear();
   }
 }
 
@@ -294,5 +279,4 @@ function tooSlow(seconds: number): MidcltError {
 type Line = Readonly<Record<'bytes' | 'count', number>>;
 
 const NO_LINE: Line = { bytes: 0, count: 0 };
-const EMPTY = Buffer.alloc(0);
 const NEWLINE = Buffer.from('\n');
