@@ -172,6 +172,12 @@ for (const way of WAYS) {
   });
 }
 
+t.test('--stop-on-error names the first that failed by its place, not by the time', async (t) => {
+  const late = call('test.sleep', '[60]', { timeout: 0.7 });
+  const run = await batch(['-d'], ['--stop-on-error', '--parallel', '2'], `${late}${FAIL}\n`);
+  t.match(run, { code: 1, stderr: /^Stopped: request 1 failed\. Requests 1 to 2 are answered/ });
+});
+
 t.test('--stop-on-error does not wait for an input that is idle', async (t) => {
   const child = spawnMidclt(['-u', daemon.uri, '-d', 'batch', '--stop-on-error'], daemon);
   let stderr = '';

@@ -273,6 +273,36 @@ t.test('Ctrl-C says who has not answered', async (t) => {
   });
 });
 
+t.test('Ctrl-C says which jobs go on', async (t) => {
+  const { home, systems, run } = await fleet(t, ['a', 'b', 'c']);
+  systems.get('c')!.setStalled(true);
+  const child = spawnMidclt(['-p', 'all', 'call', '-j', 'test.job', '1000', '0.05'], {
+    ...{ home, env: ENV },
+  });
+  const ended = finished(child);
+  for (const name of ['a', 'b']) {
+    const job = async () => (await run(['-p', name, 'job', 'list', '--json'])).stdout;
+    await until('progress', async () => /"percent": *[1-9]/.test(await job()), 20_000);
+  }
+  child.kill('SIGINT');
+  t.match(await ended, {
+    signal: 'SIGINT',
+    stderr:
+      "Interrupted. 0 of 3 have answered; not a, b, c. Jobs that go on: 'midclt -p a job wait 1', 'midclt -p b job wait 1'\n",
+  });
+  systems.get('c')!.setStalled(false);
+  const wait = spawnMidclt(['-p', 'a,b', 'job', 'wait', '1'], { home, env: ENV });
+  const waited = finished(wait);
+  await until('the wait', async () => {
+    const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
+    return (JSON.parse(stdout) as { clients: number }).clients > 1;
+  });
+  wait.kill('SIGINT');
+  t.match(await waited, {
+    stderr: /Jobs that go on: 'midclt -p a job wait 1', 'midclt -p b job wait 1'\n$/,
+  });
+});
+
 t.test('the daemons of profiles are told by their names', async (t) => {
   const { home, run } = await fleet(t, ['a', 'b']);
   t.match(await run(['-p', 'all', 'ping']), { code: 0 });

@@ -103,7 +103,7 @@ function commandName(rest: string[], scope: Scope, found: Found): CommandName | 
   try {
     choice(word, scope.command.commands ?? []);
   } catch (error) {
-    const typed = { command: scope.name, words: [word] };
+    const typed = { command: scope.name, words: [...found.unrecognized, word] };
     throw refusal(scope, scope.name === null ? 'name' : 'command', error, typed);
   }
   const name = scope.name === null ? word : `${scope.name} ${word}`;

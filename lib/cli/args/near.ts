@@ -2,7 +2,7 @@
 import { shellWord } from '../../errors.js';
 import { didYouMean, nearNames } from '../find/pattern.js';
 import type { Typed } from './argv.js';
-import { commandOf, GLOBAL } from './grammar.js';
+import { commandOf, COMMANDS, GLOBAL } from './grammar.js';
 
 /** Longer words may have two letters wrong. */
 const SHORT = 4;
@@ -13,6 +13,9 @@ const METHOD = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/;
 export function nearWords({ command, words }: Typed): string | null {
   const found = commandOf(command);
   for (const word of words) {
+    const option = nameOf(word);
+    const owner = ownerOf(option, command);
+    if (owner !== null) return `${option} is an option of '${owner}', and stands behind it`;
     const near = word.startsWith('-')
       ? nearest(nameOf(word), optionsOf(command))
       : nearest(word, found.commands ?? []).concat(joined(command, word));
@@ -35,6 +38,15 @@ function nearest(word: string, names: readonly string[]): string[] {
 function joined(command: string | null, word: string): string[] {
   const whole = `${command ?? ''}-${word}`;
   return (commandOf(null).commands ?? []).filter((name) => name === whole);
+}
+
+/** The command, or if there is none the first of all, that takes the option: the word stood before it. */
+function ownerOf(option: string, command: string | null): string | null {
+  for (const [name, { options }] of COMMANDS) {
+    if (name !== (command ?? name)) continue;
+    if (options.some(({ names, hidden }) => !hidden && names.includes(option))) return name;
+  }
+  return null;
 }
 
 /** Without its value, which may be a secret. */

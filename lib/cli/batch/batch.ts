@@ -32,6 +32,8 @@ const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
 const LAST_WORDS = 2000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const STDOUT = 1;
+/** No further request was taken, for a reason of the batch's own. */
+const STOPPED = 'Stopped';
 
 /** Gives others the terminal for as long as the action takes. */
 type Aside = <T>(action: () => Promise<T>) => Promise<T>;
@@ -79,6 +81,8 @@ class Batch {
   private failures = 0;
   /** Why no further line is taken, for a person. */
   private stopped: string | null = null;
+  /** Of the requests that failed and ended it, the first in the input. */
+  private firstFailed = Infinity;
 
   constructor(private readonly args: Arguments) {
     this.ledger = new Ledger(args);
@@ -97,7 +101,7 @@ class Batch {
     try {
       const inputs = input.stats();
       ledger.open(inputs, () => {
-        this.stop('Stopped');
+        this.stop(STOPPED);
       });
       this.status = this.statusLine(sizeOf(inputs));
       this.status?.start();
@@ -154,8 +158,9 @@ class Batch {
     const { request, place, number } = job;
     const outcome = request.refusal ? put(place, request.refusal) : await worker.answer(job);
     this.ledger.settle(job, outcome);
-    if (outcome !== 'result' && this.args.stopOnError)
-      this.stop(`Stopped: request ${number} failed`);
+    if (outcome === 'result' || !this.args.stopOnError) return;
+    this.firstFailed = Math.min(this.firstFailed, number);
+    this.stop(STOPPED);
   }
 
   /** Takes no further line. */
@@ -166,7 +171,7 @@ class Batch {
 
   /** Gives up what is under way, and waits until all there is to be printed is; true if it was. */
   private async wind(workers: readonly Worker[]): Promise<boolean> {
-    this.stop('Stopped');
+    this.stop(STOPPED);
     for (const worker of workers) worker.giveUp();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
@@ -203,7 +208,9 @@ class Batch {
   /** `failure`: why a file of requests is not complete. */
   private sayHowItEnded(stopped: string | null, failure: string | null, isPrinted: boolean): void {
     const { input, args } = this;
-    const why = failure === null ? stopped : `Error: ${failure}`;
+    const isFailed = stopped === STOPPED && this.firstFailed < Infinity;
+    const reason = isFailed ? `${STOPPED}: request ${this.firstFailed} failed` : stopped;
+    const why = failure === null ? reason : `Error: ${failure}`;
     if (stopped !== null) this.ledger.sayWhereItStands(why ?? '', isPrinted);
     else if (why !== null) sayLine(why);
     else if (input.skipped < args.resumeFrom - 1) {
@@ -229,8 +236,7 @@ class Batch {
       write: writeErr,
     };
     const progress = () => ({
-      done: this.ledger.done,
-      failed: this.ledger.failures,
+      ...this.ledger.counted,
       part: size ? Math.min(1, input.bytes / size) : null,
     });
     return new StatusLine(out, progress, steadyNow);

@@ -47,8 +47,10 @@ export class Ledger {
     if (unknown !== null) this.unknown = new RequestFile(unknown, { append, late }, onFailure);
   }
 
-  get done(): number {
-    return this.counts.result + this.failures;
+  /** So many were answered, of which so many `failed`, or are of `unknown` outcome. */
+  get counted(): Readonly<Record<'done' | 'failed' | 'unknown', number>> {
+    const { result, failed, unknown } = this.counts;
+    return { done: result + failed + unknown, failed, unknown };
   }
 
   /** Requests without a result. */

@@ -11,7 +11,9 @@ export interface StatusOutput {
 /** How far it is. */
 export interface Progress {
   readonly done: number;
+  /** Of those, without a result. */
   readonly failed: number;
+  readonly unknown: number;
   /** Of the input, 0 to 1; null where its size isn't known. */
   readonly part: number | null;
 }
@@ -70,9 +72,9 @@ export class StatusLine {
   end(): void {
     this.stop();
     if (this.samples.length < 2) return;
-    const { done, failed } = this.progress();
+    const progress = this.progress();
     const seconds = (this.now() - this.began) / 1000;
-    const text = `${counted(done, failed)} in ${timeText(seconds)}, ${perSecond(done / seconds)}`;
+    const text = `${counted(progress)} in ${timeText(seconds)}, ${perSecond(progress.done / seconds)}`;
     this.out.write(`${ERASE}${this.cut(text)}\n`);
     this.shown = false;
   }
@@ -85,7 +87,7 @@ export class StatusLine {
     if (this.samples.length > SPAN) this.samples.shift();
     const seconds = (sample.at - first.at) / 1000;
     const rate = seconds > 0 ? (sample.done - first.done) / seconds : 0;
-    const words = [counted(sample.done, sample.failed), perSecond(rate)];
+    const words = [counted(sample), perSecond(rate)];
     if (sample.part !== null && first.part !== null) {
       const gained = sample.part - first.part;
       const left = gained > 0 ? ((1 - sample.part) / gained) * seconds : null;
@@ -114,8 +116,9 @@ export class StatusLine {
   }
 }
 
-function counted(done: number, failed: number): string {
-  return `${grouped(done)} done, ${grouped(failed)} failed`;
+function counted({ done, failed, unknown }: Progress): string {
+  const doubt = unknown > 0 ? `, ${grouped(unknown)} of unknown outcome` : '';
+  return `${grouped(done)} done, ${grouped(failed)} failed${doubt}`;
 }
 
 function perSecond(rate: number): string {

@@ -7,6 +7,7 @@ import { Command } from '../../protocol/frames.js';
 import type { Json } from '../../protocol/frames.js';
 import { quote } from '../../json/members.js';
 import { DEFAULT_SYSTEMS, type Arguments } from '../args/arguments.js';
+import { ownCommand } from '../../text/for-person.js';
 import { usageError } from '../args/usage.js';
 import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands/call.js';
 import { downloadFor } from '../commands/download.js';
@@ -24,8 +25,13 @@ const STDOUT = 1;
 /** Stands for the profile's name in the name of a file. */
 const PLACEHOLDER = '{profile}';
 
+/** Is told the id of a job that is waited for. */
+type Hear = (jobId: number) => void;
 /** Asks one system. Resolves with its result; what has printed all that there is to say resolves with whether it went well. */
-type Ask = (system: Arguments) => Promise<Json | boolean>;
+type Ask = (system: Arguments, hear: Hear) => Promise<Json | boolean>;
+type Work = (system: Arguments, exchange: Exchange, hear: Hear) => Promise<Json>;
+/** The systems that have not answered; of each its job, null where none is known. */
+type Unanswered = Map<string, number | null>;
 
 /** The systems differ in what their profiles say, and are otherwise the same. Returns the exit code. */
 export async function runFleet(systems: readonly Arguments[]): Promise<number> {
@@ -40,20 +46,17 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   const names = systems.map(nameOf);
   const isShown = first.name === 'job list' && !first.json && isTerminal(STDOUT);
   const answers = new Answers(names, isShown ? { ...first, format: first.format ?? JOBS } : first);
-  const unanswered = new Set(names);
+  const unanswered: Unanswered = new Map(names.map((name) => [name, null]));
   const failed: string[] = [];
   const { ask, close } = await askerOf(first, names);
   const forget = onSignal(() => {
     close();
-    const done = names.length - unanswered.size;
-    sayLine(
-      `Interrupted. ${done} of ${names.length} have answered; not ${listed([...unanswered])}`,
-    );
+    sayLine(farewell(names.length, unanswered));
   }, SIGNALS);
   const one = async (index: number, system: Arguments) => {
     const name = nameOf(system);
     try {
-      const result = await ask(system);
+      const result = await ask(system, (jobId) => unanswered.set(name, jobId));
       unanswered.delete(name);
       if (result === false) failed.push(name);
       if (typeof result !== 'boolean') answers.put(index, { kind: 'result', result });
@@ -79,6 +82,16 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   const inOrder = names.filter((name) => failed.includes(name));
   if (!first.quiet) sayLine(`${failed.length} of ${names.length} failed: ${listed(inOrder)}`);
   return 1;
+}
+
+function farewell(count: number, unanswered: Unanswered): string {
+  const names = listed([...unanswered.keys()]);
+  const stand = `Interrupted. ${count - unanswered.size} of ${count} have answered; not ${names}`;
+  const waits = [...unanswered].flatMap(([profile, jobId]) => {
+    const options = { uri: null, username: null, profile };
+    return jobId === null ? [] : `'${ownCommand(options, ['job', 'wait', `${jobId}`])}'`;
+  });
+  return waits.length === 0 ? stand : `${stand}. Jobs that go on: ${listed(waits)}`;
 }
 
 function nameOf({ system }: Arguments): string {
@@ -133,14 +146,18 @@ interface Asker {
 
 async function askerOf(first: Arguments, names: readonly string[]): Promise<Asker> {
   const { name } = first;
-  const asking = (work: (system: Arguments, exchange: Exchange) => Promise<Json>): Asker => ({
-    ask: (system) => withExchange(system, (exchange) => work(system, exchange)),
+  const asking = (work: Work): Asker => ({
+    ask: (system, hear) => withExchange(system, (exchange) => work(system, exchange, hear)),
     close: () => undefined,
   });
   switch (name) {
     case 'call': {
       const outbound = callOf(first); // stdin can be read once
-      return asking((_system, exchange) => resultOf(exchange, outbound));
+      return asking((_system, exchange, hear) =>
+        resultOf(exchange, outbound, ({ jobId }) => {
+          if (jobId !== null) hear(jobId);
+        }),
+      );
     }
     case 'ping':
       return asking((system, exchange) => resultOf(exchange, pingOf(system)));
@@ -153,7 +170,8 @@ async function askerOf(first: Arguments, names: readonly string[]): Promise<Aske
         throw new MidcltError('CALL', `There is no job ${system.jobId}`);
       });
     case 'job wait':
-      return asking((system, exchange) => {
+      return asking((system, exchange, hear) => {
+        hear(system.jobId);
         const follow = followOf(system.jobId, limitOf(system));
         return lasting(() => resultOf(exchange, { ...follow, asksOutcome: true }));
       });

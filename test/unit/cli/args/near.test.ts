@@ -23,5 +23,8 @@ t.test('misspelt commands and options', async (t) => {
   t.equal(near('daemon', '--handover-fdd', '3'), null, 'what is not for users');
   t.equal(near('ping', 'x'), null);
   t.equal(near('xyzzy'), null);
+  t.equal(near('-d', '-o', 'json', 'call'), "-o is an option of 'call', and stands behind it");
+  t.equal(near('--job', 'call', 'x'), "--job is an option of 'call', and stands behind it");
+  t.equal(near('-j', 'ping'), null);
   t.equal(near('call'), null, 'another mistake');
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { StatusLine, type Progress } from '../../../../lib/cli/batch/status-line.js';
 
 function lineOf(columns?: number) {
-  const state = { now: 0, done: 0, failed: 0, part: null as number | null, text: '' };
+  const state = { now: 0, done: 0, failed: 0, unknown: 0, part: null as number | null, text: '' };
   const out = { columns, write: (text: string) => (state.text += text) };
   const progress = (): Progress => ({ ...state });
   return { state, line: new StatusLine(out, progress, () => state.now) };
@@ -21,6 +21,13 @@ t.test('done, failed, the rate of the last seconds, and the time left', (t) => {
   state.text = '';
   line.end();
   t.equal(state.text, '\r\x1b[2K1,500 done, 2 failed in 0:01, 1,500/s\n');
+  Object.assign(state, { unknown: 3, text: '' });
+  line.draw();
+  t.equal(
+    state.text,
+    '\r\x1b[2K1,500 done, 2 failed, 3 of unknown outcome, 1,500/s',
+    'these are told apart, as they are at the end',
+  );
   t.end();
 });
 
