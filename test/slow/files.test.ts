@@ -8,6 +8,7 @@ import { finished, makeHome, midclt, spawnMidclt, until } from '../support/midcl
 import { startSandboxProcess } from '../support/sandbox-process.js';
 
 t.setTimeout(600_000);
+t.jobs = 4; // most of them wait, side by side
 
 const SIZE = Number(process.env.MIDCLT_TEST_FILE_BYTES ?? 1e9);
 /** Mebibytes of the largest transfer above those of a small one. */
