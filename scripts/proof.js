@@ -20,6 +20,14 @@ const { installed, precompile } = require('./test-nodes.js');
 const root = path.join(__dirname, '..');
 const KEPT = path.join(root, 'test/proof.json');
 const PAGE = path.join(root, 'docs/PROOF.md');
+/** Keeps a processor busy until stdin ends, also when this process is killed. */
+const SPIN = `
+process.stdin.on('end', () => process.exit()).resume();
+const spin = () => {
+  for (const end = Date.now() + 50; Date.now() < end;);
+  setImmediate(spin);
+};
+spin();`;
 /** Busy processes beside the tests of `steady`, on as many processors as there are. */
 const LOAD = 4;
 
@@ -100,7 +108,7 @@ const RUNS = {
     const nodes = installed();
     const machine = machineOf(process.execPath);
     const spinning = Array.from({ length: Number(busy) }, () =>
-      spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+      spawn(process.execPath, ['-e', SPIN], { stdio: ['pipe', 'ignore', 'ignore'] }),
     );
     const runs = [];
     try {
