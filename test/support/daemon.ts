@@ -20,7 +20,7 @@ export interface RunningDaemon extends Surroundings {
   readonly logFile: string;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Resolves when the daemon's process is gone. */
+  /** Resolves when the daemon's process is gone, and what it has said is read. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** `midclt -u URI -d …` with these arguments. */
   readonly d: (args: readonly string[], options?: Partial<RunOptions>) => Promise<Finished>;
@@ -65,7 +65,7 @@ export async function startDaemon(
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
-    child.on('exit', (code, signal) => {
+    child.on('close', (code, signal) => {
       resolve({ code, signal });
     });
   });
