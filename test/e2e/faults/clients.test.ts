@@ -81,7 +81,7 @@ t.test(
   async (t) => {
     const daemon = await startBroken(t, { args: ['--concurrency', '1'] });
     const client = await converse(t, daemon.socket);
-    client.send(call('test.sleep', '[3600]', { timeout: 0.2 }));
+    client.send(call('test.sleep', '[3600]', { timeout: 2 }));
     client.send(call('test.echo', '["next"]'));
     t.match(await client.frame(), { type: 'error', error: 'Call timeout' });
     t.same(firsts(daemon, 'test.echo'), [], 'the slot is not free');

@@ -85,7 +85,7 @@ t.test('F39: calls that are not given up keep their slots and their WebSocket', 
 t.test('F39: with one slot, the call behind one that never ends is made', async (t) => {
   const daemon = await startBroken(t, { args: ['--concurrency', '1'] });
   const first = await converse(t, daemon.socket);
-  first.send(call('test.sleep', '[3600]', { timeout: 0.5 }));
+  first.send(call('test.sleep', '[3600]', { timeout: 2 }));
   await until('the sleep', () => daemon.ran().length === 1);
   const second = daemon.d(['call', 'test.echo', '1']);
   t.match(await first.frame(), GIVEN_UP);
