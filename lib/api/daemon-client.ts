@@ -31,7 +31,8 @@ export async function isDaemonRunning(
  * before that; what it throws rejects the promise, while the job goes on.
  *
  * Rejects with a `MidcltError` if there is no final frame: `NO_DAEMON`, `FILES` (the socket can't
- * be used), `LOST` (the daemon went; the outcome is unknown), `PROTOCOL`, or `REQUEST` (not sent).
+ * be used), `BUSY` (it takes no more connections; not sent), `LOST` (the daemon went) or `HUNG` (no sign of life), both of unknown
+ * outcome, `PROTOCOL`, or `REQUEST` (not sent).
  * There is no limit in time but the request's own timeout. Source: `send_to_daemon`.
  */
 export async function sendToDaemon(

@@ -112,7 +112,8 @@ export function socketIdentity(file: string): string | null {
   }
 }
 
-function homeDirectory(env: NodeJS.ProcessEnv): string {
+/** `$HOME` where the effective user owns it, else what the password database says. Throws a `FILES` error. */
+export function homeDirectory(env: NodeJS.ProcessEnv): string {
   const home = env.HOME;
   if (home?.startsWith('/') && isOwn(home)) return home.replace(/\/+$/, '');
   const { userInfo } = require('node:os') as typeof import('node:os');

@@ -10,12 +10,12 @@
  *
  * Who reads it uses what it says to log in: so it must be one's own (or root's), and nobody else may write to it.
  */
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { MidcltError, shellWord } from '../errors.js';
 import { addressOf } from '../files/address.js';
 import { readKept } from '../files/kept.js';
+import { homeDirectory } from '../files/paths.js';
 import { stripControls } from '../text/terminal.js';
 import { checkName, LOCAL, type Profile } from './profile.js';
 
@@ -125,6 +125,19 @@ export function profileOf({ path: file, entries }: Profiles, name: string): Prof
   };
 }
 
+/** Another profile whose key is in this file, also if the rest of it is not as it should be; null: none. */
+export function otherWithKey(
+  { path: file, entries }: Profiles,
+  name: string,
+  keyFile: string,
+): string | null {
+  for (const [each, { api_key_file: value }] of entries) {
+    if (each === name || typeof value !== 'string') continue;
+    if (absolutePath(file, value) === keyFile) return each;
+  }
+  return null;
+}
+
 /** Tells which profiles are of a URI and user. Never throws: who only wants to show names does without those that can't be read. */
 export function profileNames(
   file: () => string,
@@ -167,7 +180,9 @@ function unknown(name: string, known: readonly string[]): MidcltError {
 /** `~` is one's home; a relative path starts where the file is. */
 function absolutePath(file: string, value: string): string {
   const home = value === '~' || value.startsWith('~/');
-  return home ? path.join(homedir(), value.slice(1)) : path.resolve(path.dirname(file), value);
+  return home
+    ? path.join(homeDirectory(process.env), value.slice(1))
+    : path.resolve(path.dirname(file), value);
 }
 
 function isText(value: unknown): boolean {

@@ -303,6 +303,98 @@ t.test('Ctrl-C says which jobs go on', async (t) => {
   });
 });
 
+t.test('Ctrl-C in a batch keeps what is of unknown outcome, and says how to go on', async (t) => {
+  const { home, systems, run } = await fleet(t, ['a', 'b', 'c']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  const ids = [1, 2].map(
+    (id) => `{"id":${id},"command":"call","method":"test.sleep","params":[3600]}\n`,
+  );
+  fs.writeFileSync(`${home}/requests`, ids.join(''));
+  const args = ['-p', 'all', '--parallel', '2', 'batch', '--failed', 'f-{profile}', 'requests'];
+  const child = spawnMidclt(args, { home, env: ENV, detached: true });
+  const ended = finished(child);
+  for (const name of ['a', 'b'])
+    await until('both calls', () => systems.get(name)!.countOf('test.sleep') === 2);
+  process.kill(-child.pid!, 'SIGINT'); // as a terminal does, to all that it has started
+  const { signal, stdout, stderr } = await ended;
+  t.equal(signal, 'SIGINT');
+  for (const name of ['a', 'b']) {
+    t.equal(fs.readFileSync(`${home}/f-${name}.unknown`, 'utf8'), ids.join(''), name);
+    t.match(
+      stderr,
+      new RegExp(`^${name}: Interrupted. Requests 1 to 2 are .*--resume-from 3`, 'm'),
+    );
+  }
+  t.equal(stdout.match(/"outcome":"unknown"/g)?.length ?? 0, 0);
+  t.equal(stdout.match(/"type":"error"/g)?.length, 4);
+  t.match(stderr, /\nInterrupted\. 0 of 3 have answered; not a, b, c\n$/);
+  t.equal(systems.get('c')!.countOf('test.sleep'), 0, 'no other has begun');
+});
+
+t.test('Ctrl-C prints the answers that have come and wait', async (t) => {
+  const { home, systems, run } = await fleet(t, ['a', 'b']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  systems.get('a')!.setStalled(true);
+  for (const [args, format, shown] of [
+    [['--sort'], [], '{"profile":"b","result":"pong"}\n'],
+    [[], ['-o', 'table=x'], 'PROFILE  X\nb        -\n'],
+  ] as const) {
+    const before = systems.get('b')!.countOf('core.ping');
+    const child = spawnMidclt(['-p', 'all', ...args, 'call', ...format, 'core.ping'], {
+      ...{ home, env: ENV },
+    });
+    const ended = finished(child);
+    await until('the call', () => systems.get('b')!.countOf('core.ping') > before);
+    await until('its answer', async () => {
+      const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
+      const { clients, calls } = JSON.parse(stdout) as {
+        clients: number;
+        calls: { in_flight: number };
+      };
+      return calls.in_flight === 0 && clients === 1;
+    });
+    child.kill('SIGINT');
+    t.match(await ended, {
+      signal: 'SIGINT',
+      stdout: shown,
+      stderr: /1 of 2 have answered; not a/,
+    });
+  }
+});
+
+t.test('-o json is strict JSON, a line each, also on a terminal', async (t) => {
+  const { home, run } = await fleet(t, ['a', 'b']);
+  const args = ['-p', 'all', '--sort', 'call', '-o', 'json', 'test.echo', 'NaN', '1e400'];
+  const line = (name: string) => `{"profile":"${name}","result":[null, null]}\n`;
+  t.match(await run(args), { code: 0, stdout: line('a') + line('b') });
+  if (missing('script')) return;
+  const { screen, finished } = onTerminal(t, `midclt ${args.join(' ')}`, {
+    ...{ home, columns: 60, env: ENV },
+  });
+  t.equal(await finished, 0);
+  t.match(screen.lines[0], line('a').trim());
+});
+
+t.test('without daemons elsewhere, a batch and what a job prints have theirs', async (t) => {
+  const remote = await startSandbox({ ws: 0 });
+  t.teardown(() => remote.close());
+  const uri = `ws://127.0.0.1:${remote.wsPort}/api/current`;
+  const { home, run } = await fleet(
+    t,
+    ['a'],
+    `[profile.b]\nuri = "${uri}"\nusername = "admin"\napi_key_file = "HOME/key"\n`,
+  );
+  fs.writeFileSync(`${home}/key`, KEY, { mode: 0o600 });
+  const env = { ...ENV, MIDCLT_USE_DAEMON: '0' };
+  fs.writeFileSync(`${home}/one`, '{"id":7,"command":"ping"}\n');
+  t.match(await run(['-p', 'all', 'batch', 'one'], { env }), { code: 0, stderr: '' });
+  await run(['-p', 'all', 'call', '-j', 'test.job_abortable', '0'], { env });
+  t.match(await run(['-p', 'all', '--sort', 'job', 'abort', '1'], { env }), {
+    code: 1,
+    stdout: /Job 1 has ended already[^]*Job 1 has ended already/,
+  });
+});
+
 t.test('the daemons of profiles are told by their names', async (t) => {
   const { home, run } = await fleet(t, ['a', 'b']);
   t.match(await run(['-p', 'all', 'ping']), { code: 0 });

@@ -89,6 +89,28 @@ t.test('a profile is added if its login works, and is private', async (t) => {
   t.ok(fs.existsSync(`${home}/key`), "the user's own key file stays");
 });
 
+t.test('remove leaves a key that another profile uses, or that is for another', async (t) => {
+  const home = makeHome(t);
+  const run = (...args: string[]) => midclt(['profile', ...args], { home });
+  const keys = `${home}/.config/midclt/keys`;
+  fs.mkdirSync(keys, { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${keys}/nas1`, KEY, { mode: 0o600 });
+  const add = ['--no-check', '-u', 'ws://nas/api/current', '-U', 'admin', '-K', `${keys}/nas1`];
+  for (const name of ['nas1', 'other', 'third'])
+    t.match(await run('add', name, ...add), { code: 0 }, name);
+  t.match(await run('remove', 'other'), { code: 0, stderr: "Removed the profile 'other'\n" });
+  t.match(await run('remove', 'nas1'), {
+    code: 0,
+    stderr: "Removed the profile 'nas1'\nIts API key stays: the profile 'third' uses it, too\n",
+  });
+  t.ok(fs.existsSync(`${keys}/nas1`));
+  t.match(await run('remove', 'third'), { code: 0, stderr: "Removed the profile 'third'\n" });
+  t.ok(fs.existsSync(`${keys}/nas1`), 'it was never made for that one');
+  t.match(await run('add', 'nas1', ...add), { code: 0 });
+  t.match(await run('remove', 'nas1'), { stderr: /Removed its API key .*api_key\.delete \d+'\n$/ });
+  t.notOk(fs.existsSync(`${keys}/nas1`));
+});
+
 t.test('a secret is refused, and names are checked', async (t) => {
   const home = makeHome(t);
   const run = (...args: string[]) => midclt(['profile', 'add', ...args], { home });

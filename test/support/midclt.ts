@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly input?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** It leads a group of processes, as what is typed in a terminal does. */
+  readonly detached?: boolean;
 }
 
 /** A short path: a Unix socket's must fit into 107 bytes. Removed when the test ends. */
@@ -65,6 +67,7 @@ export function spawnMidclt(
   return spawn('env', ['-u', 'NODE_OPTIONS', ...PROGRAM, ...args], {
     env: environment(options.home, options.env),
     cwd: options.cwd ?? options.home,
+    detached: options.detached ?? false,
   });
 }
 

@@ -88,15 +88,20 @@ export async function reportingErrors(work: Promise<number>): Promise<number> {
   }
 }
 
-/** Calls `say` before a signal ends this process as it does by default. Returns what undoes this. */
+/**
+ * Calls `say`, and waits for a promise that it returns, before a signal ends this process as it does by default; a second one ends it at
+ * once. Returns what undoes this.
+ */
 export function onSignal(
-  say: () => void,
+  say: () => unknown,
   signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
 ): () => void {
   const onOne = (signal: NodeJS.Signals) => {
     forget();
-    say();
-    process.kill(process.pid, signal);
+    const end = () => process.kill(process.pid, signal);
+    const saying = say();
+    if (saying instanceof Promise) void saying.finally(end);
+    else end();
   };
   const forget = () => {
     for (const signal of signals) process.off(signal, onOne);

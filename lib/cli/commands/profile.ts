@@ -8,9 +8,9 @@ import { isKeyItself } from '../../login/secrets.js';
 import { parseRawKey } from '../../middleware/login/credential.js';
 import { parseTarget } from '../../middleware/uri.js';
 import { adding, choosing, editProfiles, removing } from '../../profiles/edit.js';
-import { profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
+import { otherWithKey, profileOf, readProfiles, type Profiles } from '../../profiles/file.js';
 import { inventory } from '../../profiles/inventory.js';
-import { keysDirectory } from '../../profiles/keys.js';
+import { keyFileOf } from '../../profiles/keys.js';
 import { checkName, type Profile } from '../../profiles/profile.js';
 import { ownCommand } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
@@ -165,16 +165,19 @@ async function remove(file: string, name: string): Promise<number> {
   const { apiKeyFile, uri, username } = profileOf(profiles, name);
   await editProfiles(file, removing(name));
   sayLine(`Removed the profile '${name}'`);
-  // What 'login' has put there.
-  if (apiKeyFile !== null && path.dirname(apiKeyFile) === keysDirectory(file)) {
-    const id = idOf(apiKeyFile);
-    fs.rmSync(apiKeyFile, { force: true });
-    const words = ['call', 'api_key.delete', id ?? ''];
-    const how = id === null ? '' : `: '${ownCommand({ uri, username }, words)}'`;
-    sayLine(
-      `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there${how}`,
-    );
+  if (apiKeyFile !== keyFileOf(file, name)) return 0; // 'login' has not put it there
+  const other = otherWithKey(profiles, name, apiKeyFile);
+  if (other !== null) {
+    sayLine(`Its API key stays: the profile '${other}' uses it, too`);
+    return 0;
   }
+  const id = idOf(apiKeyFile);
+  fs.rmSync(apiKeyFile, { force: true });
+  const words = ['call', 'api_key.delete', id ?? ''];
+  const how = id === null ? '' : `: '${ownCommand({ uri, username }, words)}'`;
+  sayLine(
+    `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there${how}`,
+  );
   return 0;
 }
 

@@ -6,8 +6,15 @@ import type { Json } from '../../protocol/frames.js';
 import { stripControls } from '../../text/terminal.js';
 import { ErrorAnswer } from '../commands/exchange.js';
 import { split } from '../format/format.js';
+import { JsonPrinter } from '../format/json-printer.js';
 import { rowsOf, tableCells, tsvCell } from '../format/rows.js';
-import { sayLine, writeForeign, writeForeignLines, writeOut } from '../output/output.js';
+import {
+  foreignWriter,
+  sayLine,
+  writeForeign,
+  writeForeignLines,
+  writeOut,
+} from '../output/output.js';
 import { aligned, widthOfStdout } from '../output/table.js';
 
 const STDOUT = 1;
@@ -48,8 +55,11 @@ export class Answers {
     this.columns = columns ?? [];
   }
 
-  /** All have answered. */
+  /** No other answer is waited for. Throws as `writeOut` does. */
   end(): void {
+    for (const [index, outcome] of [...this.held].sort(([a], [b]) => a - b))
+      this.print(index, outcome);
+    this.held.clear();
     if (this.rows.length === 0) return;
     const titles = ['profile', ...this.columns].map((column) => column.toUpperCase());
     writeForeignLines(aligned([titles, ...this.rows], this.columnsOfStdout));
@@ -74,6 +84,7 @@ export class Answers {
     const name = this.names[index] ?? '';
     if (outcome.kind === 'error' && this.options.quiet) return;
     if (this.kind !== 'json') this.printRows(name, outcome);
+    else if (this.options.format === 'json') writeStrict(lineOf(name, outcome));
     else if (this.isTable) writeOut(Buffer.from(this.row(name, outcome)));
     else writeForeign(lineOf(name, outcome));
   }
@@ -102,6 +113,12 @@ export class Answers {
 
 /** Characters of a result that are looked at for a line of the table. */
 const MOST_SHOWN = 2000;
+
+function writeStrict(line: Buffer): void {
+  const printer = new JsonPrinter(foreignWriter(), 'line');
+  printer.push(line);
+  printer.end();
+}
 
 function lineOf(name: string, outcome: Outcome): Buffer {
   const head = `{"profile":${quote(name)},`;

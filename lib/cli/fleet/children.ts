@@ -23,50 +23,50 @@ const NEWLINE = 0x0a;
 /** Those that end a command, with what it has kept. */
 export const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Runs the command of the arguments. Resolves with what it has printed, as a JSON string. Rejects with what it has said. */
-export async function runCommand(args: Arguments): Promise<Json> {
-  const printed: Buffer[] = [];
-  const said: string[] = [];
-  const child = start(args, wordsOf(args), 'ignore');
-  child.stdout.on('data', (chunk: Buffer) => printed.push(chunk));
-  const [code] = await Promise.all([
-    child.ended,
-    eachLine(child.stderr, (line) => said.push(line.toString())),
-  ]);
-  const text = Buffer.concat(printed).toString();
-  if (code === 0) return Buffer.from(text === '' ? 'null' : quote(text));
-  throw failureOf(code, said);
-}
-
 function wordsOf({ name, jobId, output }: Arguments): string[] {
   return [...(name ?? '').split(' '), ...(output === null ? [] : ['-o', output]), `${jobId}`];
 }
 
-/** A `batch` for each system, of the same requests. */
-export class BatchRuns {
-  private readonly running = new Set<() => void>();
+/** The processes of a command, one a system. */
+export class ChildRuns {
+  /** What stops each, and what resolves when all that it has printed is read. */
+  private readonly running = new Map<() => void, Promise<unknown>>();
 
   private constructor(
     /** What stdin has said, to be read by each; null where nobody reads it. */
     private readonly spool: string | null,
   ) {}
 
-  /** Reads stdin, if requests are to come from there. Rejects with a `FILES` error. */
-  static async open({ files }: Arguments, names: readonly string[]): Promise<BatchRuns> {
-    const isRead = files.length === 0 || files.includes('-');
-    return new BatchRuns(isRead && names.length > 0 ? await spooled(process.stdin) : null);
+  /** Reads stdin, if the requests of a batch are to come from there. Rejects with a `FILES` error. */
+  static async open({ name, files }: Arguments): Promise<ChildRuns> {
+    const isRead = name === 'batch' && (files.length === 0 || files.includes('-'));
+    return new ChildRuns(isRead ? await spooled(process.stdin) : null);
   }
 
-  /** Prints the answers, each with the system's name. Resolves with whether every request had a result. */
-  async run(args: Arguments): Promise<boolean> {
+  /** Runs the command of the arguments. Resolves with what it has printed, as a JSON string. Rejects with what it has said. */
+  async command(args: Arguments): Promise<Json> {
+    const printed: Buffer[] = [];
+    const said: string[] = [];
+    const child = start(args, wordsOf(args), 'ignore');
+    child.stdout.on('data', (chunk: Buffer) => printed.push(chunk));
+    const code = await this.ended(
+      child,
+      eachLine(child.stderr, (line) => said.push(line.toString())),
+    );
+    const text = Buffer.concat(printed).toString();
+    if (code === 0) return Buffer.from(text === '' ? 'null' : quote(text));
+    throw failureOf(code, said);
+  }
+
+  /** Runs a batch, and prints the answers, each with the system's name. Resolves with whether every request had a result. */
+  async batch(args: Arguments): Promise<boolean> {
     const name = args.system ?? '';
     const stdin = this.spool === null ? 'ignore' : fs.openSync(this.spool, 'r');
     const child = start(args, batchWords({ ...args, status: false }), stdin);
     if (typeof stdin === 'number') fs.closeSync(stdin);
-    this.running.add(child.stop);
     const head = Buffer.from(`{"profile":${quote(name)},`);
-    const [code] = await Promise.all([
-      child.ended,
+    const code = await this.ended(
+      child,
       // Every line is an object.
       eachLine(child.stdout, (line) => {
         writeForeign(Buffer.concat([head, line.subarray(1), Buffer.of(NEWLINE)]));
@@ -74,15 +74,28 @@ export class BatchRuns {
       eachLine(child.stderr, (line) => {
         if (!args.quiet) sayLine(`${name}: ${line.toString()}`);
       }),
-    ]).finally(() => {
-      this.running.delete(child.stop);
-    });
+    );
     return code === 0;
   }
 
-  close(): void {
-    for (const stop of this.running) stop();
+  /** Stops what runs. Resolves when its last words are read; null: nothing runs. */
+  close(): Promise<void> | null {
     if (this.spool !== null) fs.rmSync(path.dirname(this.spool), { recursive: true, force: true });
+    if (this.running.size === 0) return null;
+    for (const stop of this.running.keys()) stop();
+    return Promise.allSettled(this.running.values()).then(() => undefined);
+  }
+
+  /** Resolves with the exit code when the process has ended and what it has printed is taken. */
+  private async ended({ ended, stop }: Child, ...taken: Promise<void>[]): Promise<number | null> {
+    const all = Promise.all([ended, ...taken]);
+    this.running.set(stop, all);
+    try {
+      const [code] = await all;
+      return code;
+    } finally {
+      this.running.delete(stop);
+    }
   }
 }
 
@@ -122,6 +135,7 @@ function start(args: Arguments, words: readonly string[], stdin: number | 'ignor
   const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];
   const child = spawn(process.execPath, program, {
     stdio: [stdin, 'pipe', 'pipe'],
+    detached: true, // Ctrl-C is for this process alone, which stops the others and waits for what they have to say
     env: withoutOwn(process.env),
   });
   const { stdout, stderr } = child;

@@ -15,7 +15,7 @@ import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands
 import { jobRecord, limitOf, listedJobs } from '../commands/jobs.js';
 import { isTerminal, sayLine, USAGE } from '../output/output.js';
 import { Answers } from './answers.js';
-import { BatchRuns, runCommand, SIGNALS } from './children.js';
+import { ChildRuns, SIGNALS } from './children.js';
 
 /** How many systems a line on stderr names. */
 const MOST_NAMED = 20;
@@ -48,19 +48,32 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   const answers = new Answers(names, isShown ? { ...first, format: first.format ?? JOBS } : first);
   const unanswered: Unanswered = new Map(names.map((name) => [name, null]));
   const failed: string[] = [];
-  const { ask, close } = await askerOf(first, names);
+  const { ask, close } = await askerOf(first);
+  const state = { ending: null as Promise<void> | null, isEnding: false };
   const forget = onSignal(() => {
-    close();
-    sayLine(farewell(names.length, unanswered));
+    state.isEnding = true;
+    const tell = () => {
+      try {
+        answers.end();
+      } catch {
+        // nobody reads them
+      }
+      sayLine(farewell(names.length, unanswered));
+    };
+    state.ending = close()?.then(tell) ?? null;
+    if (!state.ending) tell();
+    return state.ending;
   }, SIGNALS);
   const one = async (index: number, system: Arguments) => {
     const name = nameOf(system);
     try {
       const result = await ask(system, (jobId) => unanswered.set(name, jobId));
+      if (state.isEnding) return;
       unanswered.delete(name);
       if (result === false) failed.push(name);
       if (typeof result !== 'boolean') answers.put(index, { kind: 'result', result });
     } catch (error) {
+      if (state.isEnding) return;
       unanswered.delete(name);
       failed.push(name);
       answers.put(index, { kind: 'error', error });
@@ -68,15 +81,19 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   };
   const queue = systems.entries();
   const work = async () => {
-    for (const [index, system] of queue) await one(index, system);
+    for (const [index, system] of queue) {
+      if (state.isEnding) return;
+      await one(index, system);
+    }
   };
   try {
     const width = Math.min(first.systems ?? DEFAULT_SYSTEMS, systems.length);
     await Promise.all(Array.from({ length: width }, work));
   } finally {
     forget();
-    close();
+    if (!state.isEnding) await close();
   }
+  if (state.ending) return state.ending.then(() => new Promise<never>(() => undefined)); // the signal ends this process
   answers.end();
   if (failed.length === 0) return 0;
   const inOrder = names.filter((name) => failed.includes(name));
@@ -141,14 +158,15 @@ function needs(option: string): string {
 
 interface Asker {
   readonly ask: Ask;
-  readonly close: () => void;
+  /** Ends what is under way. Resolves when it has ended; null: there is nothing to wait for. */
+  readonly close: () => Promise<void> | null;
 }
 
-async function askerOf(first: Arguments, names: readonly string[]): Promise<Asker> {
+async function askerOf(first: Arguments): Promise<Asker> {
   const { name } = first;
   const asking = (work: Work): Asker => ({
     ask: (system, hear) => withExchange(system, (exchange) => work(system, exchange, hear)),
-    close: () => undefined,
+    close: nothing,
   });
   switch (name) {
     case 'call': {
@@ -178,30 +196,22 @@ async function askerOf(first: Arguments, names: readonly string[]): Promise<Aske
     case 'download':
       return {
         ask: async (system) => Buffer.from(quote((await downloadFor(named(system))) ?? '')),
-        close: () => undefined,
+        close: nothing,
       };
-    case 'batch': {
-      const runs = await BatchRuns.open(first, names);
+    default: {
+      const runs = await ChildRuns.open(first);
       return {
         ask: async (system) => {
-          await reach(system);
-          return runs.run(named(system));
+          await reach({ ...system, useDaemon: true });
+          return name === 'batch' ? runs.batch(named(system)) : runs.command(named(system));
         },
-        close: () => {
-          runs.close();
-        },
+        close: () => runs.close(),
       };
     }
-    default:
-      return {
-        ask: async (system) => {
-          await reach(system);
-          return runCommand(named(system));
-        },
-        close: () => undefined,
-      };
   }
 }
+
+const nothing = () => null;
 
 /** Sees that the system's daemon runs, with a login that no other process is told, and that it answers. */
 function reach(system: Arguments): Promise<Json> {

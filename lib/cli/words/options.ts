@@ -107,10 +107,10 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
       systems: takes(
         'N',
         'number',
-        'ask so many systems at a time',
+        'of several systems: ask so many at a time',
         ` (default ${DEFAULT_SYSTEMS})`,
       ),
-      sort: flag('print answers in the order of the profiles'),
+      sort: flag('of several systems: print answers in their order'),
     },
   },
   {

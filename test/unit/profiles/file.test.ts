@@ -1,6 +1,7 @@
 /** What a file of profiles says, and which files are not believed. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import t, { type Test } from 'tap';
 import { MidcltError } from '../../../lib/errors.js';
 import { groupsOf, parseProfiles, profileOf, readProfiles } from '../../../lib/profiles/file.js';
@@ -183,6 +184,19 @@ t.test('a file that others could have written is refused', async (t) => {
   fs.symlinkSync(`${file}.d/f`, `${file}.link`);
   refused(t, `${file}.link`, /Others can write to .*\.d/);
 });
+
+t.test(
+  "~ is not what another user's HOME says",
+  { skip: process.getuid?.() !== 0 && 'needs root' },
+  async (t) => {
+    const { HOME } = process.env;
+    t.teardown(() => (process.env.HOME = HOME));
+    const theirs = t.testdir();
+    fs.chownSync(theirs, 1234, 1234);
+    process.env.HOME = theirs;
+    t.equal(one('uri = "a"\napi_key_file = "~/a"').apiKeyFile, `${os.userInfo().homedir}/a`);
+  },
+);
 
 t.test(
   "another user's file is refused",
