@@ -40,6 +40,8 @@ export interface OwnOptions {
   readonly useDaemon?: boolean;
   /** The one that says all the others; null: they say it themselves. */
   readonly profile?: string | null;
+  /** The words that say it where a profile and options beside it do; null: neither does. */
+  readonly profileWords?: readonly string[] | null;
 }
 
 /** Such a URI is refused where it is used, but what is shown before that must not repeat it. */
@@ -53,8 +55,9 @@ export function ownWords({
   caFile = null,
   useDaemon = false,
   profile = null,
+  profileWords = null,
 }: OwnOptions): string[] {
-  const system = [
+  const system = profileWords ?? [
     ...(uri ? ['-u', uri.replace(LOGIN_IN_URI, '$1')] : []),
     ...(username ? ['-U', username] : []),
     ...(insecure ? ['--insecure'] : []),
@@ -70,8 +73,8 @@ export function ownCommand(options: OwnOptions, rest: readonly string[]): string
 
 /** What starts the daemon of these options. For the local one it is what the original says, to the letter. */
 export function startCommand(options: OwnOptions): string {
-  const { uri, username, profile = null } = options;
-  if (!uri && !username && profile === null) return 'midclt daemon';
+  const { uri, username, profile = null, profileWords = null } = options;
+  if (!uri && !username && profile === null && profileWords === null) return 'midclt daemon';
   return ownCommand({ ...options, useDaemon: false }, ['daemon', '--detach']);
 }
 

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import { startSandbox } from '../../lib/sandbox/index.js';
 import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
 import { startDaemon } from '../support/daemon.js';
 import { freeze, ground } from '../support/lifecycle.js';
@@ -354,6 +355,27 @@ t.test('what answers instead of a WebSocket', async (t) => {
   failedAt(t, none, 'websocket', /404 .*nor at \/websocket: what answers there is something else/);
 });
 
+t.test('what is advised for a login keeps what the profile has', async (t) => {
+  const { home, ws } = await startServer(t);
+  const run = (...args: string[]) => midclt(args, { home });
+  const add = ['profile', 'add', 'nas1', '--no-check', '-u', ws, '-U', 'admin', '-g', 'prod'];
+  fs.writeFileSync(`${home}/key`, WRONG, { mode: 0o600 });
+  t.match(await run(...add, '-K', `${home}/key`, '--plain'), { code: 0 });
+  const wrong = await doctor(t, ['-p', 'nas1'], { home });
+  t.equal(
+    failedAt(t, wrong, 'login', /^Failed to login: .+$/),
+    `midclt profile remove nas1 && midclt -u ${ws} -U admin --plain login nas1 -g prod`,
+  );
+  const unix = `ws+unix://${home}/local`;
+  const sandbox = await startSandbox({ unix: `${home}/local`, failedLoginDelayMs: 100 });
+  t.teardown(() => sandbox.close());
+  const local = await doctor(t, ['-u', unix, '-U', 'admin', '-P', 'wrong'], { home });
+  t.equal(
+    failedAt(t, local, 'login', /^Failed to login: .+$/),
+    `midclt -u ${unix} -U admin login nas`,
+  );
+});
+
 t.test('logins', async (t) => {
   const { home, ws, wss, sandbox } = await startServer(t);
   const file = `${home}/key`;
@@ -361,7 +383,7 @@ t.test('logins', async (t) => {
   const key = ['-u', wss, '--insecure', '-U', 'admin', '-K', file];
   const wrong = await doctor(t, key, { home });
   const advice = failedAt(t, wrong, 'login', /^Failed to login: .+$/);
-  t.equal(advice, `midclt login 127.0.0.1 -u ${wss} -U admin`);
+  t.equal(advice, `midclt -u ${wss} -U admin --insecure login 127.0.0.1`);
   t.equal(wrong.of('privileges').state, 'skipped');
   fs.writeFileSync(file, KEY);
   fs.chmodSync(file, 0o644);

@@ -208,7 +208,7 @@ test('what is refused leaves nothing', async (t) => {
   t.match(refused, {
     ...{ code: 1, echoes: true },
     screen:
-      /\nError: The certificate of .* 'midclt --ca-file FILE login nas1'\. No profile was made$/,
+      /\nError: The certificate of .* 'midclt -u wss:\S+ -U admin --ca-file FILE login nas1'\. No profile was made$/,
   });
   t.strictSame(sandbox.received, [], 'the server was sent nothing');
   t.equal(sandbox.stats.connections, 0);

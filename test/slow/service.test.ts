@@ -133,6 +133,27 @@ t.test('of a profile it is installed, looked at and removed', async (t) => {
   }
 });
 
+t.test('a profile is not removed before its service', async (t) => {
+  const { home, run } = ground(t);
+  t.match(await run('-p', 'nas1', 'service', 'install'), { code: 0 });
+  t.match(await run('profile', 'remove', 'nas1'), {
+    code: 1,
+    stderr: /^Error: systemd starts the daemon of 'nas1': 'midclt -p nas1 service remove' /,
+  });
+  t.match(await run('-p', 'nas1', 'service', 'remove'), { code: 0 });
+  t.match(await run('profile', 'remove', 'nas1'), { code: 0 });
+  t.notMatch(fs.readFileSync(`${home}/.config/midclt/profiles.toml`, 'utf8'), /nas1/);
+});
+
+t.test('it finds the certificates that the calls find', async (t) => {
+  const { home, run } = ground(t, {
+    env: { MIDCLT_CA_FILE: 'own/ca.pem', SSL_CERT_DIR: '/etc/certs', SSL_CERT_FILE: '' },
+  });
+  const { stdout } = await run('-p', 'nas1', 'service', 'install', '--print');
+  const set = [...stdout.matchAll(/^Environment="(.*)"$/gm)].map(([, text]) => text);
+  t.same(set, [`MIDCLT_CA_FILE=${home}/own/ca.pem`, 'SSL_CERT_DIR=/etc/certs']);
+});
+
 t.test('without a profile it is for the middleware of this machine', async (t) => {
   const { home, units, run } = ground(t);
   t.match(await run('service', 'install'), { code: 0, stdout: /midclt -p local -d ping/ });

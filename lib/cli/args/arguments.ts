@@ -179,6 +179,8 @@ export interface Arguments extends Options {
   profileName: string | null;
   /** The profile's name where it is one of several systems: nobody is asked for its login then. */
   system: string | null;
+  /** The words that reach the same system in the same way where a profile and options beside it say which; else null. */
+  profileWords: readonly string[] | null;
 }
 
 /** Systems that are asked at once, where nothing else is said. To wait for one costs next to nothing. */
@@ -255,5 +257,5 @@ export const DEFAULTS: Options = {
 export const NO_COMMAND: Arguments = {
   ...DEFAULTS,
   ...{ name: null, method: [], jobId: 0, event: null, files: [], shell: 'sh', pattern: null },
-  ...{ profileName: null, system: null, topic: [] },
+  ...{ profileName: null, system: null, profileWords: null, topic: [] },
 };

@@ -87,10 +87,19 @@ function withSystem(args: Arguments, system: System): Arguments {
   const isOther = username !== null && username !== system.username;
   const isProven = hasProof || isOther;
   const isSafer = system.insecure || !args.insecure;
-  const isWhole = uri === null && !isOther && isSafer && args.caFile === null;
+  const beside = [
+    ...(uri === null ? [] : ['-u', uri]),
+    ...(isOther ? ['-U', username] : []),
+    ...(isSafer ? [] : ['--insecure']),
+    ...(args.caFile === null ? [] : ['--ca-file', args.caFile]),
+    ...(args.plain && !system.plain ? ['--plain'] : []),
+    ...(args.noChannelBinding && !system.noChannelBinding ? ['--no-channel-binding'] : []),
+  ];
+  const isWhole = beside.length === 0;
   return {
     ...args,
     profile: isWhole ? system.name : null,
+    profileWords: isWhole ? null : ['-p', system.name, ...beside],
     uri: uri ?? system.uri,
     username: username ?? system.username,
     apiKey: isProven ? apiKey : system.apiKeyFile,

@@ -50,6 +50,7 @@ export function argumentsOf(name: CommandName | null, { options, positionals }: 
     ...(name === 'trust' && first !== '' && { uri: first }),
     profileName: name === 'login' || name?.startsWith('profile ') ? (rest[0] ?? null) : null,
     system: null,
+    profileWords: null,
   };
 }
 

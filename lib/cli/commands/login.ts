@@ -16,11 +16,12 @@ import { adding, choosing, editProfiles, type Edit } from '../../profiles/edit.j
 import { parseProfiles, readProfiles } from '../../profiles/file.js';
 import { checkNoKeyFile, keyFileOf, writeKeyFile } from '../../profiles/keys.js';
 import { checkName } from '../../profiles/profile.js';
-import { hostOf, ownCommand } from '../../text/for-person.js';
+import { hostOf } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
 import { KeyMaker, NO_KEY } from './key-maker.js';
-import { profileFrom } from './profile.js';
+import { loginCommandOf } from './login-command.js';
+import { profileFrom } from './profile-from.js';
 import { connected, reach, type Reached } from './reach.js';
 
 const USER = 'truenas_admin';
@@ -50,31 +51,12 @@ export async function loginCommand(args: Arguments): Promise<number> {
   } catch (error) {
     if (!isMidcltError(error)) throw error;
     if (error instanceof Unanswered) {
-      const again = againCommand(known, name);
+      const again = loginCommandOf(known, name);
       throw followedBy(error, `No profile was made, and nothing was kept; '${again}' asks again`);
     }
     if (!['CONNECT', 'LOGIN', 'LOST', 'TIMEOUT'].includes(error.code)) throw error;
     throw followedBy(error, 'No profile was made');
   }
-}
-
-/** The same `login` with what is known by now, to be pasted in any folder. Never a secret. */
-function againCommand(args: Arguments, name: string): string {
-  const { apiKey, plain, noChannelBinding, force, group } = args;
-  const isFile = apiKey !== null && !isKeyItself(apiKey);
-  const files = profileFrom({ ...args, apiKey: isFile ? apiKey : null }, name);
-  const { apiKeyFile, caFile } = files;
-  const passwordFile = args.passwordFile === STDIN ? STDIN : files.passwordFile;
-  return ownCommand({ ...args, caFile, profile: null, useDaemon: false }, [
-    ...(apiKeyFile === null ? [] : ['-K', apiKeyFile]),
-    ...(passwordFile === null ? [] : ['--password-file', passwordFile]),
-    ...(plain ? ['--plain'] : []),
-    ...(noChannelBinding ? ['--no-channel-binding'] : []),
-    ...(force ? ['--force'] : []),
-    'login',
-    name,
-    ...group.flatMap((each) => ['-g', each]),
-  ]);
 }
 
 /** Asks for host and user where no option names them. */

@@ -1,7 +1,6 @@
 /** `profile …`: the systems that have a name. */
 import fs from 'node:fs';
-import path from 'node:path';
-import { followedBy, isMidcltError, MidcltError } from '../../errors.js';
+import { followedBy, isMidcltError, MidcltError, shellWord } from '../../errors.js';
 import { uriOf } from '../../files/address.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
 import { isKeyItself } from '../../login/secrets.js';
@@ -17,7 +16,9 @@ import type { Arguments } from '../args/arguments.js';
 import { withEnvironment } from '../args/environment.js';
 import { sayLine } from '../output/output.js';
 import { aligned, printLines } from '../output/table.js';
+import { profileFrom } from './profile-from.js';
 import { connected } from './reach.js';
+import { unitsOf } from './service-units.js';
 
 /** Returns the exit code. */
 export async function profileCommand(args: Arguments): Promise<number> {
@@ -73,20 +74,6 @@ async function check(args: Arguments): Promise<void> {
     if (!isMidcltError(error)) throw error;
     throw followedBy(error, 'The profile was not added; --no-check adds it untried');
   }
-}
-
-const STDIN = '-';
-
-/** What options say, as a profile; `keyFile` has the key where they name no file with it. */
-export function profileFrom(args: Arguments, name: string, keyFile: string | null = null): Profile {
-  const { uri, username, insecure, plain, noChannelBinding, group: groups } = args;
-  const absolute = (file: string | null) => (file && file !== STDIN ? path.resolve(file) : null);
-  return {
-    ...{ name, uri: uri ?? '', username, insecure, plain, noChannelBinding, groups },
-    apiKeyFile: keyFile ?? absolute(args.apiKey),
-    passwordFile: absolute(args.passwordFile),
-    caFile: absolute(args.caFile),
-  };
 }
 
 function list({ json, ansible }: Arguments, profiles: Profiles): number {
@@ -162,7 +149,15 @@ function idOf(keyFile: string): string | null {
 
 async function remove(file: string, name: string): Promise<number> {
   const profiles = readProfiles(file);
-  const { apiKeyFile, uri, username } = profileOf(profiles, name);
+  const { apiKeyFile, ...system } = profileOf(profiles, name);
+  const { uri, username, insecure, caFile } = system;
+  const units = unitsOf({ profile: name, uri, username }, process.env);
+  if ([units.socket, units.service].some(({ path: unit }) => fs.existsSync(unit))) {
+    throw new MidcltError(
+      'REQUEST',
+      `systemd starts the daemon of '${name}': 'midclt -p ${shellWord(name)} service remove' takes that away, and has to come first`,
+    );
+  }
   await editProfiles(file, removing(name));
   sayLine(`Removed the profile '${name}'`);
   if (apiKeyFile !== keyFileOf(file, name)) return 0; // 'login' has not put it there
@@ -174,7 +169,7 @@ async function remove(file: string, name: string): Promise<number> {
   const id = idOf(apiKeyFile);
   fs.rmSync(apiKeyFile, { force: true });
   const words = ['call', 'api_key.delete', id ?? ''];
-  const how = id === null ? '' : `: '${ownCommand({ uri, username }, words)}'`;
+  const how = id === null ? '' : `: '${ownCommand({ uri, username, insecure, caFile }, words)}'`;
   sayLine(
     `Removed its API key ${apiKeyFile}; the server still takes the key until it is deleted there${how}`,
   );

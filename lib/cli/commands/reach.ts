@@ -8,6 +8,7 @@ import type { Target } from '../../middleware/uri.js';
 import { stripControls } from '../../text/terminal.js';
 import type { Arguments } from '../args/arguments.js';
 import { Stopwatch, withCore } from './direct.js';
+import { loginCommandOf } from './login-command.js';
 import { questionFor, shownBy } from './trust.js';
 
 /** Seconds for a connection and a login. */
@@ -70,7 +71,7 @@ async function acceptedOf(args: Arguments, name: string): Promise<string> {
   throw new MidcltError(
     'CONNECT',
     `The certificate of ${host} is not trusted. With its authority's certificate in a file it can be: ` +
-      `'midclt --ca-file FILE login ${name}'`,
+      `'${loginCommandOf(args, name, 'FILE')}'`,
   );
 }
 

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
+import { shellWord } from '../../errors.js';
 import { openToWrite } from '../../files/kept.js';
 import { API_KEYS, startSandbox, type ApiKey, type Sandbox } from '../../sandbox/index.js';
 
@@ -86,10 +87,10 @@ export async function runSandbox(
 /** The first line says that it listens; a script may wait for it. */
 function announcement({ unixPath, wsPort, wssPort }: Sandbox, certificate: string | null): string {
   const commands: string[] = [];
-  if (unixPath !== null) commands.push(usage(`-u ws+unix://${unixPath}`));
+  if (unixPath !== null) commands.push(usage(`-u ${shellWord(`ws+unix://${unixPath}`)}`));
   if (wsPort !== null) commands.push(usage(`-u ws://127.0.0.1:${wsPort}/api/current ${LOGIN}`));
   if (wssPort !== null) {
-    const trust = certificate === null ? '--insecure' : `--ca-file ${quoted(certificate)}`;
+    const trust = certificate === null ? '--insecure' : `--ca-file ${shellWord(certificate)}`;
     commands.push(usage(`${trust} -u wss://127.0.0.1:${wssPort}/api/current ${LOGIN}`));
   }
   const lines = commands.map(
@@ -112,11 +113,6 @@ function usage(options: string): string {
 function keyLine({ id, key, username, expiresAt = Infinity }: ApiKey): string {
   const note = expiresAt <= Date.now() ? ' (expired)' : '';
   return `  ${username.padEnd(6)} ${id}-${key}${note}`;
-}
-
-/** For a shell. */
-function quoted(file: string): string {
-  return /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }
 
 /** One a user, so that two users of a machine don't meet. */

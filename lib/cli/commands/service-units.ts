@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { MidcltError, MISTAKE } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
+import { CA_FILE } from '../../login/variables.js';
 import { LOCAL } from '../../profiles/profile.js';
 import type { Arguments } from '../args/arguments.js';
 
@@ -25,10 +26,15 @@ export interface Units {
 }
 
 /** What a daemon must find in its environment to be that of the calls, and to log in as they would. */
-const VARIABLES = ['MIDCLT_HOME', 'XDG_CONFIG_HOME', 'NODE_EXTRA_CA_CERTS'];
+const DIRECTORIES = ['MIDCLT_HOME', 'XDG_CONFIG_HOME'];
+/** Of files that may be named from where one is. */
+const CERTIFICATES = [CA_FILE, 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 /** Throws a `REQUEST` error where the command line is for what is no profile. */
-export function unitsOf({ profile, uri, username }: Arguments, env: NodeJS.ProcessEnv): Units {
+export function unitsOf(
+  { profile, uri, username }: Pick<Arguments, 'profile' | 'uri' | 'username'>,
+  env: NodeJS.ProcessEnv,
+): Units {
   const system = profile ?? LOCAL;
   if (system === LOCAL && uri !== null) {
     throw new MidcltError(
@@ -76,9 +82,11 @@ function serviceText(
   needs: readonly string[],
   env: NodeJS.ProcessEnv,
 ): string {
-  const variables = VARIABLES.flatMap((name) => {
+  const variables = [...DIRECTORIES, ...CERTIFICATES].flatMap((name) => {
     const value = env[name];
-    return value ? [`Environment=${word(`${name}=${value}`)}`] : [];
+    if (!value) return [];
+    const absolute = CERTIFICATES.includes(name) ? path.resolve(value) : value;
+    return `Environment=${word(`${name}=${absolute}`)}`;
   });
   const command = [...needs, '-p', system, 'daemon'].map(commandWord).join(' ');
   return `\

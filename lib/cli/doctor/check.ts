@@ -74,7 +74,10 @@ function commandIn(message: string): string | null {
 
 /** The user's own options and another command, or these again for another URI. */
 export function commandFor({ args }: Context, rest: readonly string[], uri?: string): string {
-  return ownCommand(uri === undefined ? args : { ...args, uri, profile: null }, rest);
+  return ownCommand(
+    uri === undefined ? args : { ...args, uri, profile: null, profileWords: null },
+    rest,
+  );
 }
 
 /** Resolves with what the work does, or rejects when it takes too long. */

@@ -78,7 +78,7 @@ function uri(context: Context): Found {
 function originOf({ given, args, env }: Context): string {
   if (given.uri !== null) return 'from -u';
   if (args.uri === null) return 'the middleware of this machine';
-  return profileChoice(given, env) === null || args.profile === null
+  return profileChoice(given, env) === null || (args.profile === null && args.profileWords === null)
     ? `from ${URI}`
     : 'from the profile';
 }
@@ -91,8 +91,10 @@ function directory({ env }: Context): Found {
     let parent = path;
     while (!existsSync(parent)) parent = parent.slice(0, parent.lastIndexOf('/')) || '/';
     const why = unwritable(parent);
-    if (why !== null)
-      return failed(`${path} cannot be made in ${parent}: ${why}`, 'export MIDCLT_HOME=~/.midclt');
+    if (why !== null) {
+      const other = env.MIDCLT_HOME ? '~/.midclt' : '/run/user/$(id -u)/midclt';
+      return failed(`${path} cannot be made in ${parent}: ${why}`, `export MIDCLT_HOME=${other}`);
+    }
     return ok(`${path} is not there yet; the first daemon makes it`);
   }
   const octal = mode.toString(8).padStart(4, '0');

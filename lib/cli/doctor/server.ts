@@ -2,13 +2,17 @@
 import { compose } from '../../compose.js';
 import { publicText, shellWord } from '../../errors.js';
 import { noLog } from '../../logger.js';
+import { profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
 import { isRateLimit } from '../../middleware/login/credential.js';
 import { EMPTY_LIST } from '../../json/members.js';
+import { profileOf, readProfiles } from '../../profiles/file.js';
+import { LOCAL } from '../../profiles/profile.js';
 import { DEFAULT_CONCURRENCY } from '../../protocol/frames.js';
 import { Stopwatch } from '../commands/direct.js';
 import { callOf, resultOf } from '../commands/exchange.js';
+import { loginCommandOf } from '../commands/login-command.js';
 import { anyDaemonExchange } from '../commands/via-daemon.js';
 import { commandFor, failed, failedBy, ok, skipped, warning, within } from './check.js';
 import type { Check, Context, Found } from './check.js';
@@ -48,12 +52,15 @@ function login(context: Context): Found | Promise<Found> {
 
 /** What keeps a login that works, or another one in place of one that does not. */
 function loginCommand({ args, target }: Context): string {
-  const { profile, uri, username } = args;
-  const host = target && target.socketPath === null ? new URL(target.url).hostname : 'local';
+  const profile = args.profile === LOCAL ? null : args.profile;
+  const host = target && target.socketPath === null ? new URL(target.url).hostname : 'nas';
   const name = profile ?? host.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9.-]+/g, '');
-  const where = uri === null ? '' : ` -u ${shellWord(uri)}`;
-  const who = username ? ` -U ${shellWord(username)}` : '';
-  const command = `midclt login ${shellWord(name)}${where}${who}`;
+  const { groups: group } =
+    profile === null ? { groups: [] } : profileOf(readProfiles(profilesPath()), profile);
+  // What has not let in is not given again.
+  const proof = { password: null, passwordFile: null, apiKey: null };
+  const uri = args.uri ?? target?.uri ?? null;
+  const command = loginCommandOf({ ...args, ...proof, uri, group: [...group] }, name);
   return profile === null ? command : `midclt profile remove ${shellWord(profile)} && ${command}`;
 }
 

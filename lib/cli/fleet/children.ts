@@ -129,7 +129,8 @@ interface Child {
 function start(args: Arguments, words: readonly string[], stdin: number | 'ignore'): Child {
   const { uri, timeout } = args;
   const options = [
-    ...ownWords({ ...args, useDaemon: true, profile: uri === null ? LOCAL : null }),
+    ...(uri === null ? ['-p', LOCAL] : []), // whatever the default is
+    ...ownWords({ ...args, useDaemon: true, profile: null, profileWords: null }),
     ...(timeout === null ? [] : ['-t', `${timeout}`]),
   ];
   const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];

@@ -15,6 +15,8 @@ export interface Printer {
 
 const STDOUT = 1;
 const MOST_LINES = 100_000_000;
+/** Columns that a line on stderr names. */
+const MOST_NAMED = 20;
 
 /** The others are escaped in JSON, but for those of the colours. */
 function withoutC1(text: string): Buffer {
@@ -74,10 +76,11 @@ export function tableLines(
   columns: readonly string[] | null,
   width: number,
 ): string[] {
-  const table = columns ? { columns, rows: rowsOf(result, columns) } : tableOf(result);
+  const table = columns ? { columns, rows: rowsOf(result, columns), left: [] } : tableOf(result);
   if (table) {
+    if (!columns && table.columns.length === 0) return [];
     const lines = cellsOf(table, width);
-    return aligned(columns ? lines : fitting(lines, table.columns, width), width);
+    return aligned(columns ? lines : fitting(lines, table, width), width);
   }
   const members = membersOf(result);
   if (members) {
@@ -100,7 +103,7 @@ function cellsOf({ columns, rows }: Table, width: number): string[][] {
 /** As many columns as there is room for; says which are left out. */
 function fitting(
   lines: readonly (readonly string[])[],
-  names: readonly string[],
+  { columns: names, left }: Table,
   width: number,
 ): readonly (readonly string[])[] {
   let room = width;
@@ -111,8 +114,11 @@ function fitting(
     count++;
   }
   const shown = Math.max(count, 1);
-  if (shown < names.length) {
-    sayLine(`Left out: ${names.slice(shown).join(', ')}; '-o table=NAME,NAME' chooses`);
+  const out = [...names.slice(shown), ...left];
+  if (out.length > 0) {
+    const more = out.length > MOST_NAMED ? `, and ${out.length - MOST_NAMED} more` : '';
+    const some = out.slice(0, MOST_NAMED).join(', ');
+    sayLine(`Left out: ${some}${more}; '-o table=NAME,NAME' chooses`);
   }
   return lines.map((line) => line.slice(0, shown));
 }

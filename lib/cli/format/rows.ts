@@ -14,6 +14,8 @@ export type Row = readonly (Json | null)[];
 export interface Table {
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
+  /** The columns that have no place in it. */
+  readonly left: readonly string[];
 }
 
 /** The rows of these columns; of a result that is no list, one. A column is a member's name, or names and numbers with dots between. */
@@ -22,7 +24,10 @@ export function rowsOf(result: Json, columns: readonly string[]): Row[] {
   return elements.map((element) => columns.map((column) => valueAt(element, column)));
 }
 
-/** With the columns that have a place in a table: those that are neither lists nor objects. Null: they are not objects. */
+/**
+ * With the columns that have a place in a table: those that are neither lists nor objects, or all where there are no
+ * others. Null: they are not objects.
+ */
 export function tableOf(result: Json): Table | null {
   const elements = elementsOf(result, MOST_ROWS);
   if (!elements) return null;
@@ -34,12 +39,13 @@ export function tableOf(result: Json): Table | null {
       names.set(name, (names.get(name) ?? true) && !isContainer(value));
     }
   }
-  const columns = [...names].filter(([, isPlain]) => isPlain).map(([name]) => name);
+  const plain = [...names].filter(([, isPlain]) => isPlain).map(([name]) => name);
+  const columns = plain.length > 0 ? plain : [...names.keys()];
   const rows = elements.map((element) => {
     const members = membersOf(element);
     return columns.map((column) => members?.get(column) ?? null);
   });
-  return { columns, rows };
+  return { columns, rows, left: [...names.keys()].filter((name) => !columns.includes(name)) };
 }
 
 /** Null: there is none. A member whose name has dots in it comes first. */

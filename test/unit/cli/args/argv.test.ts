@@ -92,6 +92,7 @@ const NOTHING: Arguments = {
   profileName: null,
   topic: [],
   system: null,
+  profileWords: null,
 };
 
 const CHOICES =

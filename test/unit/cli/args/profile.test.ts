@@ -5,6 +5,7 @@ import type { Arguments } from '../../../../lib/cli/args/arguments.js';
 import { parseArgv } from '../../../../lib/cli/args/argv.js';
 import { profileChoice, withEnvironment } from '../../../../lib/cli/args/environment.js';
 import { withProfiles } from '../../../../lib/cli/args/profile.js';
+import { ownWords, startCommand } from '../../../../lib/text/for-person.js';
 
 const FILE = `
 default = "nas1"
@@ -114,6 +115,25 @@ t.test('options replace parts of a profile, and its proof with its user', async 
   t.match(one(['-p', 'nas1', '-P', 'x', 'ping']), { apiKey: null, password: 'x' });
   t.match(one(['-p', 'nas1', '--password-file', 'f', 'ping']), { apiKey: null, passwordFile: 'f' });
   t.match(one(['-p', 'nas2', '-K', '1-a', 'ping']), { apiKey: '1-a', passwordFile: null });
+});
+
+t.test('what is told to be typed reaches the same system as what was typed', async (t) => {
+  const { run } = place(t);
+  const words = (...argv: string[]) => ownWords(run([...argv, 'ping']) as Arguments);
+  t.same(words('-p', 'nas1'), ['-p', 'nas1']);
+  t.same(words('-p', 'nas1', '-P', 'x'), ['-p', 'nas1'], 'but for secrets');
+  for (const argv of [
+    ['-p', 'nas1', '--plain'],
+    ['-p', 'nas1', '--no-channel-binding'],
+    ['-p', 'nas1', '-U', 'eve', '--insecure'],
+    ['-p', 'nas1', '-u', 'wss://10.0.0.1', '-U', 'eve', '--ca-file', 'ca.pem'],
+    ['-p', 'local', '-U', 'bob'],
+  ])
+    t.same(words(...argv), argv);
+  t.same(words('-U', 'eve'), ['-p', 'nas1', '-U', 'eve'], 'of the default');
+  t.same(words('-u', 'wss://x', '-U', 'eve'), ['-u', 'wss://x', '-U', 'eve']);
+  const local = run(['-p', 'local', '-U', 'bob', 'ping']) as Arguments;
+  t.equal(startCommand(local), 'midclt -p local -U bob daemon --detach');
 });
 
 t.test('secrets of the environment count where the profile has none', async (t) => {

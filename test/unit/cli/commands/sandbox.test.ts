@@ -118,7 +118,7 @@ t.test(
     const uri = /wss:\/\/127\.0\.0\.1:\d+\/api\/current/.exec(line)?.[0] ?? '';
     test.equal(
       line,
-      `Sandbox (a simulation, not a TrueNAS) listening. Use: midclt --ca-file '${file.replace("'", "'\\''")}' ` +
+      `Sandbox (a simulation, not a TrueNAS) listening. Use: midclt --ca-file ${file.replace(/[ ']/g, '\\$&')} ` +
         `-u ${uri} -U admin -P admin-pw -d call system.info`,
     );
     test.match(users, /^Users: admin/);

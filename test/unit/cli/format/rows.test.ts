@@ -30,7 +30,11 @@ t.test("tsv is what jq's @tsv makes of it", async (t) => {
 
 t.test('without names: the columns that have no lists and objects in them', async (t) => {
   t.same(tableOf(POOLS)?.columns, ['id', 'name', 'a.b', 'ok', 'size']);
+  t.same(tableOf(POOLS)?.left, ['a']);
   t.equal(tableOf(Buffer.from('[1, 2]')), null);
+  const lines = (text: string) => tableLines(Buffer.from(text), null, 80);
+  t.same(lines('[{"a": [1], "b": {}}, {"a": [2]}]'), ['A    B', '[1]  {}', '[2]  -'], 'or all');
+  for (const none of ['[]', '[{}, {}]']) t.same(lines(none), [], none);
   t.equal(tableOf(Buffer.from('{"a": 1}')), null);
 });
 
