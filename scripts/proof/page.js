@@ -118,7 +118,7 @@ function steadyText(steady) {
   ]);
   return `## Again and again
 
-\`npm run proof -- steady ${steady.runs.length}\`: the whole of \`npm test\`${steady.busy > 0 ? ` beside ${steady.busy} busy processes` : ', whatever else the machine did; its load is that of the five minutes before the end'}. **${good} of ${steady.runs.length} runs without a failure.** (${where(steady)})
+\`npm run proof -- steady\`: the whole of \`npm test\`${steady.busy > 0 ? ' beside busy processes' : ', whatever else the machine did; its load is that of the five minutes before the end'}. **${good} of ${steady.runs.length} runs without a failure.** (${where(steady)})
 
 ${table(['run', 'commit', 'Node', 'load', 'passed', 'failed files'], rows)}${steady.remark ? `\n\n${steady.remark}` : ''}`;
 }
