@@ -198,7 +198,7 @@ export class Session {
 
   private lingered(): void {
     if (this.state !== 'lingering') return;
-    if (this.pipeline.guard.inLine) this.lingerTimer?.refresh();
+    if (this.pipeline.guard.isHolding) this.lingerTimer?.refresh();
     else this.end();
   }
 

@@ -234,6 +234,27 @@ t.test('lingers for what may come, and ends if nothing does', async (t) => {
   t.equal(gate.clock.waiting, 0);
 });
 
+t.test('F45: does not end while a whole request waits for memory', async (t) => {
+  const { client, gate, memory, socket, running, counts, read } = scene(t, {
+    ...{ linger: 1000, memory: 1 },
+  });
+  read();
+  client.write(call(1));
+  await soon(() => running.length === 1);
+  running[0]?.end('1');
+  await soon(() => counts.over === 1);
+  const { requests } = memory;
+  // Somebody else's.
+  t.ok(requests.completed(0, requests.size));
+  client.write(call(2, ' '.repeat(100_000)));
+  await rest();
+  gate.clock.pass(100_000);
+  await rest();
+  t.same([socket.destroyed, running.length], [false, 1]);
+  requests.giveComplete(requests.size);
+  await soon(() => running.length === 2);
+});
+
 t.test('a connection that is to be kept does not end for want of requests', async (t) => {
   const { client, gate, socket, running, counts, read } = scene(t, { linger: 1000 });
   read();
