@@ -117,7 +117,7 @@ export function compose(options: CoreOptions): Core {
     jobs,
     local: () => new LocalSession(local, gate),
     report() {
-      const { state, since, lastError, logins, reconnects, canLogInAgain } = connection.facts;
+      const { state, since, lastError, logins, reconnects, ...facts } = connection.facts;
       return {
         middleware: {
           uri: target.uri,
@@ -126,7 +126,8 @@ export function compose(options: CoreOptions): Core {
           last_error: lastError,
           logins,
           reconnects,
-          can_log_in_again: canLogInAgain,
+          can_log_in_again: facts.canLogInAgain,
+          one_time_code: facts.tookCode,
           insecure: isInsecure ?? false,
           pinned: isPinned(target),
           api_key: credential?.kind === 'api-key' ? credential.key.id : null,

@@ -78,12 +78,15 @@ export const CALL: Entry<CallMembers> = {
 async function call(
   { method, params, kwargs }: Request & CallMembers,
   { lease, timeout, deadline, cancellation, progress, client }: Context,
-  { connection, jobs, plainMethods, log, metrics, concurrency }: CommandOptions,
+  { connection, jobs, plainMethods, log, metrics, concurrency, daemon }: CommandOptions,
 ): Promise<FinalFrame> {
   if (method === null || method === '') {
     throw new MidcltError('REQUEST', "'method' is missing", { errorType: 'KeyError' });
   }
   const endCall = kwargs.job ? null : plainMethods.calling(method, lease.isNoJob);
+  // One lock around everything holds until the job ends, whoever still listens; so does the daemon.
+  const isHeld = kwargs.job && concurrency === 1 && !kwargs.detach;
+  const release = isHeld ? daemon?.hold() : undefined;
   const started = steadyNow();
   const report = (outcome: string) => {
     const duration = steadyNow() - started;
@@ -99,8 +102,7 @@ async function call(
           onProgress: kwargs.detach ? () => undefined : progress,
           lease,
           cancellation,
-          // One lock around everything holds until the job ends, whoever still listens.
-          isHeld: concurrency === 1 && !kwargs.detach,
+          isHeld,
           isDetached: kwargs.detach === true,
         })
       : connection.call(method, params, { timeout, lease, cancellation });
@@ -113,6 +115,7 @@ async function call(
     throw error;
   } finally {
     endCall?.();
+    release?.();
   }
 }
 

@@ -51,6 +51,8 @@ export interface DaemonControl {
   /** Asks it to go; false if it is not to, because others have requests to be answered. */
   stop(ifIdle: boolean): boolean;
   status(): StatusReport;
+  /** It has work to do that no client waits for, until what this returns is called. */
+  hold(): () => void;
   /** Cancelled when the daemon takes no further request: what has no end of its own is to end. */
   readonly ending: Cancellation;
 }

@@ -84,8 +84,16 @@ async function subscribe(
   const onLeft = () => {
     subscriber.abandon();
   };
+  let stop = (): void => undefined;
+  /** Resolves when the daemon goes. */
+  const stopped = new Promise<null>((resolve) => {
+    stop = () => {
+      resolve(null);
+    };
+  });
   const onEnding = () => {
     subscriber.end(shuttingDown());
+    stop();
   };
   cancellation.on(onLeft);
   daemon?.ending.on(onEnding);
@@ -108,9 +116,12 @@ async function subscribe(
         subscriber.end(error ?? 'ended');
       },
     };
-    while (leave === null) {
+    for (;;) {
       try {
-        leave = await subscriptions.subscribe(event, listener, patience);
+        const asked = subscriptions.subscribe(event, listener, patience);
+        leave = await Promise.race([asked, stopped]);
+        if (leave === null) leaveLater(asked);
+        break;
       } catch (error) {
         if (endsSubscriptions || !isLost(error)) throw error;
         // Nothing is lost with it: it is made over the next connection.
@@ -118,7 +129,7 @@ async function subscribe(
         await connection.ready(cancellation, PATIENCE * 1000);
       }
     }
-    log('debug', 'subscribed', { client, event: event.slice(0, 100) });
+    if (leave) log('debug', 'subscribed', { client, event: event.slice(0, 100) });
     timer = after(timeout == null ? null : timeout * 1000, () => {
       subscriber.end('timeout');
     });
@@ -130,6 +141,16 @@ async function subscribe(
     cancellation.off(onLeft);
     daemon?.ending.off(onEnding);
   }
+}
+
+/** The server may take its time to answer, and nobody waits for it. */
+function leaveLater(asked: Promise<() => void>): void {
+  asked.then(
+    (leave) => {
+      leave();
+    },
+    () => undefined,
+  );
 }
 
 /**

@@ -26,7 +26,7 @@ export class Lifecycle {
     return this.current;
   }
 
-  /** Requests received and not answered. */
+  /** Requests received and not answered, and jobs that are followed whoever listens. */
   get holding(): number {
     return this.holds;
   }

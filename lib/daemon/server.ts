@@ -42,6 +42,12 @@ export class Server {
       daemon: {
         stop: (ifIdle) => this.stop(ifIdle),
         status: () => this.status(),
+        hold: () => {
+          lifecycle.hold();
+          return () => {
+            lifecycle.release();
+          };
+        },
         ending: this.ending,
       },
       linger,

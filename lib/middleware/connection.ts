@@ -108,8 +108,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     const { status, reconnects, authenticator } = this;
     const { current: state, since, lastError } = status;
     const canLogInAgain = authenticator?.isReusable ?? true;
+    const tookCode = authenticator?.tookCode ?? false;
     const logins = authenticator?.count ?? 0;
-    return { state, since, lastError, logins, reconnects, canLogInAgain };
+    return { state, since, lastError, logins, reconnects, canLogInAgain, tookCode };
   }
 
   /**

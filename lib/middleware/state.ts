@@ -33,6 +33,8 @@ export interface ConnectionFacts {
   readonly reconnects: number;
   /** False when what it logged in with can't be used once more. */
   readonly canLogInAgain: boolean;
+  /** Did a one-time code go with the login? */
+  readonly tookCode: boolean;
 }
 
 export interface ConnectionEvents {

@@ -28,6 +28,8 @@ export interface StatusReport {
     readonly reconnects: number;
     /** False when the login took a one-time code and nothing is left to do it again with. */
     readonly can_log_in_again: boolean;
+    /** The login took a one-time code: nobody else can do it again without another. Missing: an older daemon, which does not tell. */
+    readonly one_time_code?: boolean;
     /** The server's certificate is not verified. Missing: an older daemon, which does not tell. */
     readonly insecure?: boolean;
     /** One certificate alone is accepted there. Missing: an older daemon. */

@@ -70,6 +70,11 @@ export class LineLimit extends Transform {
     return this.line.bytes > 0;
   }
 
+  /** Is there something of a request that has not been passed on? It may be a whole one, for which there is no memory yet. */
+  get isHolding(): boolean {
+    return this.inLine || this.waiting !== null;
+  }
+
   /** The oldest request that was passed on is over: its memory is free. */
   over(): void {
     this.memory.giveComplete(this.costs.shift() ?? 0);

@@ -123,15 +123,13 @@ export class Session {
   async drain(): Promise<void> {
     if (this.state === 'open' || this.state === 'lingering') this.state = 'draining';
     this.pipeline.deliver.limitStall(STALL);
+    await this.allOver();
+    await nextTurn(); // what has been read comes through the stages
+    await this.allOver();
     // An end without a word would look as if the request had been read, and perhaps run.
-    if (this.requests === 0) await nextTurn(); // what has been read comes through the stages
-    if (this.requests === 0) {
-      this.pipeline.guard.refuse(shuttingDown());
-      await nextTurn();
-    }
-    if (this.requests > 0) {
-      await Promise.race([this.closed, new Promise<void>((resolve) => (this.onDrained = resolve))]);
-    }
+    if (this.state === 'draining') this.pipeline.guard.refuse(shuttingDown());
+    await nextTurn();
+    await this.allOver();
     if (this.keep) return;
     this.end();
     await this.closed;
@@ -155,6 +153,12 @@ export class Session {
   /** Ends the connection if its client has gone and nothing else would tell. */
   async checkClient(): Promise<void> {
     if (!(await this.isClientAlive())) this.socket.destroy();
+  }
+
+  /** Resolves when those that came in are over, or the connection is gone. */
+  private async allOver(): Promise<void> {
+    if (this.requests === 0) return;
+    await Promise.race([this.closed, new Promise<void>((resolve) => (this.onDrained = resolve))]);
   }
 
   private requestCame(): void {
@@ -198,7 +202,7 @@ export class Session {
 
   private lingered(): void {
     if (this.state !== 'lingering') return;
-    if (this.pipeline.guard.inLine) this.lingerTimer?.refresh();
+    if (this.pipeline.guard.isHolding) this.lingerTimer?.refresh();
     else this.end();
   }
 

@@ -48,6 +48,8 @@ export async function replaceOlder(args: Arguments, version: string): Promise<vo
     const paths = daemonPaths(args.uri, args.username);
     const { report } = await look(paths);
     if (!report || (report.settings?.managed ?? isOtherManaged(report.pid))) return;
+    // The arguments may hold the code that it took, which is spent.
+    if (report.middleware.one_time_code) return;
     const heir = withSettings(args, report, paths.log);
     targetOf(heir); // throws if the old one's authorities can't be read any more
     const answer = await sendStop(paths, { ifIdle: true });

@@ -206,10 +206,10 @@ function running(context: Context, report: StatusReport, mismatch: string | null
     );
   }
   if (version !== VERSION) {
-    return warning(
-      `${one}; this program is ${VERSION}, and the next call with -d replaces it if it is older`,
-      stop,
-    );
+    const next = middleware.one_time_code
+      ? 'it stays until it is stopped, since its login took a one-time code'
+      : 'the next call with -d replaces it if it is older';
+    return warning(`${one}; this program is ${VERSION}, and ${next}`, stop);
   }
   return ok(`${one}, and is connected`);
 }

@@ -47,6 +47,11 @@ export class Authenticator {
     return !this.isSpent || this.spare.text !== null;
   }
 
+  /** Did a one-time code go with the login? */
+  get tookCode(): boolean {
+    return this.isSpent;
+  }
+
   /** Milliseconds until it may log in. */
   get wait(): number {
     return Math.max(this.budget.wait(this.cost), this.notBefore - steadyNow(), 0);

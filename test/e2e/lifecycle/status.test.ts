@@ -42,6 +42,7 @@ t.test('it counts calls, failures and their latency, and says who and where it i
       logins: 1,
       reconnects: 0,
       can_log_in_again: true,
+      one_time_code: false,
     },
     calls: { failed: 1, in_flight: 0, queued: 0 },
     jobs: { followed: 0 },

@@ -2,8 +2,10 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
+import { wakeSleeper } from '../../support/daemon.js';
 import { freeze, ground, isAlive, processOf, type Ground } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
+import { call as line, converse } from '../../support/wire.js';
 
 t.setTimeout(600_000);
 
@@ -74,6 +76,22 @@ t.test('F31: daemon-stop waits for a call in flight, which gets its answer', asy
   t.ok(order.includes('answers'));
   t.match(await d(['ping']), PONG);
   t.not(pid(), daemon);
+});
+
+t.test('F31: who has sent a request and part of another gets an answer to each', async (t) => {
+  const place = await ground(t);
+  const { d, run, uri, files, sandbox } = place;
+  t.match(await d(['ping']), PONG);
+  const client = await converse(t, files().socket);
+  client.send(`${line('test.sleep', '[3600]')}{"command":"ca`);
+  await until('it to be in flight', () => sandbox.countOf('test.sleep') === 1);
+  const stop = run(['-u', uri, 'daemon-stop']);
+  await until('the daemon to go', () => !fs.existsSync(files().socket));
+  wakeSleeper(sandbox);
+  t.match(await client.frame(), { type: 'result', result: 3600 });
+  t.match(await client.frame(), { type: 'error', error: /not sent/, not_sent: true });
+  t.match(await stop, { code: 0 });
+  await place.settled();
 });
 
 t.test('daemon-stop --all ends every daemon, waits for each, and says which', async (t) => {

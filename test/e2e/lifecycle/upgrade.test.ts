@@ -130,6 +130,20 @@ t.test('F48: what an older daemon does tell is kept', async (t) => {
   t.match(await statusOf(place), { lifetime: 77, settings: { concurrency: 8 } });
 });
 
+t.test('F48: a daemon that a one-time code logged in is left alone', async (t) => {
+  const place = await ground(t);
+  const older = ofVersion(t, place, '0.0.9');
+  const login = ['-u', place.ws, '-U', 'otp', '-P', 'otp-pw'];
+  const start = await older([...login, '--otp', '123456', 'daemon', '--detach']);
+  t.match(start, { code: 0, stderr: '' });
+  const first = place.pid(place.ws, 'otp');
+  for (let i = 0; i < 2; i++) t.match(await place.run([...login, '-d', 'call', 'core.ping']), PONG);
+  t.equal(place.pid(place.ws, 'otp'), first);
+  const status = await place.run([...login, 'daemon-status', '--json']);
+  t.match(JSON.parse(status.stdout), { version: '0.0.9', middleware: { one_time_code: true } });
+  await place.settled(first);
+});
+
 t.test('F48: a daemon that systemd runs is left to it', async (t) => {
   const place = await ground(t);
   const { d, uri, home, pid } = place;

@@ -125,6 +125,34 @@ t.test('half a request keeps the connection open until it is whole', async (t) =
   t.match(await conversation.frame(), { result: 'pong' });
 });
 
+t.test('F45: so does a whole one that waits for memory', async (t) => {
+  const memory = await startDaemon(t, { args: ['--memory', '32', '--linger', '0.3'] });
+  const long = (bytes: number) => PING.replace('}', `${' '.repeat(bytes)}}`);
+  // Eight MiB are for requests: these hold nearly all of that, behind calls that go on.
+  const fillers = await Promise.all([1, 2, 3, 4].map(() => converse(t, memory.socket)));
+  for (const { send } of fillers) send(call('test.sleep', '[3600]') + long(2_100_000));
+  const other = await converse(t, memory.socket);
+  const isFull = async () => {
+    const probe = await converse(t, memory.socket);
+    probe.send(long(100_000));
+    for (let pings = 0; pings < 50; pings++) {
+      other.send('{"command":"ping","keep":true}\n');
+      await other.frame();
+    }
+    return probe.lines.length === 0;
+  };
+  await until('all memory to be taken', isFull);
+  const asker = await converse(t, memory.socket);
+  asker.send(PING);
+  t.match(await asker.frame(), { result: 'pong' });
+  asker.send(long(100_000));
+  other.send(PING);
+  await until('the end of one that has nothing more to say', () => other.ended());
+  t.notOk(asker.ended());
+  for (const { destroy } of fillers) destroy();
+  t.match(await asker.frame(), { result: 'pong' });
+});
+
 t.test('a silent connect and close leaves the daemon well', async (t) => {
   for (let round = 0; round < 20; round += 1)
     await new Promise((resolve) => {

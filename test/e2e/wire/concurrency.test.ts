@@ -1,6 +1,7 @@
 import t from 'tap';
 import { exchange, startDaemon, wakeSleeper } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
+import { converse } from '../../support/wire.js';
 
 const call = (method: string, params: unknown[], more = {}) =>
   `${JSON.stringify({ command: 'call', method, params, ...more })}\n`;
@@ -70,6 +71,27 @@ t.test('F17: with one slot a job is waited for also when its client is gone', as
   t.match((await next).frames, [{ result: 'pong' }]);
   t.equal(daemon.sandbox.stats.maxBusy, 1);
   await gone;
+});
+
+t.test('F18: with one slot such a job keeps the daemon, too', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--concurrency', '1', '--lifetime', '1'] });
+  const asker = await converse(t, daemon.socket);
+  const ask = async (members: string) => {
+    asker.send(`{${members},"keep":true}\n`);
+    return asker.frame();
+  };
+  const gone = await converse(t, daemon.socket);
+  const since = performance.now();
+  gone.send(call('test.job', [1, 5], { kwargs: { job: true } }));
+  await until('the job to run', () => gone.lines.length > 0);
+  gone.destroy();
+  await until('the daemon to see it go', async () => {
+    const { result } = (await ask('"command":"status"')) as { result: { clients: number } };
+    return result.clients === 1;
+  });
+  t.match(await ask('"command":"stop","if_idle":true'), { error: 'The daemon is busy' });
+  t.match(await daemon.exited, { code: 0 });
+  t.ok(performance.now() - since > 5000, 'it went when the job had ended');
 });
 
 t.test('F17: with eight slots a long call delays nobody, and neither do jobs', async (t) => {

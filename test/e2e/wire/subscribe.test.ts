@@ -179,6 +179,21 @@ t.test('a daemon that is stopped ends it with an error', async (t) => {
   t.match(await daemon.exited, { code: 0 });
 });
 
+t.test('F31: nor does it wait for a subscription that the server does not answer', async (t) => {
+  let asked = 0;
+  const server = await startHostileServer(t, { onSubscribe: () => ++asked > 0 });
+  const around = { home: makeHome(t), uri: '', sandbox: undefined as never };
+  const daemon = await startDaemon(t, { around, uri: server.uris.jsonrpc });
+  const reader = await converse(t, daemon.socket);
+  reader.send(subscribe('test.event', { error_code: true }));
+  await until('the server to be asked', () => asked === 1);
+  const since = performance.now();
+  daemon.child.kill('SIGTERM');
+  t.match(await reader.frame(), { type: 'error', error: /shutting down/, code: 'SHUTDOWN' });
+  t.match(await daemon.exited, { code: 0 });
+  t.ok(performance.now() - since < 45_000, 'sooner than the server is given up');
+});
+
 t.test('a subscriber keeps the daemon from idling out, and one that leaves does not', async (t) => {
   const daemon = await startDaemon(t, { args: ['--lifetime', '3'] });
   const reader = await converse(t, daemon.socket);

@@ -161,6 +161,41 @@ t.test('F31: draining, whose request came in part is told that it was not sent',
   t.same([running.length, await session.closed], [0, null]);
 });
 
+t.test('F31: draining, so is who sent that part behind a request in flight', async (t) => {
+  for (const keep of ['', ',"keep":true']) {
+    const { client, session, running, lines, read } = scene(t);
+    read();
+    client.write(`${call(1, keep)}{"command":"call","method":"m","par`);
+    await soon(() => running.length === 1);
+    const drained = session.drain();
+    await rest();
+    t.equal(lines.length, 0, 'first comes the answer to what is in flight');
+    running[0]?.end('1');
+    await drained;
+    await soon(() => lines.length === 2);
+    t.match(JSON.parse(lines[0] ?? ''), { id: 1, result: 1 });
+    t.match(JSON.parse(lines[1] ?? ''), NOT_SENT);
+    t.equal(running.length, 1);
+  }
+});
+
+t.test('draining, who sends one request after another does not hold it up', async (t) => {
+  const { client, session, running, read } = scene(t);
+  read();
+  client.write(call(1));
+  await soon(() => running.length === 1);
+  let isDrained = false;
+  const drained = session.drain().then(() => (isDrained = true));
+  running[0]?.end('1');
+  let id = 2;
+  await soon(() => {
+    if (!client.destroyed && !client.writableEnded) client.write(call(id++));
+    return isDrained;
+  });
+  await drained;
+  t.equal(running.length, 1);
+});
+
 t.test('F31: draining, so is whose request waits for memory', async (t) => {
   const { client, session, memory, lines, read } = scene(t, { memory: 1 });
   read();
@@ -232,6 +267,27 @@ t.test('lingers for what may come, and ends if nothing does', async (t) => {
   gate.clock.pass(1000);
   t.equal(await session.closed, null);
   t.equal(gate.clock.waiting, 0);
+});
+
+t.test('F45: does not end while a whole request waits for memory', async (t) => {
+  const { client, gate, memory, socket, running, counts, read } = scene(t, {
+    ...{ linger: 1000, memory: 1 },
+  });
+  read();
+  client.write(call(1));
+  await soon(() => running.length === 1);
+  running[0]?.end('1');
+  await soon(() => counts.over === 1);
+  const { requests } = memory;
+  // Somebody else's.
+  t.ok(requests.completed(0, requests.size));
+  client.write(call(2, ' '.repeat(100_000)));
+  await rest();
+  gate.clock.pass(100_000);
+  await rest();
+  t.same([socket.destroyed, running.length], [false, 1]);
+  requests.giveComplete(requests.size);
+  await soon(() => running.length === 2);
 });
 
 t.test('a connection that is to be kept does not end for want of requests', async (t) => {
