@@ -6,7 +6,7 @@ import type { FileToSend } from '../transfer/file-server.js';
 import type { Caller } from '../transfer/pipe-jobs.js';
 import type { Job } from './job.js';
 import { paramsText, type Params } from './request.js';
-import { Either, unlessAborted, type Way } from './way.js';
+import { closed, Either, unlessAborted, type Way } from './way.js';
 
 export interface TransferOptions {
   /** Gives the transfer up. The server ends what it can of the job. */
@@ -53,14 +53,18 @@ export async function download(
     require('../transfer/reception.js') as typeof import('../transfer/reception.js');
   const source = { method, params: paramsText(params), name, buffered };
   signal?.throwIfAborted();
-  const starting = startDownload(callerOver(way, signal, timeout), source);
-  const { jobId, path } = await unlessAborted(starting, signal);
+  if (way.closing.aborted) throw closed();
   const leaving = new AbortController();
-  const ending = new Either(leaving.signal, signal);
+  const ending = new Either(leaving.signal, signal, way.closing);
+  const starting = startDownload(callerOver(way, signal, timeout), source);
+  const { jobId, path } = await unlessAborted(starting, ending.signal).catch((error: unknown) => {
+    ending.forget();
+    throw error;
+  });
   const job = follow(jobId, ending.signal);
   const outcome = job.then();
   try {
-    if (buffered) await unlessAborted(outcome, signal);
+    if (buffered) await unlessAborted(outcome, ending.signal);
     const served = await receiveFile(way.target, path, { outcome, signal: ending.signal });
     served.body.once('close', () => {
       const forget = () => {
@@ -103,13 +107,14 @@ export async function upload(
   const source = { method, params: paramsText(params) };
   const caller = callerOver(way, signal, timeout);
   const opened: Opened[] = [];
-  const ending = new Either(signal);
+  const ending = new Either(signal, way.closing);
   signal?.throwIfAborted();
   try {
     for (const [index, file] of files.entries()) opened.push(await fileOf(file, index));
+    if (way.closing.aborted) throw closed();
     const token = await generateToken(caller, way.target);
     const sent = { ...source, token, files: opened, onBytes: () => undefined };
-    const jobId = await unlessAborted(sendFiles(way.target, sent, ending.signal), signal);
+    const jobId = await unlessAborted(sendFiles(way.target, sent, ending.signal), ending.signal);
     if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
     return jobId;
   } finally {

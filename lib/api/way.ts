@@ -1,4 +1,5 @@
 /** How a connection of the API reaches the middleware. */
+import { MidcltError } from '../errors.js';
 import type { EventFrame, ProgressFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import type { DaemonRequest } from './request.js';
@@ -12,6 +13,8 @@ export interface Hearing {
 
 export interface Way {
   readonly target: Target;
+  /** Aborted when the way is closed, with what to tell of what was sent. For what goes beside its requests. */
+  readonly closing: AbortSignal;
   /**
    * Resolves when the result has been heard. Rejects with the answer's error, with what goes wrong on the way, or
    * with the signal's reason as soon as that is aborted.
@@ -19,6 +22,16 @@ export interface Way {
   ask(request: DaemonRequest, hearing: Hearing, signal?: AbortSignal): Promise<void>;
   /** Ends what is under way. Resolves when nothing is left. */
   close(): Promise<void>;
+}
+
+/** Why something rejects that was not sent before the connection was closed. */
+export function closed(): MidcltError {
+  return new MidcltError('CLOSED', 'The connection was closed; the request was not sent');
+}
+
+/** Why something rejects that was under way when the connection was closed. */
+export function closedMeanwhile(): MidcltError {
+  return new MidcltError('LOST', 'The connection was closed; the outcome is unknown');
 }
 
 /** Who hears of a signal's end: through one listener of it, since Node warns of more than ten. */

@@ -5,13 +5,15 @@ import { sendRequest, startingDaemon, type Address } from '../protocol/client.js
 import { MessageType, type ErrorFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import { encodeRequest, type DaemonRequest } from './request.js';
-import { Either, unlessAborted, type Hearing, type Way } from './way.js';
+import { closed, closedMeanwhile, Either, unlessAborted, type Hearing, type Way } from './way.js';
 
 /** A longer delay makes setInterval fire at once. */
 const FOREVER = 2 ** 31 - 1;
 
 /** Over a connection of this process. */
 export class DirectWay implements Way {
+  private readonly end = new AbortController();
+  readonly closing: AbortSignal = this.end.signal;
   private underWay = 0;
   private isOver = false;
   private isClosed = false;
@@ -60,6 +62,7 @@ export class DirectWay implements Way {
   }
 
   async close(): Promise<void> {
+    this.end.abort(closedMeanwhile());
     this.core.connection.close();
     await this.core.connection.ended;
     // A loop that was left without a word still waits to take its event.
@@ -91,7 +94,8 @@ export class DaemonWay implements Way {
     jobs: new Turns(MOST.jobs),
     subscriptions: new Turns(MOST.subscriptions),
   };
-  private readonly closing = new AbortController();
+  private readonly end = new AbortController();
+  readonly closing: AbortSignal = this.end.signal;
   private readonly running = new Set<Promise<unknown>>();
   private starting: Promise<void> | null = null;
 
@@ -119,14 +123,14 @@ export class DaemonWay implements Way {
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
+    this.end.abort(closedMeanwhile());
     await Promise.allSettled(this.running);
   }
 
   private async send(line: string, hearing: Hearing, signal?: AbortSignal): Promise<void> {
     const { progress = nothing, event = nothing, result = nothing } = hearing;
     const listener = { progress, event, result };
-    const ending = new Either(this.closing.signal, signal);
+    const ending = new Either(this.closing, signal);
     const checkOpen = () => {
       if (ending.signal.aborted) throw closed();
     };
@@ -176,10 +180,6 @@ class Turns {
 function kindOf({ command, kwargs }: DaemonRequest): keyof typeof MOST {
   if (command === 'subscribe') return 'subscriptions';
   return command === 'follow' || kwargs?.job === true ? 'jobs' : 'calls';
-}
-
-function closed(): MidcltError {
-  return new MidcltError('CLOSED', 'The connection was closed; the request was not sent');
 }
 
 const CODES: readonly ErrorCode[] = [
