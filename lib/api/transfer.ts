@@ -83,11 +83,6 @@ export async function download(
   }
 }
 
-interface Opened extends FileToSend {
-  /** The caller's stream, of which `stream` has the bytes. */
-  readonly given?: Readable;
-}
-
 /** Resolves with the job's id, once the server has read the files. */
 export async function upload(
   way: Way,
@@ -98,18 +93,20 @@ export async function upload(
     require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
   const { sendFiles } =
     require('../transfer/file-server.js') as typeof import('../transfer/file-server.js');
-  if (files.length === 0 || files.length > MAX_FILES) {
-    throw new MidcltError(
-      'REQUEST',
-      `One to ${MAX_FILES} files go with a job, not ${files.length}`,
-    );
-  }
-  const source = { method, params: paramsText(params) };
-  const caller = callerOver(way, signal, timeout);
-  const opened: Opened[] = [];
+  const claim = new Claim(files);
+  const opened: FileToSend[] = [];
   const ending = new Either(signal, way.closing);
-  signal?.throwIfAborted();
   try {
+    if (files.length === 0 || files.length > MAX_FILES) {
+      throw new MidcltError(
+        'REQUEST',
+        `One to ${MAX_FILES} files go with a job, not ${files.length}`,
+      );
+    }
+    const source = { method, params: paramsText(params) };
+    signal?.throwIfAborted();
+    claim.check();
+    const caller = callerOver(way, signal, timeout);
     for (const [index, file] of files.entries()) opened.push(await fileOf(file, index));
     if (way.closing.aborted) throw closed();
     const token = await generateToken(caller, way.target);
@@ -119,25 +116,22 @@ export async function upload(
     return jobId;
   } finally {
     ending.forget();
-    for (const { stream, given } of opened) {
-      given?.destroy();
-      stream.destroy();
-    }
+    claim.destroy(); // first: what reads them ends by that
+    for (const { stream } of opened) stream.destroy();
   }
 }
 
-async function fileOf(file: FileToUpload, index: number): Promise<Opened> {
+async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
   if (typeof file === 'string') {
     const { openSource } =
       require('../transfer/source.js') as typeof import('../transfer/source.js');
     return openSource(file === '-' ? './-' : file); // a name here, and not stdin
   }
-  const isBare = file instanceof Readable || file instanceof Uint8Array;
-  const { name, data } = isBare ? { name: `file${index + 1}`, data: file } : file;
+  const { name, data } = namedOf(file, index);
   if (data instanceof Readable) {
-    return { name, stream: readOnce(data, name), size: null, given: data };
+    return { name, stream: Readable.from(bytesOf(data, name), { objectMode: false }), size: null };
   }
-  if (!((data as unknown) instanceof Uint8Array)) {
+  if (!(data instanceof Uint8Array)) {
     throw new MidcltError('REQUEST', 'A file to send is a path, a Uint8Array or a stream');
   }
   // Of no bytes the size is not told: the form takes zero for none.
@@ -146,19 +140,49 @@ async function fileOf(file: FileToUpload, index: number): Promise<Opened> {
   return { name, stream, size: data.length === 0 ? null : data.length };
 }
 
+/** JavaScript callers may give null. */
+function namedOf(file: FileToUpload | null, index: number): { name: string; data: unknown } {
+  const usual = `file${index + 1}`;
+  const isBare = file instanceof Readable || file instanceof Uint8Array;
+  if (isBare || typeof file === 'string') return { name: usual, data: file };
+  return file ?? { name: usual, data: null };
+}
+
 /** Streams that are being sent. */
 const inUse = new WeakSet<Readable>();
 
-/** The bytes of a caller's stream, which may fail before they are asked for. */
-function readOnce(given: Readable, name: string): Readable {
-  if (given.destroyed ? !given.errored : given.readableDidRead || inUse.has(given)) {
-    throw new MidcltError('REQUEST', `Cannot send ${name}: the stream is being read, or was`);
+/** The streams among files, which an upload takes for itself when it begins, whatever becomes of it. */
+class Claim {
+  private readonly streams: Readable[] = [];
+  /** Of the first that is being read, or was: it is left as it is. */
+  private refused: string | null = null;
+
+  constructor(files: readonly FileToUpload[]) {
+    for (const [index, file] of files.entries()) {
+      const { name, data } = namedOf(file, index);
+      if (!(data instanceof Readable)) continue;
+      const isBusy = data.destroyed ? !data.errored : data.readableDidRead || inUse.has(data);
+      if (isBusy) this.refused ??= name;
+      else {
+        inUse.add(data);
+        data.on('error', () => undefined); // it may fail before it is read; whoever reads it is told
+        this.streams.push(data);
+      }
+    }
   }
-  inUse.add(given);
-  given.on('error', () => undefined); // whoever reads it is told
-  return Readable.from(bytesOf(given, name), { objectMode: false });
+
+  check(): void {
+    if (this.refused === null) return;
+    const text = `Cannot send ${this.refused}: the stream is being read, or was`;
+    throw new MidcltError('REQUEST', text);
+  }
+
+  destroy(): void {
+    for (const stream of this.streams) stream.destroy();
+  }
 }
 
+/** The bytes of a caller's stream. */
 async function* bytesOf(given: Readable, name: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const piece of given as AsyncIterable<unknown>) {

@@ -60,3 +60,55 @@ t.test('a process ends that closes its connection in the midst of an upload', as
     t.match(ended, { code: 0, stdout: 'LOST\n' }, options);
   }
 });
+
+t.test('an upload that is refused or given up destroys all streams it was given', async (t) => {
+  for (const { name, nas } of (await ways(t)).both) {
+    const destroyed = async (
+      what: string,
+      expected: object,
+      begin: (bare: Readable, named: Readable) => PromiseLike<unknown>,
+    ) => {
+      const [bare, named] = [endless(), endless()];
+      t.match(await failureOf(begin(bare, named)), expected, `${name}: ${what}`);
+      t.same([bare.destroyed, named.destroyed], [true, true], `${name}: ${what}`);
+    };
+    const put = ['/mnt/x'];
+    const signal = AbortSignal.abort(new RangeError('no'));
+    await destroyed('aborted before', RangeError, (bare, named) =>
+      nas.upload('filesystem.put', put, [bare, { name: 'x', data: named }], { signal }),
+    );
+    await destroyed('parameters', { code: 'REQUEST' }, (bare, named) =>
+      nas.upload('filesystem.put', [undefined], [bare, { name: 'x', data: named }]),
+    );
+    await destroyed('six files', { code: 'REQUEST' }, (bare, named) =>
+      nas.upload('filesystem.put', put, [bare, 'a', 'b', 'c', 'd', { name: 'x', data: named }]),
+    );
+    await destroyed('a file that is missing', { code: 'FILES' }, (bare, named) =>
+      nas.upload('filesystem.put', put, ['/nowhere', bare, { name: 'x', data: named }]),
+    );
+    await destroyed('a file that is none', { code: 'REQUEST' }, (bare, named) =>
+      nas.upload('filesystem.put', put, [
+        null as unknown as string,
+        bare,
+        { name: 'x', data: named },
+      ]),
+    );
+
+    const busy = endless();
+    const stop = new AbortController();
+    const sending = failureOf(nas.upload('filesystem.put', put, busy, { signal: stop.signal }));
+    await until('some of it to be sent', () => busy.readableDidRead);
+    await destroyed('a stream that is in use', { code: 'REQUEST' }, (bare, named) =>
+      nas.upload('filesystem.put', put, [bare, busy, { name: 'x', data: named }]),
+    );
+    t.notOk(busy.destroyed, `${name}: it is left to who uses it`);
+    stop.abort();
+    await sending;
+    t.ok(busy.destroyed, name);
+
+    const failing = new Readable({ read: () => undefined });
+    const waiting = failureOf(nas.upload('filesystem.put', put, ['/nowhere', failing]));
+    failing.destroy(new Error('disk on fire'));
+    t.match(await waiting, { code: 'FILES' }, `${name}: one that fails before it is read`);
+  }
+});
