@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import { MAX_FILES } from '../protocol/frames.js';
 import type { FileToSend } from '../transfer/file-server.js';
-import type { Caller } from '../transfer/pipe-jobs.js';
+import type { Caller, Source as Named } from '../transfer/pipe-jobs.js';
 import type { Job } from './job.js';
 import { paramsText, type Params } from './request.js';
 import { closed, Either, unlessAborted, type Way } from './way.js';
@@ -89,12 +89,9 @@ export async function upload(
   { method, params, files }: Source & { readonly files: readonly FileToUpload[] },
   { signal, timeout }: TransferOptions,
 ): Promise<number> {
-  const { generateToken, isMerged, merged } =
+  const { untilBegun } =
     require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
-  const { sendFiles } =
-    require('../transfer/file-server.js') as typeof import('../transfer/file-server.js');
   const claim = new Claim(files);
-  const opened: FileToSend[] = [];
   const ending = new Either(signal, way.closing);
   try {
     if (files.length === 0 || files.length > MAX_FILES) {
@@ -106,17 +103,50 @@ export async function upload(
     const source = { method, params: paramsText(params) };
     signal?.throwIfAborted();
     claim.check();
-    const caller = callerOver(way, signal, timeout);
-    for (const [index, file] of files.entries()) opened.push(await fileOf(file, index));
     if (way.closing.aborted) throw closed();
+    const caller = callerOver(way, signal, timeout);
+    let hasTurn = false;
+    const sent = new Promise<number>((resolve, reject) => {
+      const work = async () => {
+        hasTurn = true;
+        const jobId = await send(way, { ...source, files }, caller, ending.signal);
+        resolve(jobId);
+        await untilBegun(caller, jobId);
+      };
+      way.uploads.run(work).catch(reject);
+    });
+    return await unlessAborted(sent, ending.signal).catch((error: unknown) => {
+      throw !hasTurn && error === way.closing.reason ? closed() : error;
+    });
+  } finally {
+    ending.forget();
+    claim.destroy();
+  }
+}
+
+async function send(
+  way: Way,
+  { files, ...source }: Named & { readonly files: readonly FileToUpload[] },
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<number> {
+  const { generateToken, isMerged, merged } =
+    require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
+  const { sendFiles } =
+    require('../transfer/file-server.js') as typeof import('../transfer/file-server.js');
+  const opened: FileToSend[] = [];
+  try {
+    for (const [index, file] of files.entries()) {
+      signal.throwIfAborted(); // it waited for its turn, or for the file before
+      opened.push(await fileOf(file, index));
+    }
     const token = await generateToken(caller, way.target);
+    signal.throwIfAborted();
     const sent = { ...source, token, files: opened, onBytes: () => undefined };
-    const jobId = await unlessAborted(sendFiles(way.target, sent, ending.signal), ending.signal);
+    const jobId = await sendFiles(way.target, sent, signal);
     if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
     return jobId;
   } finally {
-    ending.forget();
-    claim.destroy(); // first: what reads them ends by that
     for (const { stream } of opened) stream.destroy();
   }
 }

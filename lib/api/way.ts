@@ -3,6 +3,7 @@ import { MidcltError } from '../errors.js';
 import type { EventFrame, ProgressFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import type { DaemonRequest } from './request.js';
+import type { Turns } from './turns.js';
 
 /** Who hears an answer as it comes. While a promise that is returned is pending, nothing more is told. */
 export interface Hearing {
@@ -15,6 +16,8 @@ export interface Way {
   readonly target: Target;
   /** Aborted when the way is closed, with what to tell of what was sent. For what goes beside its requests. */
   readonly closing: AbortSignal;
+  /** For each upload, until its job has begun. */
+  readonly uploads: Turns;
   /**
    * Resolves when the result has been heard. Rejects with the answer's error, with what goes wrong on the way, or
    * with the signal's reason as soon as that is aborted.

@@ -5,6 +5,7 @@ import { sendRequest, startingDaemon, type Address } from '../protocol/client.js
 import { MessageType, type ErrorFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import { encodeRequest, type DaemonRequest } from './request.js';
+import { MOST_UPLOADS, Turns } from './turns.js';
 import { closed, closedMeanwhile, Either, unlessAborted, type Hearing, type Way } from './way.js';
 
 /** A longer delay makes setInterval fire at once. */
@@ -14,6 +15,7 @@ const FOREVER = 2 ** 31 - 1;
 export class DirectWay implements Way {
   private readonly end = new AbortController();
   readonly closing: AbortSignal = this.end.signal;
+  readonly uploads = new Turns(MOST_UPLOADS);
   private underWay = 0;
   private isOver = false;
   private isClosed = false;
@@ -96,6 +98,7 @@ export class DaemonWay implements Way {
   };
   private readonly end = new AbortController();
   readonly closing: AbortSignal = this.end.signal;
+  readonly uploads = new Turns(MOST_UPLOADS);
   private readonly running = new Set<Promise<unknown>>();
   private starting: Promise<void> | null = null;
 
@@ -154,26 +157,6 @@ export class DaemonWay implements Way {
   private startOnce(missing: MidcltError): Promise<void> {
     this.starting ??= this.start(missing).finally(() => (this.starting = null));
     return this.starting;
-  }
-}
-
-/** So many at once; the others wait. */
-class Turns {
-  private taken = 0;
-  private readonly queue: (() => void)[] = [];
-
-  constructor(private readonly most: number) {}
-
-  async run(work: () => Promise<void>): Promise<void> {
-    if (this.taken >= this.most) await new Promise<void>((go) => this.queue.push(go));
-    else this.taken++;
-    try {
-      await work();
-    } finally {
-      const next = this.queue.shift();
-      if (next) next();
-      else this.taken--;
-    }
   }
 }
 

@@ -112,3 +112,42 @@ t.test('an upload that is refused or given up destroys all streams it was given'
     t.match(await waiting, { code: 'FILES' }, `${name}: one that fails before it is read`);
   }
 });
+
+t.test('any number of uploads may be begun at once, and one that waits be given up', async (t) => {
+  for (const { name, nas } of (await ways(t)).both) {
+    const uploads = Array.from({ length: 30 }, (_, i) =>
+      nas.upload('test.upload', [{ i }], Buffer.from('x'.repeat(i + 1))),
+    );
+    const failures = await Promise.all(uploads.map(failureOf));
+    t.same(new Set(failures), new Set(['none']), name);
+    const ids = await Promise.all(uploads.map(({ id }) => id));
+    t.equal(new Set(ids).size, 30, `${name}: each is a job of its own`);
+
+    const stop = new AbortController();
+    const busy = Array.from({ length: 4 }, endless);
+    const sending = busy.map((data) =>
+      failureOf(nas.upload('filesystem.put', ['/mnt/x'], data, { signal: stop.signal })),
+    );
+    await until('four to be sent', () => busy.every(({ readableDidRead }) => readableDidRead));
+    const waiting = endless();
+    const given = new AbortController();
+    const { signal } = given;
+    const fifth = failureOf(nas.upload('filesystem.put', ['/mnt/x'], waiting, { signal }));
+    given.abort(new RangeError('enough'));
+    t.type(await fifth, RangeError, `${name}: at once`);
+    t.match(waiting, { destroyed: true, readableDidRead: false });
+    const last = endless();
+    const closed = failureOf(nas.upload('filesystem.put', ['/mnt/x'], last));
+    stop.abort();
+    await Promise.all(sending);
+    await until('the next to have its turn', () => last.readableDidRead);
+
+    const more = Array.from({ length: 5 }, endless);
+    const ended = more.map((data) => failureOf(nas.upload('filesystem.put', ['/mnt/x'], data)));
+    await nas.close();
+    t.match(await closed, { code: 'LOST' }, name);
+    for (const failure of await Promise.all(ended)) t.match(failure, { code: /LOST|CLOSED/ });
+    t.match(await ended[4], { code: 'CLOSED', outcomeUnknown: false }, `${name}: it was not sent`);
+    t.ok(more.every(({ destroyed }) => destroyed));
+  }
+});
