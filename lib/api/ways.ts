@@ -101,13 +101,21 @@ export class DaemonWay implements Way {
   readonly uploads = new Turns(MOST_UPLOADS);
   private readonly running = new Set<Promise<unknown>>();
   private starting: Promise<void> | null = null;
+  private holder: NodeJS.Timeout | undefined;
 
   /** `start` starts the daemon where there is none; it rejects with the error it is given where it may not. */
   constructor(
     readonly target: Target,
     private readonly address: Address,
     private readonly start: (missing: MidcltError) => Promise<void>,
+    /** Seconds for calls that name no timeout; none is what the daemon has. */
+    private readonly callTimeout: number | undefined,
   ) {}
+
+  /** Keeps the process alive until it is closed, although nothing is under way. */
+  hold(): void {
+    this.holder ??= setInterval(nothing, FOREVER);
+  }
 
   async ask(request: DaemonRequest, hearing: Hearing, signal?: AbortSignal): Promise<void> {
     const { scheme, verify } = this.target;
@@ -115,7 +123,7 @@ export class DaemonWay implements Way {
     const kind = kindOf(request);
     const goesOn = kind === 'subscriptions' ? '' : ',"not_sent":true';
     const verification = scheme === 'wss' ? `,"insecure":${!verify}` : '';
-    const asked = { ...request, error_code: true };
+    const asked = { ...this.withTimeout(request), error_code: true };
     const { line } = encodeRequest(asked, `${goesOn}${verification}`);
     signal?.throwIfAborted();
     const sent = this.turns[kind].run(() => this.send(line, hearing, signal));
@@ -128,6 +136,17 @@ export class DaemonWay implements Way {
   async close(): Promise<void> {
     this.end.abort(closedMeanwhile());
     await Promise.allSettled(this.running);
+    clearInterval(this.holder);
+  }
+
+  private withTimeout(request: DaemonRequest): DaemonRequest {
+    const { command, kwargs } = request;
+    const { callTimeout } = this;
+    if (command !== 'call' || callTimeout === undefined) return request;
+    // JSON has no infinity.
+    const usual = Number.isFinite(callTimeout) ? callTimeout : null;
+    const { timeout = usual } = kwargs ?? {};
+    return { ...request, kwargs: { ...kwargs, timeout } };
   }
 
   private async send(line: string, hearing: Hearing, signal?: AbortSignal): Promise<void> {
