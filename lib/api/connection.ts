@@ -21,9 +21,9 @@ import type {
   Asked,
   CallResult,
   DownloadName,
-  EventFields,
   EventMessage,
   EventName,
+  EventOf,
   JobName,
   JobResult,
   MethodName,
@@ -55,7 +55,7 @@ export interface Conversion {
 }
 
 export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean = false> {
-  /** The same connection, whose results are {@link JsonText}: the server's own text. */
+  /** The same connection, whose results, and `id` and `fields` of events, are {@link JsonText}: the server's own text. */
   readonly raw: Connection<S, true>;
 
   readonly #way: Way;
@@ -117,7 +117,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   subscribe<E extends EventName<S>>(
     event: E,
     { signal }: SubscribeOptions = {},
-  ): AsyncGenerator<EventMessage<EventFields<S, E>>, void, undefined> {
+  ): AsyncGenerator<EventOf<S, E, Raw>, void, undefined> {
     const run = async (onEvent: (frame: EventFrame) => Promise<void>, left: AbortSignal) => {
       const ending = new Either(left, signal);
       try {
@@ -127,11 +127,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
       }
     };
     const messageOf = (frame: EventFrame) => this.#messageOf(frame);
-    return iterate(run, messageOf) as AsyncGenerator<
-      EventMessage<EventFields<S, E>>,
-      void,
-      undefined
-    >;
+    return iterate(run, messageOf) as AsyncGenerator<EventOf<S, E, Raw>, void, undefined>;
   }
 
   /** The text of a call's result as it comes, of any length: UTF-8, the server's own JSON. Errors are the stream's. */
@@ -230,7 +226,8 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
     const value = (name: string) => this.#valueOf(members?.get(name) ?? NULL);
     const word = (name: string) => stringOf(members?.get(name)) ?? '';
     const [msg, collection] = [word('msg'), word('collection')];
-    return { gap: false, msg, collection, id: value('id'), fields: value('fields') };
+    const id = members?.has('id') ? value('id') : null;
+    return { gap: false, msg, collection, id, fields: value('fields') };
   }
 }
 
