@@ -6,9 +6,9 @@ import { MessageType } from '../protocol/frames.js';
 import { coreOf } from './core.js';
 import type { ClientOptions } from './login.js';
 import { keepState, stateOf } from './client-state.js';
+import { Collected } from './result.js';
 import {
   encodeRequest,
-  jsonText,
   progressOf,
   type DaemonRequest,
   type Params,
@@ -58,7 +58,8 @@ export class Client {
    * Calls a method and resolves with its result's exact text.
    *
    * Rejects with a {@link MidcltError}: `CALL` is the middleware's own answer (with `trace` and
-   * `extra`), `TIMEOUT`, `LOST` (sent, its outcome unknown), `CLOSED` or `REQUEST` (not sent).
+   * `extra`), `TIMEOUT`, `LOST` (sent, its outcome unknown), `CLOSED` or `REQUEST` (not sent);
+   * `TOO_LONG` for a result that no string can hold.
    */
   async call(method: string, params: Params = [], options: CallOptions = {}): Promise<JsonText> {
     const { timeout, job = false, callback } = options;
@@ -91,10 +92,16 @@ export class Client {
             reject(error instanceof Error ? error : new Error(String(error)));
           }
         });
-        void asked.then((frame) => {
-          if (frame.type === MessageType.RESULT) resolve(jsonText(frame.result));
-          else reject(frame.cause ?? new MidcltError('CALL', frame.error));
-        });
+        const settle = async () => {
+          const frame = await asked;
+          if (frame.type === MessageType.ERROR) {
+            throw frame.cause ?? new MidcltError('CALL', frame.error);
+          }
+          const collected = new Collected();
+          collected.take(frame.result);
+          resolve(collected.text(what.method));
+        };
+        settle().catch(reject);
       });
     } finally {
       session.close();

@@ -14,7 +14,7 @@ import {
 import { isListening } from '../protocol/client.js';
 import { Connection } from './connection.js';
 import { coreOf } from './core.js';
-import { askOnce, callTimeoutIn, loginOf, type ClientOptions } from './login.js';
+import { askOnce, callTimeoutIn, checkOptions, loginOf, type ClientOptions } from './login.js';
 import type { AnyServer, ServerTypes } from './types.js';
 import { unlessAborted, type Way } from './way.js';
 import { DaemonWay, DirectWay } from './ways.js';
@@ -63,15 +63,17 @@ async function directWay(options: ConnectOptions): Promise<Way> {
 }
 
 async function daemonWay(options: ConnectOptions): Promise<Way> {
-  const { uri = null, username = null, autostart = true } = options;
+  const { uri = null, username = null, autostart = true, keepAlive = false, callTimeout } = options;
+  checkOptions(options);
   const target = targetOf(options);
   const address = daemonPaths(uri, username);
   const start = async (missing: MidcltError) => {
     if (!autostart || !canLogIn(options)) throw missing;
     await startDaemon(options);
   };
-  const way = new DaemonWay(target, address, start);
+  const way = new DaemonWay(target, address, start, callTimeout);
   if (!(await isListening(address))) await way.ask({ command: 'ping' }, {}, options.signal);
+  if (keepAlive) way.hold();
   return way;
 }
 

@@ -1,13 +1,12 @@
 /** A connection to the middleware, for programs: values in, values out, promises, signals and iterators. */
-import { constants } from 'node:buffer';
 import type { Readable } from 'node:stream';
-import { MidcltError } from '../errors.js';
-import { NULL, quote, stringOf, membersOf } from '../json/members.js';
-import { JsonText } from '../json/text.js';
+import { NULL, stringOf, membersOf } from '../json/members.js';
+import type { JsonText } from '../json/text.js';
 import type { EventFrame, Json, ProgressFrame } from '../protocol/frames.js';
 import { iterate } from './events.js';
 import { Job } from './job.js';
 import { jsonText, type DaemonRequest, type Params } from './request.js';
+import { Collected } from './result.js';
 import { streamOf } from './stream.js';
 import {
   download,
@@ -22,9 +21,9 @@ import type {
   Asked,
   CallResult,
   DownloadName,
-  EventFields,
   EventMessage,
   EventName,
+  EventOf,
   JobName,
   JobResult,
   MethodName,
@@ -56,7 +55,7 @@ export interface Conversion {
 }
 
 export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean = false> {
-  /** The same connection, whose results are {@link JsonText}: the server's own text. */
+  /** The same connection, whose results, and `id` and `fields` of events, are {@link JsonText}: the server's own text. */
   readonly raw: Connection<S, true>;
 
   readonly #way: Way;
@@ -72,7 +71,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   }
 
   /**
-   * Calls a method. Rejects with a {@link MidcltError}: `CALL` is the server's own answer, with `trace` and `extra`;
+   * Calls a method. Rejects with a `MidcltError`: `CALL` is the server's own answer, with `trace` and `extra`;
    * `TIMEOUT`, `LOST` (sent, the outcome is unknown), `CLOSED` or `REQUEST` (not sent); `TOO_LONG` for a result that
    * no string can hold (see {@link stream}).
    */
@@ -118,7 +117,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
   subscribe<E extends EventName<S>>(
     event: E,
     { signal }: SubscribeOptions = {},
-  ): AsyncGenerator<EventMessage<EventFields<S, E>>, void, undefined> {
+  ): AsyncGenerator<EventOf<S, E, Raw>, void, undefined> {
     const run = async (onEvent: (frame: EventFrame) => Promise<void>, left: AbortSignal) => {
       const ending = new Either(left, signal);
       try {
@@ -128,11 +127,7 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
       }
     };
     const messageOf = (frame: EventFrame) => this.#messageOf(frame);
-    return iterate(run, messageOf) as AsyncGenerator<
-      EventMessage<EventFields<S, E>>,
-      void,
-      undefined
-    >;
+    return iterate(run, messageOf) as AsyncGenerator<EventOf<S, E, Raw>, void, undefined>;
   }
 
   /** The text of a call's result as it comes, of any length: UTF-8, the server's own JSON. Errors are the stream's. */
@@ -207,23 +202,21 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
     { signal }: RequestOptions = {},
     progress?: (frame: ProgressFrame) => void,
   ): Promise<unknown> {
-    const pieces: Buffer[] = [];
-    let length = 0;
+    const collected = new Collected();
     const result = (piece: Buffer) => {
-      length += piece.length;
-      // What can't be a string is not kept, either.
-      if (length <= constants.MAX_STRING_LENGTH) pieces.push(piece);
-      else pieces.length = 0;
+      collected.take(piece);
     };
     const hearing: Hearing = { result, ...(progress && { progress }) };
     await this.#way.ask(request, hearing, signal);
-    if (length > constants.MAX_STRING_LENGTH) throw tooLong(request.method ?? '', length);
-    return this.#valueOf(Buffer.concat(pieces));
+    return this.#converted(collected.text(request.method));
   }
 
   #valueOf(json: Json): unknown {
+    return this.#converted(jsonText(json));
+  }
+
+  #converted(text: JsonText): unknown {
     const { isRaw, bigint } = this.#conversion;
-    const text = jsonText(json);
     return isRaw ? text : text.value({ bigint });
   }
 
@@ -233,7 +226,8 @@ export class Connection<S extends ServerTypes = AnyServer, Raw extends boolean =
     const value = (name: string) => this.#valueOf(members?.get(name) ?? NULL);
     const word = (name: string) => stringOf(members?.get(name)) ?? '';
     const [msg, collection] = [word('msg'), word('collection')];
-    return { gap: false, msg, collection, id: value('id'), fields: value('fields') };
+    const id = members?.has('id') ? value('id') : null;
+    return { gap: false, msg, collection, id, fields: value('fields') };
   }
 }
 
@@ -245,11 +239,4 @@ function callOf(
 ): DaemonRequest {
   const { timeout } = options;
   return { command: 'call', method, params: params ?? [], kwargs: { timeout, ...more } };
-}
-
-function tooLong(method: string, bytes: number): MidcltError {
-  return new MidcltError(
-    'TOO_LONG',
-    `The result of ${quote(method.slice(0, 100))} has ${bytes} bytes, which is more than a string can hold; stream() gives it piece by piece`,
-  );
 }

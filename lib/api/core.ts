@@ -2,7 +2,7 @@
 import type { Core, CoreOptions } from '../compose.js';
 import type { Target } from '../middleware/uri.js';
 import { DEFAULT_CONCURRENCY } from '../protocol/frames.js';
-import { askOnce, atLeast, callTimeoutIn, loginOf, type ClientOptions } from './login.js';
+import { askOnce, callTimeoutIn, checkOptions, loginOf, type ClientOptions } from './login.js';
 
 /** Rejects with `REQUEST` for one that makes no sense, or `FILES`. */
 export async function coreOf(
@@ -10,7 +10,7 @@ export async function coreOf(
   more: Pick<CoreOptions, 'log' | 'isUnref' | 'endsSubscriptions'>,
 ): Promise<{ readonly core: Core; readonly target: Target }> {
   const { concurrency = DEFAULT_CONCURRENCY, callTimeout, otp = null } = options;
-  atLeast('concurrency', concurrency, 1);
+  checkOptions(options);
   const seconds = callTimeoutIn(callTimeout);
   const login = await loginOf(options);
   const { compose } = require('../compose.js') as typeof import('../compose.js');

@@ -2,10 +2,10 @@
 import type { Exchange } from '../cli/commands/call.js';
 import { daemonPaths } from '../files/paths.js';
 import { isListening, sendRequest } from '../protocol/client.js';
+import { Collected } from './result.js';
 import {
   encodeRequest,
   errorResponse,
-  jsonText,
   paramsText,
   progressOf,
   type DaemonRequest,
@@ -32,7 +32,7 @@ export async function isDaemonRunning(
  *
  * Rejects with a `MidcltError` if there is no final frame: `NO_DAEMON`, `FILES` (the socket can't
  * be used), `BUSY` (it takes no more connections; not sent), `LOST` (the daemon went) or `HUNG` (no sign of life), both of unknown
- * outcome, `PROTOCOL`, or `REQUEST` (not sent).
+ * outcome, `PROTOCOL`, `TOO_LONG` for a result that no string can hold, or `REQUEST` (not sent).
  * There is no limit in time but the request's own timeout. Source: `send_to_daemon`.
  */
 export async function sendToDaemon(
@@ -42,13 +42,15 @@ export async function sendToDaemon(
   progressCallback?: ProgressCallback,
 ): Promise<DaemonResponse> {
   const { line } = encodeRequest(requestData);
-  const pieces: Buffer[] = [];
+  const collected = new Collected();
   const error = await sendRequest(daemonPaths(uri, username), line, {
     progress: (frame) => progressCallback?.(progressOf(frame)),
-    result: (piece) => pieces.push(piece),
+    result: (piece) => {
+      collected.take(piece);
+    },
   });
   if (error) return errorResponse(error);
-  return { type: 'result', result: jsonText(Buffer.concat(pieces)) };
+  return { type: 'result', result: collected.text(requestData.method) };
 }
 
 export interface PingOptions {

@@ -1,5 +1,5 @@
 /** A job at the middleware: awaited for its result, iterated for its progress. */
-import { isMidcltError } from '../errors.js';
+import { isMidcltError, MidcltError } from '../errors.js';
 import type { ProgressFrame } from '../protocol/frames.js';
 import { progressOf, type Progress } from './request.js';
 
@@ -32,6 +32,8 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
   #isOver = false;
   /** The server has told its end. */
   #hasEnded = false;
+  /** It may run: neither was its end told, nor that it was not sent. */
+  #mayRun = true;
   #waiting: (() => void)[] = [];
 
   /** Made by a connection's `job` and `follow`. */
@@ -50,18 +52,20 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
         tell(known);
       },
     );
-    const end = (hasEnded: boolean) => {
-      tell(null);
+    const end = (hasEnded: boolean, mayRun: boolean) => {
       this.#hasEnded = hasEnded;
+      this.#mayRun = mayRun;
+      tell(null);
       this.#isOver = true;
       this.#wake();
     };
     this.#result.then(
       () => {
-        end(true);
+        end(true, false);
       },
       (error: unknown) => {
-        end(isMidcltError(error) && error.code === 'CALL');
+        const isOurs = isMidcltError(error);
+        end(isOurs && error.code === 'CALL', !isOurs || error.outcomeUnknown);
       },
     );
   }
@@ -86,9 +90,16 @@ export class Job<R> implements PromiseLike<R>, AsyncIterable<Progress> {
     return this.#latest;
   }
 
-  /** Asks the server to end it: then awaiting it rejects. Does nothing to a job that has ended. */
+  /**
+   * Asks the server to end it: then awaiting it rejects. Does nothing to a job that has ended. Rejects with `LOST` if it
+   * was given up, or lost, before the server told its id: it may run.
+   */
   async abort(): Promise<void> {
     const id = await this.id;
+    if (id === null && this.#mayRun) {
+      const text = 'Cannot abort the job: its id is not known, and it may run';
+      throw new MidcltError('LOST', text);
+    }
     if (id !== null && !this.#hasEnded) await this.#abort(id);
   }
 

@@ -61,6 +61,12 @@ export function callTimeoutIn(given: number | undefined): number {
   return callTimeoutOf(process.env);
 }
 
+/** Throws `REQUEST` for options of a connection that make no sense. */
+export function checkOptions({ callTimeout, concurrency }: ClientOptions): void {
+  if (concurrency !== undefined) atLeast('concurrency', concurrency, 1);
+  if (callTimeout !== undefined) callTimeoutIn(callTimeout);
+}
+
 /** A library asks nobody by itself. */
 export function askOnce(otp: string | (() => Promise<string>) | null): AskOtp | null {
   if (otp === null || otp === '') return null;
@@ -70,7 +76,7 @@ export function askOnce(otp: string | (() => Promise<string>) | null): AskOtp | 
   };
 }
 
-export function atLeast(name: string, value: number, least: number): number {
+function atLeast(name: string, value: number, least: number): number {
   if (value >= least) return value;
   throw new MidcltError('REQUEST', `'${name}' must be a positive number, not ${value}`);
 }

@@ -3,10 +3,10 @@ import { Readable } from 'node:stream';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import { MAX_FILES } from '../protocol/frames.js';
 import type { FileToSend } from '../transfer/file-server.js';
-import type { Caller } from '../transfer/pipe-jobs.js';
+import type { Caller, Source as Named } from '../transfer/pipe-jobs.js';
 import type { Job } from './job.js';
 import { paramsText, type Params } from './request.js';
-import { Either, unlessAborted, type Way } from './way.js';
+import { closed, Either, unlessAborted, type Way } from './way.js';
 
 export interface TransferOptions {
   /** Gives the transfer up. The server ends what it can of the job. */
@@ -53,14 +53,18 @@ export async function download(
     require('../transfer/reception.js') as typeof import('../transfer/reception.js');
   const source = { method, params: paramsText(params), name, buffered };
   signal?.throwIfAborted();
-  const starting = startDownload(callerOver(way, signal, timeout), source);
-  const { jobId, path } = await unlessAborted(starting, signal);
+  if (way.closing.aborted) throw closed();
   const leaving = new AbortController();
-  const ending = new Either(leaving.signal, signal);
+  const ending = new Either(leaving.signal, signal, way.closing);
+  const starting = startDownload(callerOver(way, signal, timeout), source);
+  const { jobId, path } = await unlessAborted(starting, ending.signal).catch((error: unknown) => {
+    ending.forget();
+    throw error;
+  });
   const job = follow(jobId, ending.signal);
   const outcome = job.then();
   try {
-    if (buffered) await unlessAborted(outcome, signal);
+    if (buffered) await unlessAborted(outcome, ending.signal);
     const served = await receiveFile(way.target, path, { outcome, signal: ending.signal });
     served.body.once('close', () => {
       const forget = () => {
@@ -79,60 +83,85 @@ export async function download(
   }
 }
 
-interface Opened extends FileToSend {
-  /** The caller's stream, of which `stream` has the bytes. */
-  readonly given?: Readable;
-}
-
 /** Resolves with the job's id, once the server has read the files. */
 export async function upload(
   way: Way,
   { method, params, files }: Source & { readonly files: readonly FileToUpload[] },
   { signal, timeout }: TransferOptions,
 ): Promise<number> {
+  const { untilBegun } =
+    require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
+  const claim = new Claim(files);
+  const ending = new Either(signal, way.closing);
+  try {
+    if (files.length === 0 || files.length > MAX_FILES) {
+      throw new MidcltError(
+        'REQUEST',
+        `One to ${MAX_FILES} files go with a job, not ${files.length}`,
+      );
+    }
+    const source = { method, params: paramsText(params) };
+    signal?.throwIfAborted();
+    claim.check();
+    if (way.closing.aborted) throw closed();
+    const caller = callerOver(way, signal, timeout);
+    let hasTurn = false;
+    const sent = new Promise<number>((resolve, reject) => {
+      const work = async () => {
+        hasTurn = true;
+        const jobId = await send(way, { ...source, files }, caller, ending.signal);
+        resolve(jobId);
+        await untilBegun(caller, jobId);
+      };
+      way.uploads.run(work).catch(reject);
+    });
+    return await unlessAborted(sent, ending.signal).catch((error: unknown) => {
+      throw !hasTurn && error === way.closing.reason ? closed() : error;
+    });
+  } finally {
+    ending.forget();
+    claim.destroy();
+  }
+}
+
+async function send(
+  way: Way,
+  { files, ...source }: Named & { readonly files: readonly FileToUpload[] },
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<number> {
   const { generateToken, isMerged, merged } =
     require('../transfer/pipe-jobs.js') as typeof import('../transfer/pipe-jobs.js');
   const { sendFiles } =
     require('../transfer/file-server.js') as typeof import('../transfer/file-server.js');
-  if (files.length === 0 || files.length > MAX_FILES) {
-    throw new MidcltError(
-      'REQUEST',
-      `One to ${MAX_FILES} files go with a job, not ${files.length}`,
-    );
-  }
-  const source = { method, params: paramsText(params) };
-  const caller = callerOver(way, signal, timeout);
-  const opened: Opened[] = [];
-  const ending = new Either(signal);
-  signal?.throwIfAborted();
+  const opened: FileToSend[] = [];
   try {
-    for (const [index, file] of files.entries()) opened.push(await fileOf(file, index));
+    for (const [index, file] of files.entries()) {
+      signal.throwIfAborted(); // it waited for its turn, or for the file before
+      opened.push(await fileOf(file, index));
+    }
     const token = await generateToken(caller, way.target);
+    signal.throwIfAborted();
     const sent = { ...source, token, files: opened, onBytes: () => undefined };
-    const jobId = await unlessAborted(sendFiles(way.target, sent, ending.signal), signal);
+    const jobId = await sendFiles(way.target, sent, signal);
     if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
     return jobId;
   } finally {
-    ending.forget();
-    for (const { stream, given } of opened) {
-      given?.destroy();
-      stream.destroy();
-    }
+    for (const { stream } of opened) stream.destroy();
   }
 }
 
-async function fileOf(file: FileToUpload, index: number): Promise<Opened> {
+async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
   if (typeof file === 'string') {
     const { openSource } =
       require('../transfer/source.js') as typeof import('../transfer/source.js');
     return openSource(file === '-' ? './-' : file); // a name here, and not stdin
   }
-  const isBare = file instanceof Readable || file instanceof Uint8Array;
-  const { name, data } = isBare ? { name: `file${index + 1}`, data: file } : file;
+  const { name, data } = namedOf(file, index);
   if (data instanceof Readable) {
-    return { name, stream: readOnce(data, name), size: null, given: data };
+    return { name, stream: Readable.from(bytesOf(data, name), { objectMode: false }), size: null };
   }
-  if (!((data as unknown) instanceof Uint8Array)) {
+  if (!(data instanceof Uint8Array)) {
     throw new MidcltError('REQUEST', 'A file to send is a path, a Uint8Array or a stream');
   }
   // Of no bytes the size is not told: the form takes zero for none.
@@ -141,19 +170,49 @@ async function fileOf(file: FileToUpload, index: number): Promise<Opened> {
   return { name, stream, size: data.length === 0 ? null : data.length };
 }
 
+/** JavaScript callers may give null. */
+function namedOf(file: FileToUpload | null, index: number): { name: string; data: unknown } {
+  const usual = `file${index + 1}`;
+  const isBare = file instanceof Readable || file instanceof Uint8Array;
+  if (isBare || typeof file === 'string') return { name: usual, data: file };
+  return file ?? { name: usual, data: null };
+}
+
 /** Streams that are being sent. */
 const inUse = new WeakSet<Readable>();
 
-/** The bytes of a caller's stream, which may fail before they are asked for. */
-function readOnce(given: Readable, name: string): Readable {
-  if (given.destroyed ? !given.errored : given.readableDidRead || inUse.has(given)) {
-    throw new MidcltError('REQUEST', `Cannot send ${name}: the stream is being read, or was`);
+/** The streams among files, which an upload takes for itself when it begins, whatever becomes of it. */
+class Claim {
+  private readonly streams: Readable[] = [];
+  /** Of the first that is being read, or was: it is left as it is. */
+  private refused: string | null = null;
+
+  constructor(files: readonly FileToUpload[]) {
+    for (const [index, file] of files.entries()) {
+      const { name, data } = namedOf(file, index);
+      if (!(data instanceof Readable)) continue;
+      const isBusy = data.destroyed ? !data.errored : data.readableDidRead || inUse.has(data);
+      if (isBusy) this.refused ??= name;
+      else {
+        inUse.add(data);
+        data.on('error', () => undefined); // it may fail before it is read; whoever reads it is told
+        this.streams.push(data);
+      }
+    }
   }
-  inUse.add(given);
-  given.on('error', () => undefined); // whoever reads it is told
-  return Readable.from(bytesOf(given, name), { objectMode: false });
+
+  check(): void {
+    if (this.refused === null) return;
+    const text = `Cannot send ${this.refused}: the stream is being read, or was`;
+    throw new MidcltError('REQUEST', text);
+  }
+
+  destroy(): void {
+    for (const stream of this.streams) stream.destroy();
+  }
 }
 
+/** The bytes of a caller's stream. */
 async function* bytesOf(given: Readable, name: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const piece of given as AsyncIterable<unknown>) {

@@ -130,15 +130,20 @@ export type EventFields<S extends ServerTypes, E extends string> =
         : unknown
       : unknown;
 
+/** What `subscribe` gives; of `raw` with texts. */
+export type EventOf<S extends ServerTypes, E extends string, Raw extends boolean> = Raw extends true
+  ? EventMessage<JsonText, JsonText | null>
+  : EventMessage<EventFields<S, E>>;
+
 /** A notification of an event, or that some were missed. */
-export type EventMessage<F = unknown> =
+export type EventMessage<F = unknown, Id = unknown> =
   | {
       readonly gap: false;
       /** `added`, `changed` or `removed`. */
       readonly msg: string;
       readonly collection: string;
       /** Of what was added, changed or removed; null where it has none. */
-      readonly id: unknown;
+      readonly id: Id;
       readonly fields: F;
     }
   /** Events were missed: the connection was lost, or they were not taken as fast as they came. */

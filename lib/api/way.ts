@@ -1,7 +1,9 @@
 /** How a connection of the API reaches the middleware. */
+import { MidcltError } from '../errors.js';
 import type { EventFrame, ProgressFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import type { DaemonRequest } from './request.js';
+import type { Turns } from './turns.js';
 
 /** Who hears an answer as it comes. While a promise that is returned is pending, nothing more is told. */
 export interface Hearing {
@@ -12,6 +14,10 @@ export interface Hearing {
 
 export interface Way {
   readonly target: Target;
+  /** Aborted when the way is closed, with what to tell of what was sent. For what goes beside its requests. */
+  readonly closing: AbortSignal;
+  /** For each upload, until its job has begun. */
+  readonly uploads: Turns;
   /**
    * Resolves when the result has been heard. Rejects with the answer's error, with what goes wrong on the way, or
    * with the signal's reason as soon as that is aborted.
@@ -19,6 +25,16 @@ export interface Way {
   ask(request: DaemonRequest, hearing: Hearing, signal?: AbortSignal): Promise<void>;
   /** Ends what is under way. Resolves when nothing is left. */
   close(): Promise<void>;
+}
+
+/** Why something rejects that was not sent before the connection was closed. */
+export function closed(): MidcltError {
+  return new MidcltError('CLOSED', 'The connection was closed; the request was not sent');
+}
+
+/** Why something rejects that was under way when the connection was closed. */
+export function closedMeanwhile(): MidcltError {
+  return new MidcltError('LOST', 'The connection was closed; the outcome is unknown');
 }
 
 /** Who hears of a signal's end: through one listener of it, since Node warns of more than ten. */

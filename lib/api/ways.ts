@@ -5,13 +5,17 @@ import { sendRequest, startingDaemon, type Address } from '../protocol/client.js
 import { MessageType, type ErrorFrame } from '../protocol/frames.js';
 import type { Target } from '../middleware/uri.js';
 import { encodeRequest, type DaemonRequest } from './request.js';
-import { Either, unlessAborted, type Hearing, type Way } from './way.js';
+import { MOST_UPLOADS, Turns } from './turns.js';
+import { closed, closedMeanwhile, Either, unlessAborted, type Hearing, type Way } from './way.js';
 
 /** A longer delay makes setInterval fire at once. */
 const FOREVER = 2 ** 31 - 1;
 
 /** Over a connection of this process. */
 export class DirectWay implements Way {
+  private readonly end = new AbortController();
+  readonly closing: AbortSignal = this.end.signal;
+  readonly uploads = new Turns(MOST_UPLOADS);
   private underWay = 0;
   private isOver = false;
   private isClosed = false;
@@ -60,6 +64,7 @@ export class DirectWay implements Way {
   }
 
   async close(): Promise<void> {
+    this.end.abort(closedMeanwhile());
     this.core.connection.close();
     await this.core.connection.ended;
     // A loop that was left without a word still waits to take its event.
@@ -91,16 +96,26 @@ export class DaemonWay implements Way {
     jobs: new Turns(MOST.jobs),
     subscriptions: new Turns(MOST.subscriptions),
   };
-  private readonly closing = new AbortController();
+  private readonly end = new AbortController();
+  readonly closing: AbortSignal = this.end.signal;
+  readonly uploads = new Turns(MOST_UPLOADS);
   private readonly running = new Set<Promise<unknown>>();
   private starting: Promise<void> | null = null;
+  private holder: NodeJS.Timeout | undefined;
 
   /** `start` starts the daemon where there is none; it rejects with the error it is given where it may not. */
   constructor(
     readonly target: Target,
     private readonly address: Address,
     private readonly start: (missing: MidcltError) => Promise<void>,
+    /** Seconds for calls that name no timeout; none is what the daemon has. */
+    private readonly callTimeout: number | undefined,
   ) {}
+
+  /** Keeps the process alive until it is closed, although nothing is under way. */
+  hold(): void {
+    this.holder ??= setInterval(nothing, FOREVER);
+  }
 
   async ask(request: DaemonRequest, hearing: Hearing, signal?: AbortSignal): Promise<void> {
     const { scheme, verify } = this.target;
@@ -108,7 +123,7 @@ export class DaemonWay implements Way {
     const kind = kindOf(request);
     const goesOn = kind === 'subscriptions' ? '' : ',"not_sent":true';
     const verification = scheme === 'wss' ? `,"insecure":${!verify}` : '';
-    const asked = { ...request, error_code: true };
+    const asked = { ...this.withTimeout(request), error_code: true };
     const { line } = encodeRequest(asked, `${goesOn}${verification}`);
     signal?.throwIfAborted();
     const sent = this.turns[kind].run(() => this.send(line, hearing, signal));
@@ -119,14 +134,25 @@ export class DaemonWay implements Way {
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
+    this.end.abort(closedMeanwhile());
     await Promise.allSettled(this.running);
+    clearInterval(this.holder);
+  }
+
+  private withTimeout(request: DaemonRequest): DaemonRequest {
+    const { command, kwargs } = request;
+    const { callTimeout } = this;
+    if (command !== 'call' || callTimeout === undefined) return request;
+    // JSON has no infinity.
+    const usual = Number.isFinite(callTimeout) ? callTimeout : null;
+    const { timeout = usual } = kwargs ?? {};
+    return { ...request, kwargs: { ...kwargs, timeout } };
   }
 
   private async send(line: string, hearing: Hearing, signal?: AbortSignal): Promise<void> {
     const { progress = nothing, event = nothing, result = nothing } = hearing;
     const listener = { progress, event, result };
-    const ending = new Either(this.closing.signal, signal);
+    const ending = new Either(this.closing, signal);
     const checkOpen = () => {
       if (ending.signal.aborted) throw closed();
     };
@@ -153,33 +179,9 @@ export class DaemonWay implements Way {
   }
 }
 
-/** So many at once; the others wait. */
-class Turns {
-  private taken = 0;
-  private readonly queue: (() => void)[] = [];
-
-  constructor(private readonly most: number) {}
-
-  async run(work: () => Promise<void>): Promise<void> {
-    if (this.taken >= this.most) await new Promise<void>((go) => this.queue.push(go));
-    else this.taken++;
-    try {
-      await work();
-    } finally {
-      const next = this.queue.shift();
-      if (next) next();
-      else this.taken--;
-    }
-  }
-}
-
 function kindOf({ command, kwargs }: DaemonRequest): keyof typeof MOST {
   if (command === 'subscribe') return 'subscriptions';
   return command === 'follow' || kwargs?.job === true ? 'jobs' : 'calls';
-}
-
-function closed(): MidcltError {
-  return new MidcltError('CLOSED', 'The connection was closed; the request was not sent');
 }
 
 const CODES: readonly ErrorCode[] = [

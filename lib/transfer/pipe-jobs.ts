@@ -86,6 +86,21 @@ export async function isMerged(
   );
 }
 
+/** Looks whether a job still waits, and milliseconds between them: one that waits for longer does so for a lock. */
+const LOOKS = 20;
+const LOOK_PAUSE = 25;
+
+/** Resolves when the job has begun, or waits for others: while it only waits for its turn, those that come may be merged with it. */
+export async function untilBegun(caller: Caller, jobId: number): Promise<void> {
+  const filter = `[[["id", "=", ${jobId}]], {"select": ["state"]}]`;
+  for (let left = LOOKS; left > 0; left--) {
+    const answer = await caller.call('core.get_jobs', filter);
+    const state = membersOf(elementsOf(answer)?.[0])?.get('state');
+    if (stringOf(state) !== 'WAITING') return;
+    await delay(LOOK_PAUSE);
+  }
+}
+
 export function merged(jobId: number, outcome: string): MidcltError {
   const text = `The server has merged this with job ${jobId} of another, because many came at once: ${outcome}; start it again`;
   return new MidcltError('CALL', text);

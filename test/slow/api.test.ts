@@ -1,9 +1,16 @@
 /** The Node API over and over: what was opened, called, failed, aborted and closed leaves nothing; and results that no string holds. */
 import { once } from 'node:events';
+import net from 'node:net';
 import t from 'tap';
 import { WebSocketServer } from 'ws';
-import { connect, type MidcltError } from '../../lib/index.js';
-import { ownSurroundings, runScript } from '../support/api.js';
+import {
+  Client,
+  connect,
+  getDaemonDir,
+  getDaemonSocketPath,
+  sendToDaemon,
+} from '../../lib/index.js';
+import { failureOf, ownSurroundings, runScript } from '../support/api.js';
 import { startDaemon } from '../support/daemon.js';
 
 t.setTimeout(600_000);
@@ -73,8 +80,9 @@ t.test(`${TIMES} times a connection of its own, and fewer through the daemon`, a
   }
 });
 
+const HUGE = 0x1fffffe8 + 1000;
+
 t.test('a result that no string can hold is an error, and a stream', async (t) => {
-  const size = 0x1fffffe8 + 1000;
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
   t.teardown(() => {
     for (const client of server.clients) client.terminate();
@@ -86,18 +94,42 @@ t.test('a result that no string can hold is an error, and a stream', async (t) =
       const { id } = JSON.parse(data.toString()) as { id: string };
       socket.send(`{"jsonrpc": "2.0", "id": "${id}", "result": "`, { fin: false, binary: false });
       const piece = Buffer.alloc(2 ** 20, 'x');
-      for (let left = size - 2; left > 0; left -= piece.length) {
+      for (let left = HUGE - 2; left > 0; left -= piece.length) {
         socket.send(piece.subarray(0, left), { fin: false, binary: false });
       }
       socket.send('"}', { fin: true, binary: false });
     });
   });
   const { port } = server.address() as { port: number };
-  const nas = await connect({ uri: `ws://127.0.0.1:${port}/api/current` });
-  const error = (await nas.call('x').catch((thrown: unknown) => thrown)) as MidcltError;
-  t.match(error, { code: 'TOO_LONG', message: /has \d+ bytes.*stream\(\)/ });
+  const uri = `ws://127.0.0.1:${port}/api/current`;
+  const tooLong = { code: 'TOO_LONG', message: /has \d+ bytes.*stream\(\)/ };
+  const nas = await connect({ uri });
+  t.match(await failureOf(nas.call('x')), tooLong);
   let bytes = 0;
   for await (const piece of nas.stream('x')) bytes += (piece as Buffer).length;
-  t.equal(bytes, size);
+  t.equal(bytes, HUGE);
   await nas.close();
+  const client = await Client.connect({ uri });
+  t.match(await failureOf(client.call('x')), tooLong, 'of a client, too');
+  await client.close();
+});
+
+t.test('so is one that comes from a daemon', async (t) => {
+  const { uri } = await ownSurroundings(t);
+  getDaemonDir();
+  const daemon = net.createServer((socket) => {
+    socket.once('data', () => {
+      socket.write('{"type":"result","result":"');
+      const piece = Buffer.alloc(2 ** 20, 'x');
+      for (let left = HUGE - 2; left > 0; left -= piece.length) {
+        socket.write(piece.subarray(0, left));
+      }
+      socket.end('"}\n');
+    });
+  });
+  t.teardown(() => daemon.close());
+  daemon.listen(getDaemonSocketPath(uri));
+  await once(daemon, 'listening');
+  const sent = sendToDaemon({ command: 'call', method: 'x' }, uri);
+  t.match(await failureOf(sent), { code: 'TOO_LONG', message: /"x" has \d+ bytes/ });
 });
