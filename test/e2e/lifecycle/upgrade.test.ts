@@ -141,6 +141,8 @@ t.test('F48: a daemon that a one-time code logged in is left alone', async (t) =
   t.equal(place.pid(place.ws, 'otp'), first);
   const status = await place.run([...login, 'daemon-status', '--json']);
   t.match(JSON.parse(status.stdout), { version: '0.0.9', middleware: { one_time_code: true } });
+  const { stdout } = await place.run([...login, 'doctor']);
+  t.match(stdout.replace(/\s+/g, ' '), /it stays until it is stopped, since its login took/);
   await place.settled(first);
 });
 
