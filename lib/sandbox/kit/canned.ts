@@ -154,7 +154,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
     return { params: null, job: { ...pipes, abortable: true }, body };
   }
 
-  function called(name: string, { args, session, signal }: Call) {
+  function called(name: string, { middleware, args, session, signal }: Call) {
     const params = args.map(fromServer);
     note(name, params);
     const context: CallContext = {
@@ -166,7 +166,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
       },
       signal,
       drop: () => {
-        session.terminate();
+        middleware.drop(session);
       },
     };
     return { params, context };
