@@ -22,11 +22,13 @@ export class StartLock {
 
   /**
    * Resolves when the lock is held. Rejects with what `refuse` rejects with, asked again after
-   * each other starter; or with the reason for which another one has just failed.
+   * each other starter; or with the reason for which another one has just failed. Where the lock
+   * is released meanwhile, it resolves without it.
    */
   async acquire(refuse: () => Promise<void>): Promise<void> {
-    for (;;) {
+    while (!this.isReleased()) {
       await refuse();
+      if (this.isReleased()) return;
       const server = net.createServer((socket) => {
         this.waiting.add(socket);
         socket.on('error', () => undefined);
@@ -40,8 +42,11 @@ export class StartLock {
       } catch (error) {
         if (!isMidcltError(error) || error.code !== 'RUNNING') throw error;
         await endOfOther(this.path, this.gone.signal);
-        if (this.gone.signal.aborted) return;
         continue;
+      }
+      if (this.isReleased()) {
+        this.release(null); // the release before found nothing to release yet
+        return;
       }
       // The holder before may have released it because its daemon runs.
       await refuse().catch((error: unknown) => {
@@ -50,6 +55,10 @@ export class StartLock {
       });
       return;
     }
+  }
+
+  private isReleased(): boolean {
+    return this.gone.signal.aborted;
   }
 
   /** Those that wait for the lock are told the failure, if there was one. To call it again does nothing. */

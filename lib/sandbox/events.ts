@@ -36,9 +36,17 @@ interface Subscription {
   readonly stop: AbortController | null;
 }
 
+/** Somebody who waits for a subscription. */
+interface Awaited {
+  readonly name: string;
+  readonly tell: () => void;
+  readonly giveUp: (why: Error) => void;
+}
+
 export class Events {
   private readonly subscriptions = new Map<string, Subscription>();
-  private awaited: { readonly name: string; readonly tell: () => void }[] = [];
+  private awaited: Awaited[] = [];
+  private isOver = false;
 
   /** Administrators may read every event, other users those of jobs and of tests, and nobody without a login. */
   static mayRead(session: Session, name: string): boolean {
@@ -59,11 +67,23 @@ export class Events {
     return id;
   }
 
-  /** Resolves when somebody is subscribed to the event. */
+  /** Resolves when somebody is subscribed to the event. Rejects when the sandbox is closed before. */
   subscribed(event: string): Promise<void> {
     for (const { name } of this.subscriptions.values())
       if (covers(name, event)) return Promise.resolve();
-    return new Promise((tell) => this.awaited.push({ name: event, tell }));
+    const found = new Promise<void>((tell, giveUp) =>
+      this.awaited.push({ name: event, tell, giveUp }),
+    );
+    found.catch(() => undefined); // who does not wait any more need not hear it
+    if (this.isOver) this.end();
+    return found;
+  }
+
+  /** For the sandbox's own end: nobody will subscribe any more. */
+  end(): void {
+    this.isOver = true;
+    for (const { name, giveUp } of this.awaited.splice(0))
+      giveUp(new Error(`The sandbox was closed before anybody subscribed to ${name}`));
   }
 
   unsubscribe(session: Session, id: string): void {

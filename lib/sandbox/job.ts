@@ -32,6 +32,8 @@ export interface JobOptions {
   readonly downloadable?: boolean;
   /** Its jobs read input pipes, which an upload opens. */
   readonly uploadable?: boolean;
+  /** An upload is answered only when its job has begun with what it has read: the job may break it until then. */
+  readonly holdsUpload?: boolean;
   /** False: a job may do without its pipes. */
   readonly checkPipes?: boolean;
   /** Its jobs write logs. */

@@ -240,13 +240,23 @@ export class Middleware {
   }
 
   dropAll(withTransfers = false): void {
-    for (const session of this.sessions) session.terminate();
+    const sessions = [...this.sessions];
+    for (const session of sessions) session.terminate();
+    for (const session of sessions) this.closed(session);
     if (withTransfers) this.transfers.cutAll();
+  }
+
+  /** Breaks one connection. Nothing is sent to it any more, and its subscriptions are gone at once. */
+  drop(session: Session): void {
+    session.terminate();
+    this.closed(session);
+    session.end();
   }
 
   /** Ends every connection and every job. */
   end(): void {
     this.dropAll();
+    this.events.end();
     this.jobs.abortAll();
     this.transfers.end();
     this.journal?.close();

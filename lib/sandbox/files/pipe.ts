@@ -133,6 +133,8 @@ export class InputPipes {
   private readonly queue = new PassThrough({ objectMode: true });
   private readonly pipes: Pipe[] = [];
   private isClosed = false;
+  /** Resolves when the job has read all, or has ended. */
+  readonly settled = new Promise<void>((resolve) => this.queue.once('close', resolve));
 
   add(pipe: Pipe): void {
     this.pipes.push(pipe);

@@ -1,6 +1,6 @@
 /** Methods, jobs and files whose answers a test has given. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Job, JobBody } from '../job.js';
+import type { Job, JobBody, JobOptions } from '../job.js';
 import { inputsOf, outputOf } from '../methods/files.js';
 import type { Call, Method, MethodTable } from '../middleware.js';
 import type { PyValue } from '../python/values.js';
@@ -131,7 +131,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
 
   function uploadOf(name: string, given: CannedUpload): Method {
     const answer = answering(name, given);
-    return pipeJob(name, { uploadable: true }, async (job, params, context) => {
+    return pipeJob(name, { uploadable: true, holdsUpload: true }, async (job, params, context) => {
       const files: Buffer[] = [];
       for await (const pipe of inputsOf(job)) {
         const pieces: Buffer[] = [];
@@ -144,7 +144,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
 
   function pipeJob(
     name: string,
-    pipes: { readonly downloadable?: boolean; readonly uploadable?: boolean },
+    pipes: Pick<JobOptions, 'downloadable' | 'uploadable' | 'holdsUpload'>,
     work: (job: Job, params: readonly unknown[], context: JobContext) => Promise<unknown>,
   ): Method {
     const body = (call: Call): JobBody => {
@@ -154,7 +154,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
     return { params: null, job: { ...pipes, abortable: true }, body };
   }
 
-  function called(name: string, { args, session, signal }: Call) {
+  function called(name: string, { middleware, args, session, signal }: Call) {
     const params = args.map(fromServer);
     note(name, params);
     const context: CallContext = {
@@ -166,7 +166,7 @@ export function tableOf(canned: CannedMethods, note: Note): MethodTable {
       },
       signal,
       drop: () => {
-        session.terminate();
+        middleware.drop(session);
       },
     };
     return { params, context };

@@ -104,13 +104,16 @@ export interface Sandbox extends AsyncDisposable {
   readonly calls: SandboxCall[];
   /** Sends an event to those who have subscribed to it. Returns how many connections these are. */
   emit(event: string, fields?: Value, options?: EventOptions): number;
-  /** Resolves when somebody has subscribed to the event, or had. */
+  /** Resolves when somebody has subscribed to the event, or had. Rejects when the sandbox is closed before. */
   subscribed(event: string): Promise<void>;
   /** Turns faults on and off; those that are not named stay as they are. */
   setFaults(faults: Faults): void;
   /** Breaks every connection, downloads and uploads included. It goes on listening. */
   drop(): void;
-  /** Lets every login expire, and every token. */
+  /**
+   * Lets every login expire, and every token. Over `unix`, where nobody logs in, a client is refused (ENOTAUTHENTICATED)
+   * while its connection is young, and connects again when it is older.
+   */
   expireSessions(): void;
   /** Ends connections, jobs and listeners, and removes its files. */
   close(): Promise<void>;
@@ -137,7 +140,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const directory = unix === true || isAsked(options.wss) ? new Directory() : null;
   const launched = launch(
     {
-      unix: typeof unix === 'string' ? unix : unix ? directory?.file('nas.sock') : undefined,
+      unix:
+        typeof unix === 'string' ? absolute(unix) : unix ? directory?.file('nas.sock') : undefined,
       ws: portOf(options.ws),
       wss: portOf(options.wss),
       version,
@@ -163,7 +167,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   if (certificateFile !== null) fs.writeFileSync(certificateFile, certificate ?? '');
   const setFaults = ({ latency, refuse, stall, files }: Faults): void => {
     if (latency !== undefined) middleware.latencyMs = latency;
-    if (refuse !== undefined) sandbox.setRefusing(refuse);
+    if (refuse !== undefined) sandbox.setRefusing(refuse === 0 ? null : refuse);
     if (stall !== undefined) sandbox.setStalled(stall);
     if (files !== undefined) sandbox.setFileFault(files);
   };
@@ -214,6 +218,11 @@ export function query(rows: readonly object[], params: readonly unknown[]): unkn
 
 function isAsked(place: boolean | string | number | undefined): boolean {
   return place !== undefined && place !== false;
+}
+
+/** As clients need it in a URI. An empty one is left for the system to refuse. */
+function absolute(socket: string): string {
+  return socket === '' ? socket : path.resolve(socket);
 }
 
 function portOf(place: boolean | number | undefined): number | undefined {

@@ -50,8 +50,9 @@ function objectToServer(value: object, at: string, depth: number): PyValue {
   if (types.isSet(value)) return new PySet(list([...value]));
   if (types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw new TypeError(`${at} is an invalid Date`);
-    return new PyDateTime(value.getTime());
+    return new PyDateTime(value.getTime(), true);
   }
+  if (value instanceof RawJson) return value; // of a JsonText that query() has passed on
   if (!isPlain(value)) {
     const name = nameOf(value);
     if (name === 'JsonText' && 'text' in value) return new RawJson(String(value.text));

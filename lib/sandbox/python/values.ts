@@ -8,9 +8,13 @@ export class PyFloat {
   constructor(readonly value: number) {}
 }
 
-/** A `datetime`, in milliseconds since the epoch; it leaves as whole seconds. */
+/** A `datetime`, in milliseconds since the epoch; it leaves as whole seconds, as the real server writes it. */
 export class PyDateTime {
-  constructor(readonly ms: number) {}
+  constructor(
+    readonly ms: number,
+    /** It leaves with its milliseconds. */
+    readonly isExact = false,
+  ) {}
 }
 
 /** A `time`, written as Python's `str()` does. */
@@ -166,7 +170,8 @@ function dumpScalar(value: PyValue): string | null {
   if (typeof value === 'string') return dumpString(value);
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (value instanceof PyFloat) return dumpFloat(value.value);
-  if (value instanceof PyDateTime) return `{"$date": ${Math.floor(value.ms / 1000) * 1000}}`;
+  if (value instanceof PyDateTime)
+    return `{"$date": ${value.isExact ? value.ms : Math.floor(value.ms / 1000) * 1000}}`;
   if (value instanceof PyTime) return `{"$time": ${dumpString(value.text)}}`;
   if (value instanceof PyDate) return `{"$type": "date", "$value": ${dumpString(value.text)}}`;
   if (value instanceof PyInterface)

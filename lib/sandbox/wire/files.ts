@@ -2,10 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { callWithPipes } from '../calls.js';
 import { InputPipes, openPipe, type Pipe } from '../files/pipe.js';
 import type { Transfer } from '../files/transfers.js';
+import type { Job } from '../job.js';
 import { Session } from '../session.js';
 import type { Middleware, Peer } from '../middleware.js';
 import { CallError, EACCES, ENOMETHOD, asPyException } from '../python/exceptions.js';
@@ -20,6 +21,9 @@ const MAX_FILES = 5;
 
 /** How long a body is read that nobody wants. */
 const LINGER_MS = 10_000;
+
+/** In so many turns of the event loop a job that has read its files begins with them. */
+const BEGINNING_TURNS = 3;
 
 /** How often it is looked whether all was sent. */
 const FLUSH_MS = 5;
@@ -63,7 +67,8 @@ export async function serveFile(file: FileRequest, path: string): Promise<void> 
     middleware.recorder.stats[isDownload ? 'downloads' : 'uploads'] += 1;
   } catch (error) {
     if (error instanceof Refusal) await answer(file, error.status, error.message);
-    else if (response.headersSent || request.destroyed) request.socket.destroy();
+    else if (response.headersSent || request.destroyed || request.socket.destroyed)
+      request.socket.destroy();
     else await answer(file, 500, asPyException(error).message);
   } finally {
     transfers.finish(transfer);
@@ -165,6 +170,7 @@ async function upload(file: FileRequest, transfer: Transfer): Promise<void> {
   try {
     const jobId = await receive(file, parts);
     if (!request.complete) throw new Error('the body of the upload is not whole');
+    if (request.socket.destroyed) throw new Error('the job of the upload has broken it');
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(`{"job_id": ${jobId}}`);
   } finally {
@@ -182,7 +188,10 @@ async function receive(
   if (credentials === null) throw new Refusal(401);
   if (typeof credentials === 'string') throw new Refusal(403, credentials);
   const silent = (): void => undefined;
-  const transport = { send: silent, close: silent, terminate: silent, cut: silent };
+  const terminate = (): void => {
+    request.socket.destroy();
+  };
+  const transport = { send: silent, close: silent, terminate, cut: silent };
   const session = new Session(0, transport, middleware.originOf(peer), rpc.dialect);
   session.credentials = credentials;
   const first = await next(parts);
@@ -202,7 +211,11 @@ async function receive(
     await copy(first.content, pipe);
     for (let count = 1; ; count += 1) {
       const part = await next(parts);
-      if (part === null) return job.id;
+      if (part === null) {
+        inputs.end();
+        if (job.spec.options.holdsUpload === true) await beginning(job, inputs);
+        return job.id;
+      }
       if (count === MAX_FILES) throw new Refusal(405, 'Too many uploaded files');
       if (part.name !== 'file') throw new Refusal(405, `Unknown payload part '${part.name}'`);
       await copy(part.content, addPipe(inputs));
@@ -214,6 +227,12 @@ async function receive(
   } finally {
     inputs.end();
   }
+}
+
+/** Resolves when a job has begun with its files, all of them, or has ended. */
+async function beginning(job: Job, inputs: InputPipes): Promise<void> {
+  if (job.pipes.inputs === inputs) await Promise.race([inputs.settled, job.finished]);
+  for (let passed = 0; passed < BEGINNING_TURNS; passed += 1) await turn();
 }
 
 function addPipe(inputs: InputPipes): Pipe {

@@ -104,6 +104,25 @@ t.test('it ends when idle, or with its client, and outlives a lost connection', 
   await t.rejects(runDaemon(stranger), { code: 'REQUEST' });
 });
 
+t.test('one that is aborted before it starts leaves nothing, and its process ends', async (t) => {
+  const around = await ownSurroundings(t);
+  const script = `
+    import { connect, runDaemon, Client } from 'midclt';
+    const uri = '${around.uri}';
+    const client = await Client.connect({ uri });
+    const now = AbortSignal.abort();
+    for (const abort of [now, AbortSignal.timeout(0), AbortSignal.timeout(1)])
+      await runDaemon(client, 600, { abort });
+    await client.close();
+    const nas = await connect({ uri, daemon: true });
+    console.log(await nas.call('test.echo', ['x']));
+  `;
+  const run = await runScript(script, around.home);
+  t.match(run, { code: 0, stdout: "[ 'x' ]\n" });
+  await midclt(['-u', around.uri, 'daemon-stop'], around);
+  t.same(leftovers(around.home), []);
+});
+
 t.test('it refuses to start beside another, and can be named as one likes', async (t) => {
   const around = await ownSurroundings(t);
   const client = await connectClient(t, around);
@@ -128,7 +147,8 @@ t.test('a daemon in a script of its own ends by SIGTERM, with exit code 0', asyn
   const around = await surroundings(t);
   const script = runScript(
     `import { Client, runDaemon } from 'midclt';
-     const client = await Client.connect({ uri: ${JSON.stringify(around.uri)} });
+     const uri = '${around.uri}';
+    const client = await Client.connect({ uri });
      await runDaemon(client, 0, { onReady: () => process.kill(process.pid, 'SIGTERM') });
      await client.close();
      console.log('ended');`,
