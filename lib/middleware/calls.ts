@@ -95,13 +95,19 @@ export class Calls {
     return isNull(answer) ? Buffer.from(quote(id)) : answer;
   }
 
-  /** Ends a subscription, by what {@link subscribe} resolved with. Rejects as {@link call}. */
+  /**
+   * Ends a subscription, by what {@link subscribe} resolved with. Resolves when nothing more is going to be told of it.
+   * Rejects as {@link call}.
+   */
   async unsubscribe(subscription: Json, timeout: number | null): Promise<void> {
     const channel = this.line.usable();
     if (!channel) return; // it has ended with its WebSocket
     const message = channel.wire.encodeUnsubscribe(subscription);
-    if (message) channel.post(message);
-    else {
+    if (message) {
+      channel.post(message);
+      // That has no answer, but what is sent behind it is answered behind all that comes of it.
+      await channel.call(this.line.newId(), 'core.ping', EMPTY_LIST, { timeout });
+    } else {
       const params = Buffer.concat([Buffer.from('['), subscription, Buffer.from(']')]);
       await this.call('core.unsubscribe', params, { timeout });
     }

@@ -1,12 +1,13 @@
 /** The parts of a connection: its options, its events, its state, and the queue of those who wait until it is ready. */
 import type { Cancellation } from '../cancellation.js';
-import { MidcltError, abandoned, asMidcltError } from '../errors.js';
+import { abandoned, asMidcltError, type MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol/frames.js';
 import { after, steadyNow } from '../timer.js';
 import type { Credential } from './login/credential.js';
 import type { AskOtp } from './login/login.js';
 import type { ReconnectPolicy } from './login/reconnect-policy.js';
+import { waitedInVain } from './unsent.js';
 import type { Target } from './uri.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
@@ -124,9 +125,7 @@ export class ReadyQueue {
         waiter.reject(abandoned());
       };
       const timer = after(patience, () => {
-        const seconds = Math.round((waited + (patience ?? 0)) / 100) / 10;
-        const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
-        waiter.reject(new MidcltError('TIMEOUT', text, { outcomeUnknown: false }));
+        waiter.reject(waitedInVain(waited + (patience ?? 0), this.why()));
       });
       client?.on(onCancel);
       this.waiters.add(waiter);
