@@ -89,7 +89,8 @@ interface Waiter {
 /** Who waits until calls can be made. */
 export class ReadyQueue {
   private readonly waiters = new Set<Waiter>();
-  private stopped: MidcltError | null = null;
+  /** Why nobody waits, the last one for who asks; empty while they may. */
+  private readonly stops: { readonly error: MidcltError }[] = [];
 
   /** `why` tells what they wait for, for the error to one that has waited too long. */
   constructor(private readonly why: () => string) {}
@@ -103,7 +104,8 @@ export class ReadyQueue {
    * (null: never), whose text adds those that were `waited` before; or with the error of {@link stop}.
    */
   add(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
-    if (this.stopped) return Promise.reject(this.stopped);
+    const stop = this.stops.at(-1);
+    if (stop) return Promise.reject(stop.error);
     if (client?.isCancelled) return Promise.reject(abandoned());
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -136,9 +138,14 @@ export class ReadyQueue {
     for (const waiter of [...this.waiters]) waiter.resolve();
   }
 
-  /** Nobody waits any more, now or later. */
-  stop(error: MidcltError): void {
-    this.stopped = error;
+  /** Nobody waits any more, now or later. Returns what undoes that for those who come later. */
+  stop(error: MidcltError): () => void {
+    const stop = { error };
+    this.stops.push(stop);
     for (const waiter of [...this.waiters]) waiter.reject(error);
+    return () => {
+      const place = this.stops.indexOf(stop);
+      if (place !== -1) this.stops.splice(place, 1);
+    };
   }
 }
