@@ -103,7 +103,7 @@ async function call(
           isHeld: concurrency === 1 && !kwargs.detach,
           isDetached: kwargs.detach === true,
         })
-      : connection.call(method, params, { timeout, lease, cancellation });
+      : connection.call(method, params, { timeout, deadline, lease, cancellation });
     const text = await answer;
     if (!kwargs.job) plainMethods.answered(method, text);
     report('result');
