@@ -13,7 +13,7 @@ import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
 import type { SendOptions } from './channel/pending.js';
 import { MAX_ANONYMOUS } from './wire/wire.js';
 import { steadyNow } from '../timer.js';
-import { waitedInVain } from './unsent.js';
+import { ofUnsent, waitedInVain } from './unsent.js';
 
 export interface CallOptions extends SendOptions {
   /** By {@link steadyNow}: until then the call, if it is refused, is sent again and answered. None unless given. */
@@ -183,7 +183,7 @@ export class Calls {
       channel.isLoggedIn = true;
     } catch (error) {
       const isOther = error instanceof CallFailure && refusalOf(error) === null;
-      if (!isOther) throw error;
+      if (!isOther) throw ofUnsent(error, steadyNow() - began, 'the answer to auth.me');
     }
     if (cancellation?.isCancelled) throw abandoned();
     if (this.line.usable() !== channel) throw notSent();

@@ -3,15 +3,18 @@
  * once for each WebSocket, since those of all jobs are a lot of traffic.
  */
 import type { Cancellation } from '../../cancellation.js';
-import { MidcltError, abandoned, isLost } from '../../errors.js';
+import { abandoned, isLost } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, stringOf, type Members } from '../../json/members.js';
 import { PATIENCE, type Json } from '../../protocol/frames.js';
 import { inTime, steadyNow } from '../../timer.js';
 import { timeLeft } from '../calls.js';
 import type { Connection } from '../connection.js';
+import { ofUnsent, waitedInVain } from '../unsent.js';
 import { UNTOLD } from '../wire/wire.js';
 
 const COLLECTION = 'core.get_jobs';
+/** What a call waits for, in the words of its error. */
+const SUBSCRIPTION = 'the subscription to the events of jobs';
 /** Milliseconds for the answer to the subscription. */
 const SUBSCRIBE_TIMEOUT = 60_000;
 /** Milliseconds until a lost connection must be back for what is asked about jobs. */
@@ -61,13 +64,15 @@ export class JobEvents {
       const subscription = (this.subscription ??= this.request());
       try {
         // Others wait for the same answer, each as long as its own call may take.
-        const late = () => new MidcltError('TIMEOUT', 'Call timeout');
+        const late = () => waitedInVain(steadyNow() - began, SUBSCRIPTION);
         await inTime(subscription, timeLeft({ timeout, deadline }), late);
         if (client?.isCancelled) throw abandoned();
         // The line may have ended with that answer.
         if (this.connection.isReady() && this.subscription === subscription) return;
       } catch (error) {
-        if (!isLost(error) || client?.isCancelled) throw error;
+        if (!isLost(error) || client?.isCancelled) {
+          throw ofUnsent(error, steadyNow() - began, SUBSCRIPTION);
+        }
       }
     }
   }
