@@ -182,31 +182,6 @@ t.test('DaemonServer ends by a stop request, when idle, and before it began', as
   t.throws(() => new DaemonServer(path, client), { code: 'CLOSED' });
 });
 
-t.test('a client that was lent to a daemon waits for a lost connection again', async (t) => {
-  const around = await ownSurroundings(t);
-  const client = await connectClient(t, around);
-  const { abort, ended } = await run(t, client);
-  abort.abort();
-  await ended;
-  const path = `${api.getDaemonDir()}/mine.sock`;
-  const server = new DaemonServer(path, client);
-  await server.listen();
-  const served = server.serveForever();
-  await server.shutdown();
-  await served;
-  const events: string[] = [];
-  const log = (_level: string, event: string) => events.push(event);
-  const other = new DaemonServer(`${api.getDaemonDir()}/other.sock`, client, 0, { log });
-  await other.listen();
-  t.teardown(() => other.shutdown());
-  around.sandbox.setRefusing(502);
-  around.sandbox.dropAll();
-  await until('the loss', () => events.includes('connection lost'));
-  const pong = client.ping();
-  around.sandbox.setRefusing(null);
-  t.equal(await pong, 'pong');
-});
-
 t.test('F3: cleanupStaleFiles removes what SIGKILL left, once', async (t) => {
   const around = await ownSurroundings(t);
   const daemon = await startDaemon(t, { around });
