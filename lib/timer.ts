@@ -35,6 +35,25 @@ export function after(
   return setTimeout(callback, milliseconds);
 }
 
+/** Settles as the promise does, or rejects with what is made after so many milliseconds; never for null. */
+export async function inTime<T>(
+  promise: Promise<T>,
+  milliseconds: number | null,
+  late: () => Error,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_resolve, reject) => {
+    timer = after(milliseconds, () => {
+      reject(late());
+    });
+  });
+  try {
+    return await Promise.race([promise, patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The steady clock of this process. */
 export const CLOCK: Clock = {
   now: steadyNow,

@@ -105,7 +105,7 @@ async function call(
           isHeld,
           isDetached: kwargs.detach === true,
         })
-      : connection.call(method, params, { timeout, lease, cancellation });
+      : connection.call(method, params, { timeout, deadline, lease, cancellation });
     const text = await answer;
     if (!kwargs.job) plainMethods.answered(method, text);
     report('result');

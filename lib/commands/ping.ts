@@ -26,9 +26,9 @@ export const PING: Entry<PingMembers> = {
 };
 
 async function ping(
-  { lease, timeout, cancellation }: Context,
+  { lease, timeout, deadline, cancellation }: Context,
   { connection }: CommandOptions,
 ): Promise<FinalFrame> {
-  const options = { timeout, lease, cancellation };
+  const options = { timeout, deadline, lease, cancellation };
   return result(await connection.call('core.ping', EMPTY_LIST, options));
 }

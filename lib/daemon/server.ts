@@ -35,6 +35,8 @@ export class Server {
   private readonly started = new Date();
   /** The same by the steady clock. */
   private readonly startedAt = steadyNow();
+  /** The connection may be somebody else's, who goes on with it. */
+  private waitAgain = (): void => undefined;
 
   constructor(private readonly options: ServerOptions) {
     const { core, lifecycle, linger, lineTimeout, maxConnections, memory, log } = options;
@@ -82,7 +84,7 @@ export class Server {
     socket.release(log);
     lifecycle.drain('connection closed'); // if nothing else asked for it
     // Requests that wait for the connection get an error.
-    core.connection.stopWaiting(shuttingDown());
+    this.waitAgain = core.connection.stopWaiting(shuttingDown());
     if (typeof reason === 'string') log('info', 'draining', { reason });
     else if (reason) log('warning', 'draining', { reason: reason.message });
     // First, since what it ends is to be answered, too.
@@ -134,6 +136,7 @@ export class Server {
     takeStep(log, 'end the connections', () => {
       this.sessions.destroy({ leaveKept });
     });
+    this.waitAgain();
     socket.release(log);
     lifecycle.stopped();
   }

@@ -13,8 +13,11 @@ import { CallFailure, refusalOf, type Refusal } from './wire/failure.js';
 import type { SendOptions } from './channel/pending.js';
 import { MAX_ANONYMOUS } from './wire/wire.js';
 import { steadyNow } from '../timer.js';
+import { ofUnsent, waitedInVain } from './unsent.js';
 
 export interface CallOptions extends SendOptions {
+  /** By {@link steadyNow}: until then the call, if it is refused, is sent again and answered. None unless given. */
+  readonly deadline?: number;
   /** The request's id, from {@link Line.newId}; made here if it isn't given. */
   readonly id?: string;
   /** Cancelled when nobody waits for the answer any more: a call that was refused is not sent again. */
@@ -28,7 +31,7 @@ export interface Line {
   /** The channel that calls can be sent over in this turn; null if there is none. */
   usable(): Channel | null;
   /** Resolves when calls can be made. */
-  ready(client: Cancellation | null, patience: number | null): Promise<void>;
+  ready(client: Cancellation | null, patience: number | null, waited: number): Promise<void>;
   /** The session turned out not to be logged in any more. False if nothing can be done about that. */
   renew(channel: Channel): boolean;
   /** An id that no other request has. */
@@ -55,6 +58,12 @@ const ESCAPED = 6;
 const REPEAT_PATIENCE = PATIENCE * 1000;
 /** Milliseconds until a call refused for too many others is sent again: at first, and at most. */
 const BUSY = { least: 100, most: 2000 };
+/** What a call that was refused waits for. */
+const AWAITED: Readonly<Record<Refusal | 'lost', string>> = {
+  session: 'a session that is logged in',
+  busy: 'the server to have room for it',
+  lost: 'the connection',
+};
 
 export class Calls {
   /** Methods that answer "not authenticated" also right after a login. */
@@ -95,20 +104,26 @@ export class Calls {
     return isNull(answer) ? Buffer.from(quote(id)) : answer;
   }
 
-  /** Ends a subscription, by what {@link subscribe} resolved with. Rejects as {@link call}. */
+  /**
+   * Ends a subscription, by what {@link subscribe} resolved with. Resolves when nothing more is going to be told of it.
+   * Rejects as {@link call}.
+   */
   async unsubscribe(subscription: Json, timeout: number | null): Promise<void> {
     const channel = this.line.usable();
     if (!channel) return; // it has ended with its WebSocket
     const message = channel.wire.encodeUnsubscribe(subscription);
-    if (message) channel.post(message);
-    else {
+    if (message) {
+      channel.post(message);
+      // That has no answer, but what is sent behind it is answered behind all that comes of it.
+      await channel.call(this.line.newId(), 'core.ping', EMPTY_LIST, { timeout });
+    } else {
       const params = Buffer.concat([Buffer.from('['), subscription, Buffer.from(']')]);
       await this.call('core.unsubscribe', params, { timeout });
     }
   }
 
   private async send(message: Message, options: CallOptions): Promise<Json> {
-    const { lease } = options;
+    const { lease, deadline = Infinity } = options;
     const { method } = message;
     const began = steadyNow();
     const patience = () => began + REPEAT_PATIENCE - steadyNow();
@@ -118,8 +133,10 @@ export class Calls {
       const channel = usable;
       let isSent = false;
       try {
-        let { timeout } = options;
-        if (message.size > SHORT) timeout = await this.checkSession(channel, message, options);
+        let timeout = timeLeft(options);
+        if (message.size > SHORT) {
+          timeout = await this.checkSession(channel, message, { ...options, timeout });
+        }
         isSent = true;
         const result = await message.send(channel, { timeout, lease });
         if (this.refusing.size > 0) this.refusing.delete(method);
@@ -137,9 +154,12 @@ export class Calls {
         if (refusal === 'busy') await pauseWhileBusy(attempt, options);
         // A connection may be lost in the turn in which it was had again.
         do {
-          await this.becomesPossible(options);
+          await this.becomesPossible(options, began);
           usable = this.line.usable();
         } while (!usable && patience() >= 0);
+        if (deadline - steadyNow() < 1) {
+          throw waitedInVain(steadyNow() - began, AWAITED[refusal], 'run');
+        }
         if (!wasLost) attempt++;
       }
     }
@@ -163,7 +183,7 @@ export class Calls {
       channel.isLoggedIn = true;
     } catch (error) {
       const isOther = error instanceof CallFailure && refusalOf(error) === null;
-      if (!isOther) throw error;
+      if (!isOther) throw ofUnsent(error, steadyNow() - began, 'the answer to auth.me');
     }
     if (cancellation?.isCancelled) throw abandoned();
     if (this.line.usable() !== channel) throw notSent();
@@ -188,16 +208,32 @@ export class Calls {
   }
 
   /** Resolves, in the turn in which it can be sent, when what a call was refused for is over. */
-  private async becomesPossible({ cancellation, beforeRepeat }: CallOptions): Promise<void> {
-    await this.line.ready(cancellation ?? null, REPEAT_PATIENCE);
+  private async becomesPossible(
+    { cancellation, beforeRepeat, deadline = Infinity }: CallOptions,
+    began: number,
+  ): Promise<void> {
+    const now = steadyNow();
+    const patience = Math.max(0, Math.min(REPEAT_PATIENCE, deadline - now));
+    await this.line.ready(cancellation ?? null, patience, now - began);
     await beforeRepeat?.();
     if (cancellation?.isCancelled) throw abandoned();
   }
 }
 
 /** Longer each time: others wait, too. */
-function pauseWhileBusy(attempt: number, { cancellation }: CallOptions): Promise<void> {
-  return delay(Math.min(BUSY.most, BUSY.least * 2 ** attempt), cancellation);
+function pauseWhileBusy(
+  attempt: number,
+  { cancellation, deadline = Infinity }: CallOptions,
+): Promise<void> {
+  const pause = Math.min(BUSY.most, BUSY.least * 2 ** attempt);
+  return delay(Math.ceil(Math.max(0, Math.min(pause, deadline - steadyNow()))), cancellation);
+}
+
+/** Milliseconds for what is asked next: at most `timeout` (null: without end), and not beyond the deadline. */
+export function timeLeft(options: Pick<CallOptions, 'timeout' | 'deadline'>): number | null {
+  const { timeout, deadline = Infinity } = options;
+  const left = Math.min(timeout ?? Infinity, Math.max(1, deadline - steadyNow()));
+  return left === Infinity ? null : left;
 }
 
 /** Resolves after so many milliseconds, or when the client has gone. */

@@ -154,9 +154,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.aside.add(channel); // last, since it gives a slot to whoever waits
   }
 
-  /** Everyone who waits gets this error, now and later. */
-  stopWaiting(error: MidcltError): void {
-    this.waiters.stop(error);
+  /** Everyone who waits gets this error, now and later, until what this returns is called. */
+  stopWaiting(error: MidcltError): () => void {
+    return this.waiters.stop(error);
   }
 
   /** The session turned out not to be logged in any more. False if nothing can be done about that. */

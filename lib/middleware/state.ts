@@ -1,12 +1,13 @@
 /** The parts of a connection: its options, its events, its state, and the queue of those who wait until it is ready. */
 import type { Cancellation } from '../cancellation.js';
-import { MidcltError, abandoned, asMidcltError } from '../errors.js';
+import { abandoned, asMidcltError, type MidcltError } from '../errors.js';
 import type { Log } from '../logger.js';
 import type { Json } from '../protocol/frames.js';
 import { after, steadyNow } from '../timer.js';
 import type { Credential } from './login/credential.js';
 import type { AskOtp } from './login/login.js';
 import type { ReconnectPolicy } from './login/reconnect-policy.js';
+import { waitedInVain } from './unsent.js';
 import type { Target } from './uri.js';
 
 export type State = 'connecting' | 'authenticating' | 'ready' | 'waiting' | 'closed';
@@ -90,7 +91,8 @@ interface Waiter {
 /** Who waits until calls can be made. */
 export class ReadyQueue {
   private readonly waiters = new Set<Waiter>();
-  private stopped: MidcltError | null = null;
+  /** Why nobody waits, the last one for who asks; empty while they may. */
+  private readonly stops: { readonly error: MidcltError }[] = [];
 
   /** `why` tells what they wait for, for the error to one that has waited too long. */
   constructor(private readonly why: () => string) {}
@@ -104,7 +106,8 @@ export class ReadyQueue {
    * (null: never), whose text adds those that were `waited` before; or with the error of {@link stop}.
    */
   add(client: Cancellation | null, patience: number | null, waited = 0): Promise<void> {
-    if (this.stopped) return Promise.reject(this.stopped);
+    const stop = this.stops.at(-1);
+    if (stop) return Promise.reject(stop.error);
     if (client?.isCancelled) return Promise.reject(abandoned());
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -126,9 +129,7 @@ export class ReadyQueue {
         waiter.reject(abandoned());
       };
       const timer = after(patience, () => {
-        const seconds = Math.round((waited + (patience ?? 0)) / 100) / 10;
-        const text = `Call timeout: waited ${seconds} s for ${this.why()}; the call was not sent`;
-        waiter.reject(new MidcltError('TIMEOUT', text, { outcomeUnknown: false }));
+        waiter.reject(waitedInVain(waited + (patience ?? 0), this.why()));
       });
       client?.on(onCancel);
       this.waiters.add(waiter);
@@ -139,9 +140,14 @@ export class ReadyQueue {
     for (const waiter of [...this.waiters]) waiter.resolve();
   }
 
-  /** Nobody waits any more, now or later. */
-  stop(error: MidcltError): void {
-    this.stopped = error;
+  /** Nobody waits any more, now or later. Returns what undoes that for those who come later. */
+  stop(error: MidcltError): () => void {
+    const stop = { error };
+    this.stops.push(stop);
     for (const waiter of [...this.waiters]) waiter.reject(error);
+    return () => {
+      const place = this.stops.indexOf(stop);
+      if (place !== -1) this.stops.splice(place, 1);
+    };
   }
 }

@@ -5,7 +5,9 @@
 import { MidcltError, isLost } from '../errors.js';
 import { isNull, membersOf, stringOf } from '../json/members.js';
 import type { Json } from '../protocol/frames.js';
+import { inTime, steadyNow } from '../timer.js';
 import type { Connection } from './connection.js';
+import { waitedInVain } from './unsent.js';
 import { validationLines } from './wire/failure.js';
 
 export interface EventListener {
@@ -23,25 +25,41 @@ interface Subscription {
   readonly listeners: Set<EventListener>;
   /** Resolves with its id at the server; null when it is to be made anew. */
   asked: Promise<Json> | null;
+  /** The server has answered that. */
+  isMade: boolean;
   /** Events may have been missed, and who listens has not been told. */
   hasMissed: boolean;
 }
 
+/** A subscription that nobody wants any more, until the server has ended it, or it is lost with its WebSocket. */
+interface Ending {
+  readonly over: Promise<void>;
+  readonly settle: () => void;
+}
+
 /** The wildcard: all events. */
 const ALL = '*';
+/** What is waited for before an event is subscribed to again. */
+const LAST = 'the end of the subscription before this one';
 /** Milliseconds for the server to answer when a subscription is made anew, or ended. */
 const TIMEOUT = 60_000;
 
 export class Subscriptions {
   private readonly subscriptions = new Map<string, Subscription>();
+  /**
+   * By the event's name. What the server tells of that event meanwhile is of the subscription that ends: it names no other.
+   */
+  private readonly endings = new Map<string, Ending>();
 
   constructor(private readonly connection: Connection) {
     connection.on('notification', (method, params) => {
       if (this.subscriptions.size > 0) this.onNotification(method, params);
     });
     connection.on('loss', (error) => {
+      this.settleEndings();
       for (const subscription of this.subscriptions.values()) {
         subscription.asked = null;
+        subscription.isMade = false;
         subscription.hasMissed = true;
         for (const { onLoss } of [...subscription.listeners]) onLoss(error);
       }
@@ -51,6 +69,7 @@ export class Subscriptions {
     });
     void connection.ended.then((error) => {
       const why = error ?? new MidcltError('CLOSED', 'The connection was closed');
+      this.settleEndings();
       for (const { listeners } of this.subscriptions.values()) {
         for (const { onEnd } of [...listeners]) onEnd(why);
       }
@@ -71,7 +90,7 @@ export class Subscriptions {
   ): Promise<() => void> {
     let subscription = this.subscriptions.get(event);
     if (!subscription) {
-      subscription = { listeners: new Set(), asked: null, hasMissed: false };
+      subscription = { listeners: new Set(), asked: null, isMade: false, hasMissed: false };
       this.subscriptions.set(event, subscription);
     }
     // Before the call: a source with bad arguments ends before the answer to it comes.
@@ -81,7 +100,7 @@ export class Subscriptions {
       listeners.delete(listener);
       if (listeners.size === 0) this.end(event, subscription);
     };
-    const asked = (subscription.asked ??= this.connection.calls.subscribe(event, timeout));
+    const asked = (subscription.asked ??= this.ask(event, subscription, timeout));
     try {
       await asked;
       return leave;
@@ -95,7 +114,7 @@ export class Subscriptions {
   private async renew(event: string, subscription: Subscription): Promise<void> {
     try {
       // After another login over the same WebSocket the subscription is still there.
-      await (subscription.asked ??= this.connection.calls.subscribe(event, TIMEOUT));
+      await (subscription.asked ??= this.ask(event, subscription, TIMEOUT));
       tellGap(subscription);
     } catch (error) {
       if (isLost(error)) return; // it is renewed once more
@@ -103,16 +122,59 @@ export class Subscriptions {
     }
   }
 
+  /** Asks the server, once it has ended the subscription before of that name. */
+  private async ask(
+    event: string,
+    subscription: Subscription,
+    timeout: number | null,
+  ): Promise<Json> {
+    let left = timeout;
+    const ending = this.endings.get(event);
+    if (ending) {
+      const began = steadyNow();
+      const waited = () => steadyNow() - began;
+      await inTime(ending.over, timeout, () => waitedInVain(waited(), LAST));
+      left = timeout === null ? null : Math.max(1, timeout - waited());
+    }
+    const id = await this.connection.calls.subscribe(event, left);
+    subscription.isMade = true;
+    return id;
+  }
+
   private end(event: string, subscription: Subscription): void {
     if (this.subscriptions.get(event) !== subscription) return;
     this.subscriptions.delete(event);
-    const { asked } = subscription;
+    this.unsubscribe(event, subscription);
+  }
+
+  private unsubscribe(event: string, { asked }: Subscription): void {
+    if (!asked) return;
+    const { calls } = this.connection;
+    let resolve!: () => void;
+    const over = new Promise<void>((resolved) => (resolve = resolved));
+    const ending: Ending = {
+      over,
+      settle: () => {
+        if (this.endings.get(event) === ending) this.endings.delete(event);
+        resolve();
+      },
+    };
+    this.endings.set(event, ending);
     // Whatever becomes of it: nobody listens any more.
-    asked?.then((id) => this.connection.calls.unsubscribe(id, TIMEOUT)).catch(() => undefined);
+    asked.then((id) => calls.unsubscribe(id, TIMEOUT)).then(ending.settle, ending.settle);
+  }
+
+  /** The subscriptions have ended with their WebSocket. */
+  private settleEndings(): void {
+    for (const { settle } of [...this.endings.values()]) settle();
   }
 
   private finish(event: string, subscription: Subscription, error: MidcltError | null): void {
-    if (this.subscriptions.get(event) === subscription) this.subscriptions.delete(event);
+    if (this.subscriptions.get(event) === subscription) {
+      this.subscriptions.delete(event);
+      // With an error a source has refused its arguments. Without one, what has ended was perhaps another of its name.
+      if (error === null && !subscription.isMade) this.unsubscribe(event, subscription);
+    }
     const listeners = [...subscription.listeners];
     subscription.listeners.clear();
     for (const { onEnd } of listeners) onEnd(error);
@@ -126,12 +188,12 @@ export class Subscriptions {
     if (method === 'collection_update') {
       for (const name of collection === ALL ? [ALL] : [collection, ALL]) {
         const subscription = this.subscriptions.get(name);
-        if (!subscription) continue;
+        if (!subscription || this.endings.has(name)) continue;
         // What is subscribed to anew may be told of before the answer to that has come.
         tellGap(subscription);
         for (const { onEvent } of subscription.listeners) onEvent(params);
       }
-    } else if (method === 'notify_unsubscribed' && subscription) {
+    } else if (method === 'notify_unsubscribed' && subscription && !this.endings.has(collection)) {
       tellGap(subscription);
       this.finish(collection, subscription, endError(members.get('error')));
     }

@@ -49,9 +49,11 @@ export function startAdmin(
   around: Surroundings,
   port: number,
   args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<RunningDaemon> {
   const uri = `ws://127.0.0.1:${port}/api/current`;
-  return startDaemon(t, { around, uri, globals: ['-U', 'admin'], args, ...ADMIN });
+  const admin = { ...ADMIN, env: { ...ADMIN.env, ...env } };
+  return startDaemon(t, { around, uri, globals: ['-U', 'admin'], args, ...admin });
 }
 
 /** The same with somebody in between who reads and changes what they say. */
@@ -59,11 +61,12 @@ export async function startBetween(
   t: Test,
   options: Omit<RelayOptions, 'to'>,
   server: Partial<SandboxOptions> = {},
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Omit<Broken, 'proxy'>> {
   const around = await serverWithJournal(t, server);
   const to = `ws://127.0.0.1:${around.sandbox.wsPort}/api/current`;
   const relay = await startRelay(t, { to, ...options });
-  const daemon = await startAdmin(t, around, relay.port);
+  const daemon = await startAdmin(t, around, relay.port, [], env);
   return { ...daemon, ran: () => journalOf(around.journal) };
 }
 

@@ -3,14 +3,18 @@
  * once for each WebSocket, since those of all jobs are a lot of traffic.
  */
 import type { Cancellation } from '../../cancellation.js';
-import { MidcltError, abandoned, isLost } from '../../errors.js';
+import { abandoned, isLost } from '../../errors.js';
 import { elementsOf, integerOf, membersOf, stringOf, type Members } from '../../json/members.js';
 import { PATIENCE, type Json } from '../../protocol/frames.js';
-import { after } from '../../timer.js';
+import { inTime, steadyNow } from '../../timer.js';
+import { timeLeft } from '../calls.js';
 import type { Connection } from '../connection.js';
+import { ofUnsent, waitedInVain } from '../unsent.js';
 import { UNTOLD } from '../wire/wire.js';
 
 const COLLECTION = 'core.get_jobs';
+/** What a call waits for, in the words of its error. */
+const SUBSCRIPTION = 'the subscription to the events of jobs';
 /** Milliseconds for the answer to the subscription. */
 const SUBSCRIBE_TIMEOUT = 60_000;
 /** Milliseconds until a lost connection must be back for what is asked about jobs. */
@@ -44,28 +48,31 @@ export class JobEvents {
 
   /**
    * Resolves, in the turn in which a call can be sent, when its events are going to come. `timeout`
-   * is for the subscription, in milliseconds. Rejects as {@link Connection.call} and `ready`.
+   * is for the subscription, in milliseconds; `deadline`, by {@link steadyNow}, for the connection, too.
+   * Rejects as {@link Connection.call} and `ready`.
    */
-  async subscribe(timeout: number | null, client: Cancellation | null): Promise<void> {
+  async subscribe(
+    timeout: number | null,
+    client: Cancellation | null,
+    deadline = Infinity,
+  ): Promise<void> {
+    const began = steadyNow();
     for (;;) {
-      await this.connection.ready(client, JOB_PATIENCE);
+      const now = steadyNow();
+      const patience = Math.max(0, Math.min(JOB_PATIENCE, deadline - now));
+      await this.connection.ready(client, patience, now - began);
       const subscription = (this.subscription ??= this.request());
-      // Others wait for the same answer, each as long as its own call may take.
-      let timer: NodeJS.Timeout | undefined;
-      const patience = new Promise<never>((_resolve, reject) => {
-        timer = after(timeout, () => {
-          reject(new MidcltError('TIMEOUT', 'Call timeout'));
-        });
-      });
       try {
-        await Promise.race([subscription, patience]);
+        // Others wait for the same answer, each as long as its own call may take.
+        const late = () => waitedInVain(steadyNow() - began, SUBSCRIPTION);
+        await inTime(subscription, timeLeft({ timeout, deadline }), late);
         if (client?.isCancelled) throw abandoned();
         // The line may have ended with that answer.
         if (this.connection.isReady() && this.subscription === subscription) return;
       } catch (error) {
-        if (!isLost(error) || client?.isCancelled) throw error;
-      } finally {
-        clearTimeout(timer);
+        if (!isLost(error) || client?.isCancelled) {
+          throw ofUnsent(error, steadyNow() - began, SUBSCRIPTION);
+        }
       }
     }
   }

@@ -14,7 +14,7 @@ import type { Log } from '../../logger.js';
 import { integerOf, type Members } from '../../json/members.js';
 import type { Json, ProgressFrame } from '../../protocol/frames.js';
 import type { CallLease } from '../channel/pending.js';
-import { delay } from '../calls.js';
+import { delay, timeLeft } from '../calls.js';
 import type { Connection } from '../connection.js';
 import {
   CHECKUP,
@@ -28,7 +28,6 @@ import { JOB_PATIENCE, JobEvents } from './events.js';
 import { lookUp, type Followed } from './unannounced.js';
 import { followKnown, type FollowOptions } from './known.js';
 import { JobWatches, type JobWatch } from './watches.js';
-import { steadyNow } from '../../timer.js';
 
 export interface JobOptions {
   /** Milliseconds from sending to the job's id; the job itself may take as long as it takes. */
@@ -122,19 +121,19 @@ export class Jobs {
     params: Json,
     options: JobOptions,
   ): Promise<Json | 'merged'> {
-    const { lease, cancellation, isHeld } = options;
+    const { lease, cancellation, isHeld, deadline } = options;
     const following = isHeld ? null : cancellation;
     const accept = () => {
       if (!isHeld) lease.release();
     };
-    const timeout = () => timeLeft(options);
-    const subscribe = () => this.events.subscribe(timeout(), cancellation);
+    const subscribe = () => this.events.subscribe(options.timeout, cancellation, deadline);
     await subscribe();
     const watch = this.watches.add(method, params, options.onProgress);
     let followed: Followed = null;
     try {
       const answer = await this.connection.call(method, params, {
-        timeout: timeout(),
+        timeout: timeLeft(options),
+        deadline,
         id: watch.request.id,
         cancellation,
         beforeRepeat: subscribe,
@@ -229,12 +228,6 @@ export class Jobs {
       return found;
     }
   }
-}
-
-/** Milliseconds for what is asked next. */
-function timeLeft({ timeout, deadline }: JobOptions): number | null {
-  const left = Math.min(timeout ?? Infinity, deadline - steadyNow());
-  return left === Infinity ? null : Math.max(1, left);
 }
 
 function idOf({ jobId }: JobWatch): number {

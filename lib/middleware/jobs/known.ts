@@ -109,7 +109,7 @@ async function find(
 ): Promise<Members | null> {
   const left = () => Math.max(1, deadline - steadyNow());
   for (;;) {
-    await events.subscribe(left() === Infinity ? null : left(), cancellation);
+    await events.subscribe(null, cancellation, deadline);
     try {
       const timeout = Math.min(LOOK_UP_TIMEOUT, left());
       const take = watch.asking();

@@ -1,8 +1,9 @@
 /** A timeout that is given is all of the time that a request may take: waiting, sending and answering. */
-import t from 'tap';
-import { startBroken, untilState } from '../../support/faults.js';
+import t, { type Test } from 'tap';
+import { readMessage, startBetween, startBroken, untilState } from '../../support/faults.js';
 import { startDaemon } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
+import type { RelayOptions } from '../../support/relay.js';
 import { call, converse } from '../../support/wire.js';
 
 t.jobs = 5; // they wait, side by side
@@ -87,4 +88,69 @@ t.test('F37: no more than four calls that start jobs are unanswered at a time', 
   t.ok(((await status()).in_flight ?? 9) <= 4);
   daemon.sandbox.setStalled(false);
   for (const client of clients) t.match((await client.answer()).at(-1), { result: 'done' });
+});
+
+/** A daemon whose second login, and those after it, are never answered. */
+function startOnce(t: Test, up: NonNullable<RelayOptions['up']> = (message) => message) {
+  let logins = 0;
+  return startBetween(t, {
+    up: (message, between) => {
+      if (readMessage(message).method !== 'auth.login_ex') return up(message, between);
+      logins += 1;
+      return logins === 1 ? message : null;
+    },
+  });
+}
+
+/** Of one that waited for another login, or for another connection. */
+const NOT_LOGGED_IN =
+  /^Call timeout: waited [12.\d]+ s for the connection .*; the call was not sent\n$/;
+
+t.test('F21: a timeout ends the wait for the login of a call that was refused', async (t) => {
+  const daemon = await startOnce(t);
+  t.match(await daemon.d(['call', '-j', 'test.job', '1', '0']), { code: 0 });
+  const before = daemon.ran().length;
+  daemon.sandbox.expireSessions();
+  const began = performance.now();
+  const runs = await Promise.all([
+    daemon.d(['-t', '1', 'call', 'test.echo', '1']),
+    daemon.d(['-t', '1', 'call', 'test.echo', 'x'.repeat(9000)]),
+    daemon.d(['-t', '1', 'call', '-j', 'test.job', '1', '0']),
+  ]);
+  t.ok(performance.now() - began < SOON);
+  for (const run of runs) t.match(run, { code: 1, stdout: '', stderr: NOT_LOGGED_IN });
+  t.equal(daemon.ran().length, before);
+});
+
+t.test('F25: a timeout ends the wait for the connection that a job is followed over', async (t) => {
+  const daemon = await startOnce(t, (message, { cut }) => {
+    if (readMessage(message).method !== 'core.subscribe') return message;
+    cut();
+    return null;
+  });
+  const began = performance.now();
+  const run = await daemon.d(['-t', '1', 'call', '-j', 'test.job', '1', '0']);
+  t.ok(performance.now() - began < SOON);
+  t.match(run, { code: 1, stdout: '', stderr: NOT_LOGGED_IN });
+  t.equal(daemon.ran().length, 0);
+});
+
+t.test('F27: a timeout ends the wait for a server that has too many calls', async (t) => {
+  const daemon = await startBetween(t, {
+    up: (message, { toClient }) => {
+      const { id, method } = readMessage(message);
+      if (method !== 'test.echo') return message;
+      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
+      return null;
+    },
+  });
+  const client = await converse(t, daemon.socket);
+  const began = performance.now();
+  client.send(call('test.echo', '[1]', { timeout: 1 }, { not_sent: true }));
+  t.match(await client.frame(), {
+    error:
+      /^Call timeout: waited [1.\d]+ s for the server to have room for it; the call was not run$/,
+    outcome: undefined,
+  });
+  t.ok(performance.now() - began < SOON);
 });

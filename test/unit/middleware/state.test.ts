@@ -60,3 +60,18 @@ t.test('once it is stopped nobody waits, now or later', async (t) => {
   await t.rejects(line.add(null, null), error);
   t.equal(line.size, 0);
 });
+
+t.test('who stops the waiting undoes that for those who come later, and nobody else', async (t) => {
+  const line = waiting();
+  const [first, second] = [new MidcltError('SHUTDOWN', 'one'), new MidcltError('SHUTDOWN', 'two')];
+  const undoFirst = line.stop(first);
+  const undoSecond = line.stop(second);
+  await t.rejects(line.add(null, null), second);
+  undoSecond();
+  undoSecond();
+  await t.rejects(line.add(null, null), first);
+  undoFirst();
+  const after = line.add(null, null);
+  line.release();
+  await after;
+});
