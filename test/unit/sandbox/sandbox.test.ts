@@ -213,7 +213,7 @@ t.test('ten calls run, ten wait, the 21st is refused', async (test) => {
   const { sandbox, unix } = await start(test);
   const client = await unix();
   client.together(() => {
-    for (let id = 0; id < 25; id += 1) client.send('test.sleep', [0.1], id);
+    for (let id = 0; id < 25; id += 1) client.send('test.sleep', [1], id);
   });
   await client.find(({ id }) => id === 19);
   const order = client.messages.map(({ id, error }) =>
@@ -241,7 +241,7 @@ t.test('jobs hold a slot only where their result is the answer', async (test) =>
     const client = await unix();
     await client.call('core.set_options', [{ legacy_jobs: isLegacy }]);
     client.together(() => {
-      for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 0.05], id);
+      for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 0.5], id);
       client.send('core.ping');
     });
     const ping = await client.find(({ id }) => id === 'core.ping');
