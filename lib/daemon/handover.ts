@@ -11,7 +11,7 @@ import path from 'node:path';
 import type { Duplex, Transform } from 'node:stream';
 import { MidcltError, asMidcltError, isMidcltError, systemReason } from '../errors.js';
 import { daemonPaths } from '../files/paths.js';
-import { EXTRA_CA_CERTS, OWN_VARIABLES } from '../login/variables.js';
+import { CERTIFICATE_PATHS, EXTRA_CA_CERTS, OWN_VARIABLES } from '../login/variables.js';
 import type { AskOtp } from '../middleware/login/login.js';
 import { timeOfCrash } from './crash.js';
 import {
@@ -193,9 +193,6 @@ export class HandoverReceiver {
   }
 }
 
-/** Variables that hold paths. They are made absolute, since the daemon runs in `/`. */
-const PATHS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
-
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { [EXTRA_CA_CERTS]: certificates, ...rest } = env;
   const all = certificates ? { NODE_EXTRA_CA_CERTS: certificates, ...rest } : rest;
@@ -203,9 +200,10 @@ function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(kept.map(([name, value]) => [name, value && inherited(name, value)]));
 }
 
+/** Paths are made absolute, since the daemon runs in `/`. */
 function inherited(name: string, value: string): string {
   if (name === 'NODE_OPTIONS') return unexposed(value);
-  return PATHS.includes(name) ? path.resolve(value) : value;
+  return CERTIFICATE_PATHS.includes(name) ? path.resolve(value) : value;
 }
 
 /**

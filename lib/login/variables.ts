@@ -14,6 +14,13 @@ export const AUTOSTART = 'MIDCLT_AUTOSTART';
 /** Where the launcher keeps NODE_EXTRA_CA_CERTS for a daemon that is started by a client which has no use for it. */
 export const EXTRA_CA_CERTS = 'MIDCLT_EXTRA_CA_CERTS';
 
+/** Node's and OpenSSL's own, of files and directories with certificates; a relative path starts where the user is. */
+export const CERTIFICATE_PATHS: readonly string[] = [
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+];
+
 /** What no child process may inherit: nothing wipes a variable from `/proc/PID/environ`. */
 export const SECRET_VARIABLES: readonly string[] = [PASSWORD, API_KEY];
 

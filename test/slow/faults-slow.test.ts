@@ -3,9 +3,8 @@ import t from 'tap';
 import {
   journalOf,
   logOf,
-  readMessage,
   startAdmin,
-  startBetween,
+  startBusy,
   startBroken,
   statesOf,
   untilState,
@@ -155,14 +154,7 @@ t.test(
 );
 
 t.test('F27: a server that stays busy is not waited for for ever', { skip: !isLong }, async (t) => {
-  const daemon = await startBetween(t, {
-    up: (message, { toClient }) => {
-      const { id, method } = readMessage(message);
-      if (method !== 'test.echo') return message;
-      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
-      return null;
-    },
-  });
+  const daemon = await startBusy(t);
   const client = await converse(t, daemon.socket);
   client.send(call('test.echo', '[1]', { timeout: 1 }));
   await until('an answer', () => client.lines.length > 0, 125_000);

@@ -96,6 +96,18 @@ export async function serverWithJournal(
   return { home, sandbox, uri: `ws+unix://${unix}`, journal };
 }
 
+/** A daemon whose server refuses each `test.echo` for too many others. */
+export function startBusy(t: Test): ReturnType<typeof startBetween> {
+  return startBetween(t, {
+    up: (message, { toClient }) => {
+      const { id, method } = readMessage(message);
+      if (method !== 'test.echo') return message;
+      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
+      return null;
+    },
+  });
+}
+
 export function journalOf(path: string): Call[] {
   return fs
     .readFileSync(path, 'utf8')

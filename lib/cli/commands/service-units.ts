@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { MidcltError, MISTAKE } from '../../errors.js';
 import { daemonPaths, profilesPath } from '../../files/paths.js';
-import { CA_FILE } from '../../login/variables.js';
+import { CA_FILE, CERTIFICATE_PATHS } from '../../login/variables.js';
 import { LOCAL } from '../../profiles/profile.js';
 import type { Arguments } from '../args/arguments.js';
 
@@ -28,7 +28,7 @@ export interface Units {
 /** What a daemon must find in its environment to be that of the calls, and to log in as they would. */
 const DIRECTORIES = ['MIDCLT_HOME', 'XDG_CONFIG_HOME'];
 /** Of files that may be named from where one is. */
-const CERTIFICATES = [CA_FILE, 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+const CERTIFICATES = [CA_FILE, ...CERTIFICATE_PATHS];
 
 /** Throws a `REQUEST` error where the command line is for what is no profile. */
 export function unitsOf(

@@ -13,12 +13,11 @@ import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands
 import { downloadFor } from '../commands/download.js';
 import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands/exchange.js';
 import { jobRecord, limitOf, listedJobs } from '../commands/jobs.js';
+import { listed } from '../output/listed.js';
 import { isTerminal, sayLine, USAGE } from '../output/output.js';
 import { Answers } from './answers.js';
 import { ChildRuns, SIGNALS } from './children.js';
 
-/** How many systems a line on stderr names. */
-const MOST_NAMED = 20;
 /** Of jobs on a terminal. */
 const JOBS = 'table=id,state,method,description';
 const STDOUT = 1;
@@ -113,12 +112,6 @@ function farewell(count: number, unanswered: Unanswered): string {
 
 function nameOf({ system }: Arguments): string {
   return system ?? '';
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length - MOST_NAMED;
-  const shown = names.slice(0, MOST_NAMED).join(', ');
-  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 /** What makes no sense for several systems, for a line about the usage; or null. */

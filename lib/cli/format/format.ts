@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty';
 import type { Json } from '../../protocol/frames.js';
 import { membersOf, elementsOf } from '../../json/members.js';
+import { listed } from '../output/listed.js';
 import { foreignWriter, sayLine, writeForeignLines } from '../output/output.js';
 import { aligned, widthOf, widthOfStdout } from '../output/table.js';
 import { COLOURS, JsonPrinter } from './json-printer.js';
@@ -15,8 +16,6 @@ export interface Printer {
 
 const STDOUT = 1;
 const MOST_LINES = 100_000_000;
-/** Columns that a line on stderr names. */
-const MOST_NAMED = 20;
 
 /** The others are escaped in JSON, but for those of the colours. */
 function withoutC1(text: string): Buffer {
@@ -115,10 +114,6 @@ function fitting(
   }
   const shown = Math.max(count, 1);
   const out = [...names.slice(shown), ...left];
-  if (out.length > 0) {
-    const more = out.length > MOST_NAMED ? `, and ${out.length - MOST_NAMED} more` : '';
-    const some = out.slice(0, MOST_NAMED).join(', ');
-    sayLine(`Left out: ${some}${more}; '-o table=NAME,NAME' chooses`);
-  }
+  if (out.length > 0) sayLine(`Left out: ${listed(out)}; '-o table=NAME,NAME' chooses`);
   return lines.map((line) => line.slice(0, shown));
 }

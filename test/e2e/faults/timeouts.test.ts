@@ -1,6 +1,12 @@
 /** A timeout that is given is all of the time that a request may take: waiting, sending and answering. */
 import t, { type Test } from 'tap';
-import { readMessage, startBetween, startBroken, untilState } from '../../support/faults.js';
+import {
+  readMessage,
+  startBetween,
+  startBroken,
+  startBusy,
+  untilState,
+} from '../../support/faults.js';
 import { startDaemon } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import type { RelayOptions } from '../../support/relay.js';
@@ -136,14 +142,7 @@ t.test('F25: a timeout ends the wait for the connection that a job is followed o
 });
 
 t.test('F27: a timeout ends the wait for a server that has too many calls', async (t) => {
-  const daemon = await startBetween(t, {
-    up: (message, { toClient }) => {
-      const { id, method } = readMessage(message);
-      if (method !== 'test.echo') return message;
-      toClient(`{"jsonrpc":"2.0","error":{"code":-32000,"message":"busy"},"id":"${id}"}`);
-      return null;
-    },
-  });
+  const daemon = await startBusy(t);
   const client = await converse(t, daemon.socket);
   const began = performance.now();
   client.send(call('test.echo', '[1]', { timeout: 1 }, { not_sent: true }));
