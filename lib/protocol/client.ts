@@ -6,18 +6,20 @@ import { stringOf } from '../json/members.js';
 import { DaemonConnection, Unread, type Address, type AskOptions } from './daemon-connection.js';
 import { FrameReader, HEAD_BYTES, type Answer, type AnswerListener } from './frame-reader.js';
 import { VERSION, type ErrorFrame, type Json } from './frames.js';
-import { departureOf, hung } from './signs-of-life.js';
-import { steadyNow } from '../timer.js';
+import { departureOf } from './signs-of-life.js';
 
 export { isListening, type Address } from './daemon-connection.js';
 
 /** Bytes of a status that are believed. */
 const STATUS_BYTES = 1024 * 1024;
-/** Milliseconds for a daemon to say that it will stop: two seconds in all, unless it may be busy. */
-const STOP_PATIENCE = {
-  ...{ silence: 900, longest: 60_000, answer: 900 },
-  ...{ busy: 300_000, unknownIsBusy: false },
-};
+/**
+ * With a daemon that is to say how it is, or that it will stop: two seconds in all if it is stopped or it can't be told
+ * what it is, ten if it runs and only shows no sign of life.
+ */
+const PATIENCE = { silence: 900, longest: 60_000, answer: 900, running: 10_000 };
+/** The Python daemon is busy while it makes a call; that is all there is to say of it. */
+const STATUS_PATIENCE = { ...PATIENCE, busy: 0, unknownIsBusy: false };
+const STOP_PATIENCE = { ...PATIENCE, busy: 300_000, unknownIsBusy: false };
 
 /**
  * Sends one request line to the daemon at `address` and resolves when its final frame has come. `signal` gives it up:
@@ -94,18 +96,14 @@ export function readAnswer(
 
 /**
  * Resolves with the text of what the daemon at `address` says of itself, or the error frame of one that
- * does not know `status`. Rejects as {@link sendRequest}, all within `patience` milliseconds.
+ * does not know `status`. Rejects as {@link sendRequest}, but sooner with `HUNG`, also if the daemon is a busy Python one.
  */
-export function askStatus(address: Address, patience: number): Promise<Json | ErrorFrame> {
-  const deadline = steadyNow() + patience;
-  return insistently(address.socket, () => askStatusOnce(address, deadline - steadyNow()));
+export function askStatus(address: Address): Promise<Json | ErrorFrame> {
+  return insistently(address.socket, () => askStatusOnce(address));
 }
 
-async function askStatusOnce(address: Address, patience: number): Promise<Json | ErrorFrame> {
-  const connection = await DaemonConnection.open(address, patience);
-  const timer = setTimeout(() => {
-    connection.giveUp(hung(address.socket, ''));
-  }, patience);
+async function askStatusOnce(address: Address): Promise<Json | ErrorFrame> {
+  const connection = await DaemonConnection.open(address, STATUS_PATIENCE.answer);
   const text: Buffer[] = [];
   let bytes = 0;
   const listener: AnswerListener = {
@@ -118,10 +116,10 @@ async function askStatusOnce(address: Address, patience: number): Promise<Json |
   };
   try {
     const line = '{"command":"status","close":true}\n';
-    const error = await answerTo(connection, line, listener, { silence: null });
+    const silence = STATUS_PATIENCE;
+    const error = await answerTo(connection, line, listener, { silence, consequence: '' });
     return error ?? Buffer.concat(text);
   } finally {
-    clearTimeout(timer);
     connection.close();
   }
 }

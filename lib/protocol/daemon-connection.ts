@@ -37,8 +37,8 @@ export interface AskOptions {
   readonly onPiece: (piece: Piece) => Promise<void> | null | undefined;
   /** Bytes up to which a frame is held until it is whole. */
   readonly whole: number;
-  /** How long the daemon may be silent; null is for ever, none the usual time. */
-  readonly silence?: Patience | null;
+  /** How long the daemon may be silent. */
+  readonly silence?: Patience;
   /** Of a daemon that is hung, for the error's text. */
   readonly consequence?: string;
 }
@@ -109,7 +109,6 @@ export class DaemonConnection {
       const exchange: Exchange = { cutter, onPiece, resolve, reject, endWatch: () => undefined };
       this.exchange = exchange;
       if (line !== '') this.socket.write(line);
-      if (silence === null) return;
       // Once the request is on its way: what is done now takes no time from it.
       const path = this.address.socket;
       const again = (patience: number) => connect(this.address, patience);

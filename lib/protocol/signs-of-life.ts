@@ -16,7 +16,9 @@ export interface Patience {
   readonly answer: number;
   /** With the silence of a daemon that may be busy: it takes its lock before it reads. */
   readonly busy: number;
-  /** Does that hold for a daemon of which it can't be told whose it is? */
+  /** With the silence of a daemon of this program that is not stopped: a machine that is starved may leave it no time. */
+  readonly running: number;
+  /** Does `busy` hold for a daemon of which it can't be told whose it is? */
   readonly unknownIsBusy: boolean;
 }
 
@@ -26,6 +28,7 @@ const PATIENCE: Patience = {
   longest: 60_000,
   answer: 5000,
   busy: 300_000,
+  running: 10_000,
   unknownIsBusy: true,
 };
 
@@ -48,6 +51,14 @@ export function mayBeBusy(socketPath: string, otherwise: boolean): boolean {
   return view.runs === null ? otherwise : view.runs === 'python';
 }
 
+/** Milliseconds of silence that are waited for in all, judging by what runs at the other end now. */
+function patienceWith(socketPath: string, { busy, running, unknownIsBusy }: Patience): number {
+  if (mayBeBusy(socketPath, unknownIsBusy)) return busy;
+  const pid = pidBeside(socketPath);
+  const view = pid === null ? null : viewProcess(pid);
+  return view?.runs === 'node' && !view.isStopped ? running : 0;
+}
+
 /** Milliseconds after its time that a timer rings if this process has been stopped, or starved. */
 const LATE = 100;
 
@@ -57,14 +68,15 @@ const QUESTION = '{"command":"status","close":true}\n';
 /**
  * Watches a connection on which an answer is waited for. `onHung` is called once the daemon has shown no
  * sign of life, over this connection or one of its own that `connect` makes, for a while: how long depends on
- * whether it {@link mayBeBusy}. Returns what ends the watch.
+ * whether it {@link mayBeBusy}, or runs at all. Returns what ends the watch.
  */
 export function watchSilence(
   socket: Socket,
   { path, connect }: Watched,
   onHung: () => void,
-  { silence, longest, answer, busy, unknownIsBusy }: Patience = PATIENCE,
+  patience: Patience = PATIENCE,
 ): () => void {
+  const { silence, longest, answer } = patience;
   let pause = silence;
   let seen = socket.bytesRead;
   let lastSign = steadyNow();
@@ -115,10 +127,13 @@ export function watchSilence(
   /** The question has not been answered yet; it stays asked. */
   function judge(): void {
     const now = steadyNow();
-    const left = lastSign + busy - now;
     // What came while this process did not run is still unread: timers ring first.
-    if (hasSpoken() || now > due + LATE) timer = ring(judge, answer);
-    else if (left > 0 && mayBeBusy(path, unknownIsBusy)) timer = ring(judge, left);
+    if (hasSpoken() || now > due + LATE) {
+      timer = ring(judge, answer);
+      return;
+    }
+    const left = lastSign + patienceWith(path, patience) - now;
+    if (left > 0) timer = ring(judge, left);
     else onHung();
   }
 

@@ -41,6 +41,8 @@ const kinds = {
   fault: () => process.kill(process.pid, 'SIGSEGV'),
 };
 
+const nap = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+
 function kind() {
   try {
     return fs.readFileSync(file, 'utf8').trim();
@@ -51,6 +53,11 @@ function kind() {
 
 if (isDaemon) {
   const timer = setInterval(() => {
+    // As one that gets no processor: it is not stopped.
+    while (kind() === 'starved') {
+      fs.writeFileSync(`${file}.starved`, '');
+      nap();
+    }
     const bug = kinds[kind()];
     if (!bug) return;
     clearInterval(timer);
@@ -71,8 +78,7 @@ if (isDaemon) {
     const [where, how] = kind().split(' ');
     binds += 0.5; // it is set, and set back
     if (where === (binds <= 1 ? 'locking' : 'binding')) {
-      while (kind() === `${where} held`)
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+      while (kind() === `${where} held`) nap();
       if (how === 'at-once') throw new TypeError(`${secret} is not iterable`);
       process.nextTick(() => null.foo);
     }

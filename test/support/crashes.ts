@@ -18,6 +18,8 @@ export interface Crashing extends Ground {
   ) => Promise<Finished>;
   /** Has the next bug be of this kind; null: there is none. */
   readonly bug: (kind: string | null) => void;
+  /** Leaves the daemon, which is not stopped, no time until it is called off. */
+  readonly starve: () => Promise<void>;
   /** What the daemon's log says, line by line. */
   readonly events: () => Record<string, unknown>[];
   readonly note: () => Record<string, unknown>;
@@ -49,6 +51,10 @@ export async function crashing(t: Test): Promise<Crashing> {
     bug(kind) {
       if (kind === null) fs.rmSync(file, { force: true });
       else fs.writeFileSync(file, kind);
+    },
+    async starve() {
+      fs.writeFileSync(file, 'starved');
+      await until('the daemon to be starved', () => fs.existsSync(`${file}.starved`));
     },
     events: () =>
       fs

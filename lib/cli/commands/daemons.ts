@@ -193,9 +193,6 @@ async function stop({ address, socket, pid, problem }: Daemon): Promise<boolean>
   }
 }
 
-/** Milliseconds for an answer, so that the commands end within two seconds. */
-const PATIENCE = 1500;
-
 export interface Daemon {
   readonly address: Address;
   readonly socket: string;
@@ -217,7 +214,7 @@ export async function look(address: Address): Promise<Daemon> {
     return { address, socket, pid, state, report: null, problem };
   };
   try {
-    const answer = await askStatus(address, PATIENCE);
+    const answer = await askStatus(address);
     if (!Buffer.isBuffer(answer)) {
       // An unknown command is a ValueError; what refuses a known one is something else.
       return answer.errorType === 'ValueError' ? found('foreign') : found('unusable', answer.error);

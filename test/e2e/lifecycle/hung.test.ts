@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
+import { crashing, type Crashing } from '../../support/crashes.js';
 import { freeze, ground, isAlive, kill, processOf } from '../../support/lifecycle.js';
-import { until } from '../../support/midclt.js';
+import { until, type Finished } from '../../support/midclt.js';
 
 t.setTimeout(600_000);
 
@@ -92,6 +93,27 @@ t.test(
     t.match(await d(['ping']), PONG);
   },
 );
+
+t.test('F4: status, list and stop wait for a daemon that only gets no processor', async (t) => {
+  const late = async (ask: (place: Crashing) => Promise<Finished[]>) => {
+    const place = await crashing(t);
+    const daemon = await place.started();
+    await place.starve();
+    const answers = ask(place);
+    // Longer than they have patience with one that is stopped.
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    t.not(processOf(daemon).state, 'T');
+    place.bug(null);
+    return { daemon, answers: await answers };
+  };
+  const [told, stopped] = await Promise.all([
+    late(({ run, uri }) => Promise.all([run(['-u', uri, 'daemon-status']), run(['daemon-list'])])),
+    late(({ run, uri }) => Promise.all([run(['-u', uri, 'daemon-stop'])])),
+  ]);
+  const running = { code: 0, stdout: new RegExp(`\\b${told.daemon}\\b`), stderr: '' };
+  t.match(told.answers, [running, running]);
+  t.match(stopped.answers, [{ code: 0, stderr: 'Daemon shutting down\n' }]);
+});
 
 t.test('F2, F4: nobody starts beside a stopped daemon', async (t) => {
   const place = await ground(t);

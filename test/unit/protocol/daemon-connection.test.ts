@@ -133,7 +133,14 @@ t.test('closes on what is no frame, what was not asked, and what a listener thro
 
 t.test('a daemon that shows no sign of life is given up', async (t) => {
   const connection = await connectTo(t, (socket) => socket.resume());
-  const silence = { silence: 20, longest: 20, answer: 20, busy: 0, unknownIsBusy: false };
+  const silence = {
+    silence: 20,
+    longest: 20,
+    answer: 20,
+    busy: 0,
+    running: 0,
+    unknownIsBusy: false,
+  };
   const asked = connection.ask('{}\n', { ...ignore, silence, consequence: '; so be it' });
   await t.rejects(asked, { code: 'HUNG', message: /does not answer; so be it\. / });
   t.notOk(connection.isOpen);
@@ -167,7 +174,14 @@ t.test(
     await until('the daemon to listen', () => Atomics.load(state, 0) === -1);
     fs.chmodSync(socket, 0o600);
     const connection = await DaemonConnection.open(place);
-    const silence = { silence: 20, longest: 20, answer: 400, busy: 0, unknownIsBusy: false };
+    const silence = {
+      silence: 20,
+      longest: 20,
+      answer: 400,
+      busy: 0,
+      running: 0,
+      unknownIsBusy: false,
+    };
     const asked = connection.ask('{}\n', { ...ignore, silence });
     await until('the daemon to be asked for a sign of life', () => Atomics.load(state, 0) === 1);
     await new Promise((resolve) => setImmediate(resolve)); // timers come next
