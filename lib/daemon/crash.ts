@@ -9,8 +9,8 @@ import { bugLine, describeBug, type Bug } from '../text/bug.js';
 import { writeFileDurably } from './files.js';
 import type { DaemonLog } from './log/log.js';
 
-/** Milliseconds for the clients to be told, and for what else is to be done at the end. */
-const PATIENCE = 1000;
+/** Milliseconds for the clients to be told, and for what else is to be done at the end: a machine that is starved takes its time. */
+const PATIENCE = 5000;
 
 /** What is told of a daemon that a bug has ended. */
 export interface CrashNote {
@@ -62,8 +62,6 @@ export class CrashWatch {
     const file = this.daemonLog?.file ?? null;
     const error = crashError(bug, file);
     this.error = error;
-    // Whatever becomes of the rest.
-    setTimeout(() => process.exit(MISTAKE), PATIENCE);
     const { options } = this;
     const steps = [
       () => {
@@ -87,6 +85,8 @@ export class CrashWatch {
         // the others count, too
       }
     }
+    // Whatever becomes of the rest; after the steps, since one that waits long for the disk would leave it no turn.
+    setTimeout(() => process.exit(MISTAKE), PATIENCE);
   }
 
   private log({ error, at }: Bug): void {

@@ -10,8 +10,8 @@ import { trustAncestors } from './trust.js';
 
 const MOST_BYTES = 4 * 1024 * 1024;
 const OTHERS_WRITE = 0o022;
-/** Milliseconds that another edit may take. */
-const PATIENCE = 2000;
+/** Milliseconds that another edit may take; many may come before this one. */
+const PATIENCE = 5000;
 const PAUSE = 20;
 
 /** Null: there is none. `what` is what the file is for, in the plural. Throws a `FILES` error for one that can't be read or trusted. */
@@ -60,13 +60,19 @@ export async function editKept(file: string, what: string, change: () => string)
 }
 
 async function open(draft: string, what: string): Promise<number> {
-  const end = steadyNow() + PATIENCE;
+  let holder: string | null = null;
+  let end = Infinity;
   for (;;) {
     try {
       fs.mkdirSync(path.dirname(draft), { recursive: true, mode: 0o700 });
       return fs.openSync(draft, 'wx', 0o600);
     } catch (error) {
       const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      const now = isTaken ? identityOf(draft) : null;
+      if (now !== holder) {
+        holder = now;
+        end = steadyNow() + PATIENCE;
+      }
       if (isTaken && steadyNow() < end) {
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
         continue;
@@ -77,6 +83,12 @@ async function open(draft: string, what: string): Promise<number> {
       throw new MidcltError('FILES', `Cannot write ${draft}: ${why}`);
     }
   }
+}
+
+/** Of the edit that a draft belongs to; null where it has just ended. */
+function identityOf(draft: string): string | null {
+  const stats = fs.lstatSync(draft, { throwIfNoEntry: false });
+  return stats ? `${stats.ino} ${stats.birthtimeMs}` : null;
 }
 
 const CANNOT_LINK = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK']);
