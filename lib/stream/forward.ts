@@ -42,6 +42,33 @@ const READ: ProgressFrame = {
 /** Of a line that was not understood, or did not come whole: nobody knows what its sender wants to be told. */
 const OF_NO_REQUEST = { jobId: false, version: null, notSent: true } as const;
 
+/** Of progress that has not been taken. Several steps may come at once; a slow reader is told of the newest. */
+const MOST_UNTOLD = { frames: 16, bytes: 4096 };
+
+/** Progress that has not been taken, the oldest first. */
+class Untold {
+  private readonly frames: ProgressFrame[] = [];
+  private bytes = 0;
+
+  add(frame: ProgressFrame): void {
+    this.frames.push(frame);
+    this.bytes += sizeOf(frame);
+    const { frames, bytes } = MOST_UNTOLD;
+    while (this.frames.length > frames || (this.bytes > bytes && this.frames.length > 1))
+      this.take();
+  }
+
+  take(): ProgressFrame | null {
+    const frame = this.frames.shift() ?? null;
+    if (frame) this.bytes -= sizeOf(frame);
+    return frame;
+  }
+}
+
+function sizeOf({ percent, description }: ProgressFrame): number {
+  return percent.length + description.length;
+}
+
 /** through2 makes its stages of a copy of Node's stream classes. */
 export type Stage = ReturnType<typeof objectTransform>;
 
@@ -57,17 +84,16 @@ export function forward(forwarding: Forwarding): Stage {
     const text = textOf(incoming);
     const push = (frame: Frame, onTaken: Outgoing['onTaken'] = null) =>
       stage.push({ frame, id, options, text, onTaken } satisfies Outgoing);
-    // For a slow reader only the newest progress is kept; results are never skipped.
-    let newest: ProgressFrame | null = null;
+    const untold = new Untold();
     let isAnswered = false;
-    const progress = (frame: ProgressFrame | null) => {
+    const tellNext = () => {
+      const frame = isAnswered ? null : untold.take();
+      if (frame) push(frame, tellNext);
+    };
+    const progress = (frame: ProgressFrame) => {
       if (isAnswered) return;
-      newest = frame;
-      if (!frame || stage.readableLength > 0) return;
-      newest = null;
-      push(frame, () => {
-        progress(newest);
-      });
+      untold.add(frame);
+      if (stage.readableLength === 0) tellNext();
     };
     const event: Context['event'] = (frame, onTaken) => {
       if (!isAnswered) push(frame, onTaken);
@@ -76,7 +102,7 @@ export function forward(forwarding: Forwarding): Stage {
     const confirm = text?.sized ? () => new Promise<void>((taken) => push(READ, taken)) : null;
     void answer(incoming, forwarding, { progress, event, confirm }).then((frame) => {
       isAnswered = true;
-      if (newest) push(newest);
+      for (let frame = untold.take(); frame; frame = untold.take()) push(frame);
       push(forwarding.admit(frame), turn.over);
       next();
     });

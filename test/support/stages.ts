@@ -90,7 +90,7 @@ export function takenFrom<T>(stage: Pick<Readable, 'on'>): T[] {
 export interface Running {
   readonly request: Request;
   readonly context: Context;
-  readonly progress: (percent: number) => void;
+  readonly progress: (percent: number, description?: string) => void;
   /** With the JSON of a result. */
   readonly end: (result: string) => void;
   readonly fail: (error: unknown) => void;
@@ -107,8 +107,8 @@ export function verbOf(running: Running[], more: Partial<Verb> = {}): Verb {
         running.push({
           request,
           context,
-          progress: (percent) => {
-            context.progress(progressOf(percent));
+          progress: (percent, description) => {
+            context.progress(progressOf(percent, description));
           },
           end: (result) => {
             resolve(resultOf(result));
@@ -124,10 +124,10 @@ export function resultOf(json: string): FinalFrame {
   return { type: 'result', result: Buffer.from(json) };
 }
 
-export function progressOf(percent: number): ProgressFrame {
-  const description = Buffer.from('null');
+export function progressOf(percent: number, description: string | null = null): ProgressFrame {
+  const told = Buffer.from(JSON.stringify(description));
   return {
-    ...{ type: 'progress', percent: Buffer.from(String(percent)), description },
+    ...{ type: 'progress', percent: Buffer.from(String(percent)), description: told },
     ...{ state: 'RUNNING', jobId: 1 },
   };
 }

@@ -261,21 +261,37 @@ t.test(
   },
 );
 
-t.test('of progress that nobody takes the newest is kept, and what it came to', async (t) => {
+t.test(
+  'of progress that nobody takes the newest sixteen are kept, and what it came to',
+  async (t) => {
+    const { stage, running, send } = scene();
+    send(incomingOf(verbOf(running), 1));
+    await rest();
+    for (let percent = 1; percent <= 1000; percent++) running[0]?.progress(percent);
+    t.equal(stage.readableLength, 1);
+    running[0]?.end('1');
+    await rest();
+    const frames = takenFrom<Outgoing>(stage);
+    await rest();
+    const newest = Array.from({ length: 16 }, (_, i) => `1 progress ${985 + i}`);
+    t.same(frames.map(shown), ['1 progress 1', ...newest, '1 result 1']);
+  },
+);
+
+t.test('F45: of long progress that nobody takes the newest is kept', async (t) => {
   const { stage, running, send } = scene();
   send(incomingOf(verbOf(running), 1));
   await rest();
-  for (let percent = 1; percent <= 1000; percent++) running[0]?.progress(percent);
-  t.equal(stage.readableLength, 1);
+  for (const percent of [1, 2, 3]) running[0]?.progress(percent, 'x'.repeat(5000));
   running[0]?.end('1');
   await rest();
   const frames = takenFrom<Outgoing>(stage);
   await rest();
-  t.same(frames.map(shown), ['1 progress 1', '1 progress 1000', '1 result 1']);
+  t.same(frames.map(shown), ['1 progress 1', '1 progress 3', '1 result 1']);
 });
 
 t.test(
-  'progress that came all at once is told to its newest without waiting for more',
+  'progress that came all at once is told step by step without waiting for more',
   async (t) => {
     const { stage, running, send } = scene();
     send(incomingOf(verbOf(running), 1));
@@ -287,13 +303,16 @@ t.test(
       setImmediate(() => frame.onTaken?.());
     });
     await rest();
-    t.same(frames.map(shown), ['1 progress 1', '1 progress 4']);
+    t.same(
+      frames.map(shown),
+      [1, 2, 3, 4].map((percent) => `1 progress ${percent}`),
+    );
     running[0]?.progress(5);
     await rest();
     running[0]?.progress(6);
     running[0]?.end('1');
     await rest();
-    t.same(frames.map(shown).slice(2), ['1 progress 5', '1 progress 6', '1 result 1']);
+    t.same(frames.map(shown).slice(4), ['1 progress 5', '1 progress 6', '1 result 1']);
   },
 );
 
