@@ -134,9 +134,13 @@ function parseLoosely(line: string): Record<string, unknown> {
   }
 }
 
-/** Ends the one call to test.sleep for an hour, at a time of the test's choosing: a race has no winner then. */
-export function wakeSleeper(sandbox: Sandbox): void {
-  const call = sandbox.received.findLast((text) => text.includes('"test.sleep", "params": [3600]'));
+/**
+ * Ends a call to test.sleep for an hour, at a time of the test's choosing: a race has no winner then.
+ * The last, or one by its place among them.
+ */
+export function wakeSleeper(sandbox: Sandbox, place = -1): void {
+  const isSleeper = (text: string) => text.includes('"test.sleep", "params": [3600]');
+  const call = sandbox.received.filter(isSleeper).at(place);
   const { id } = JSON.parse(call ?? '') as { id: unknown };
   sandbox.sendRaw(JSON.stringify({ jsonrpc: '2.0', id, result: 3600 }));
 }

@@ -12,9 +12,13 @@ t.test('callTimeout is for the calls that name none, also where a daemon runs', 
   t.match(await failureOf(nas.call('test.sleep', [30])), { code: 'TIMEOUT' });
   t.equal(await nas.call('test.sleep', [0.5], { timeout: null }), 0.5);
   t.equal(await nas.call('test.sleep', [0.5], { timeout: 30 }), 0.5);
-  t.equal(await nas.job('test.job', [1, 0.5]), 'done', 'of a job it is for its start');
-  const job = nas.job('test.job', [1, 0.5]);
-  t.equal(await nas.follow((await job.id) ?? 0), 'done');
+  // Time enough to start a job, not for the whole of it.
+  const some = await connect({ uri: around.uri, daemon: true, autostart: false, callTimeout: 4 });
+  t.teardown(() => some.close());
+  const job = some.job('test.job', [1, 5]);
+  const followed = some.follow((await job.id) ?? 0);
+  t.equal(await job, 'done', 'of a job it is for its start');
+  t.equal(await followed, 'done');
   const patient = await connect({ uri: around.uri, daemon: true, callTimeout: Infinity });
   t.equal(await patient.call('test.sleep', [0.1]), 0.1);
   await patient.close();

@@ -320,8 +320,18 @@ t.test('faults: drops, stalls, refusals, slow answers, sessions that expire', as
 });
 
 t.test('options that make no sense are refused, and leave nothing behind', async (t) => {
-  const left = () => fs.readdirSync('/tmp').filter((name) => name.startsWith('midclt-'));
-  const before = left();
+  // A folder of this test's own: in /tmp others make and remove the like at the same time.
+  const folder = makeHome(t);
+  const { TMPDIR } = process.env;
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  });
+  process.env.TMPDIR = folder;
+  const left = () => fs.readdirSync(folder);
+  const good = await startSandbox();
+  t.equal(left().length, 1, 'one that is started lies there');
+  await good.close();
   const wrong: [SandboxOptions, RegExp][] = [
     [{ methods: { 'pool.query': [{ at: undefined }] } }, /pool\.query\[0\]\.at is undefined/],
     [{ methods: { 'pool.query': [new Map()] } }, /pool\.query\[0\] is a Map/],
@@ -332,7 +342,7 @@ t.test('options that make no sense are refused, and leave nothing behind', async
   for (const [options, message] of wrong) {
     await t.rejects(startSandbox(options), { message });
   }
-  t.same(left(), before);
+  t.same(left(), []);
 });
 
 t.test('many sandboxes live side by side, and are gone when they are closed', async (t) => {

@@ -29,7 +29,7 @@ async function caughtUp(t: Test, daemon: Broken): Promise<void> {
 t.test('F16: a client killed in the queue leaves no call behind', async (t) => {
   const daemon = await startBroken(t, { args: ['--concurrency', '1'] });
   const busy = await converse(t, daemon.socket);
-  busy.send(call('test.sleep', '[2]'));
+  busy.send(call('test.sleep', '[3600]'));
   await until('the sleep', () => daemon.ran().length === 1);
   const dead = await Promise.all([1, 2, 3].map(() => converse(t, daemon.socket)));
   for (const each of dead) each.send(call('test.echo', '["dead"]'));
@@ -37,6 +37,9 @@ t.test('F16: a client killed in the queue leaves no call behind', async (t) => {
   living.send(call('test.echo', '["alive"]'));
   await caughtUp(t, daemon);
   for (const each of dead) each.destroy();
+  await caughtUp(t, daemon);
+  t.same(firsts(daemon, 'test.echo'), [], 'all that in the queue');
+  wakeSleeper(daemon.sandbox);
   t.match(await living.frame(), { type: 'result', result: ['alive'] });
   t.same(firsts(daemon, 'test.echo'), ['alive']);
 });

@@ -179,8 +179,8 @@ for (const [wire, path] of [
       username: 'admin',
       env: { MIDCLT_PASSWORD: 'admin-pw' },
     });
-    const started = Date.now();
     const { client, id } = await follow(t, daemon, '[60, 1, null, "mine"]');
+    const started = Date.now(); // at the latest
     t.equal(id, 1);
     await proxy.refuse();
     await sandbox.restart();

@@ -1,4 +1,5 @@
 /** A timeout that is given is all of the time that a request may take: waiting, sending and answering. */
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import {
   readMessage,
@@ -7,7 +8,7 @@ import {
   startBusy,
   untilState,
 } from '../../support/faults.js';
-import { startDaemon } from '../../support/daemon.js';
+import { startDaemon, wakeSleeper } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import type { RelayOptions } from '../../support/relay.js';
 import { call, converse } from '../../support/wire.js';
@@ -62,10 +63,26 @@ t.test('with all slots taken, a timeout ends the wait for one', async (t) => {
 t.test('what was waited for a slot is taken from the time for the answer', async (t) => {
   const daemon = await startDaemon(t, { args: ['--concurrency', '1'] });
   const holder = await converse(t, daemon.socket);
-  holder.send(call('test.sleep', '[4]', { timeout: null }));
+  holder.send(call('test.sleep', '[3600]', { timeout: null }));
   await until('the slot to be taken', () => daemon.sandbox.countOf('test.sleep') === 1);
-  const run = await daemon.d(['-t', '6', 'call', 'test.sleep', '5']);
-  t.match(run, { code: 1, stdout: '', stderr: 'Call timeout\n' });
+  const [asking, asker] = [await converse(t, daemon.socket), await converse(t, daemon.socket)];
+  const [timeout, waits] = [16, 8]; // seconds: much of it is left, and much is gone
+  const began = performance.now();
+  asking.send(call('test.sleep', '[3600]', { timeout }));
+  await until('it to wait', async () => {
+    asker.send('{"command":"status","keep":true}\n');
+    const { result } = (await asker.frame()) as { result: { calls: { queued: number } } };
+    return result.calls.queued === 1;
+  });
+  const waiting = performance.now();
+  await delay(1000 * waits);
+  t.equal(daemon.sandbox.countOf('test.sleep'), 1);
+  wakeSleeper(daemon.sandbox);
+  t.match(await asking.frame(), { type: 'error', error: 'Call timeout' });
+  t.equal(daemon.sandbox.countOf('test.sleep'), 2, 'it was sent');
+  const now = performance.now();
+  t.ok(now - began > 1000 * timeout - 10, 'not before its time');
+  t.ok(now - waiting < 1000 * (timeout + waits), 'nor was it given all of it anew');
 });
 
 t.test('F37: four calls whose methods are new hold up no fifth that starts no job', async (t) => {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
-import { exchange, startDaemon, surroundings } from '../../support/daemon.js';
+import { exchange, startDaemon, surroundings, wakeSleeper } from '../../support/daemon.js';
 import { makeHome, midclt, until } from '../../support/midclt.js';
 
 function leftovers(home: string): string[] {
@@ -85,13 +85,15 @@ t.test('a second signal ends it at once, and its files are gone too', async (t) 
 
 t.test('requests not yet sent are refused while it drains', async (t) => {
   const daemon = await startDaemon(t);
-  const call = '{"command":"call","method":"test.sleep","params":[0.7]}\n';
+  const call = '{"command":"call","method":"test.sleep","params":[3600]}\n';
   const answers = exchange(daemon.socket, call + call + call, { halfClose: true });
   await until('the first to be in flight', () => daemon.sandbox.countOf('test.sleep') > 0);
   daemon.child.kill('SIGTERM');
+  await until('it to drain', () => !fs.existsSync(daemon.socket));
+  wakeSleeper(daemon.sandbox);
   const { frames } = await answers;
   t.match(frames, [
-    { type: 'result', result: 0.7 },
+    { type: 'result', result: 3600 },
     { type: 'error', error: /shutting down; the request was not sent/ },
     { type: 'error', error: /shutting down; the request was not sent/ },
   ]);

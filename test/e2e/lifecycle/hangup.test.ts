@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { getDaemonIdentifier } from '../../../lib/files/paths.js';
-import { startDaemon, surroundings } from '../../support/daemon.js';
+import { startDaemon, surroundings, wakeSleeper } from '../../support/daemon.js';
 import { BINARY, environment, midclt, missing, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
 
@@ -55,11 +55,13 @@ t.test('a daemon whose terminal is closed finishes what is in flight', { skip },
   ]) {
     const daemon = await daemonOnTerminal(t, command);
     const busy = await converse(t, daemon.socket);
-    busy.send(call('test.sleep', '[1]'));
+    busy.send(call('test.sleep', '[3600]'));
     await until('the call', () => daemon.sandbox.countOf('test.sleep') === 1);
     await daemon.close();
     process.kill(daemon.pid, 'SIGHUP'); // as a shell tells its jobs, too
-    t.match(await busy.frame(), { result: 1 });
+    await until('it to drain', () => !fs.existsSync(daemon.socket));
+    wakeSleeper(daemon.sandbox);
+    t.match(await busy.frame(), { result: 3600 });
     await until('it to be gone', () => !isAlive(daemon.pid));
     t.same(fs.readdirSync(`${daemon.home}/.midclt`), ['logs'], 'its files are removed');
     const [log = ''] = fs.readdirSync(daemon.logFile);

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
-import { startDaemon } from '../../support/daemon.js';
+import { startDaemon, wakeSleeper } from '../../support/daemon.js';
 import { ground, isAlive, pidIn } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
@@ -13,12 +13,13 @@ t.test('F6: its socket removed, it finishes what is in flight and ends', async (
   const daemon = await startDaemon(t, { args: ['--lifetime', '0'] });
   const idle = await converse(t, daemon.socket);
   const busy = await converse(t, daemon.socket);
-  busy.send(call('test.sleep', '[5]', undefined, { id: 1 }) + call('test.sleep', '[5]'));
+  busy.send(call('test.sleep', '[3600]', undefined, { id: 1 }) + call('test.sleep', '[3600]'));
   await until('the call', () => daemon.sandbox.countOf('test.sleep') === 1);
   fs.unlinkSync(daemon.socket);
-  await until('the idle connection to end', () => idle.ended(), 8000);
+  await until('the idle connection to end', () => idle.ended(), 30_000);
   t.equal(daemon.child.exitCode, null, 'the call is still under way');
-  t.match(await busy.frame(), { id: 1, result: 5 });
+  wakeSleeper(daemon.sandbox);
+  t.match(await busy.frame(), { id: 1, result: 3600 });
   t.match(await busy.frame(), { type: 'error', error: /shutting down/ });
   t.same(await daemon.exited, { code: 1, signal: null });
   t.equal(daemon.stderr(), `Error: The socket ${daemon.socket} was removed; the daemon ended\n`);

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
-import { exchange } from '../../support/daemon.js';
+import { exchange, wakeSleeper } from '../../support/daemon.js';
 import { ground, isAlive, PASSWORD } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { ofVersion, VERSION, versionOf } from '../../support/versions.js';
@@ -37,11 +37,12 @@ t.test('F15: an older daemon that is busy serves on, and is not touched', async 
   const older = ofVersion(t, place, '0.0.9');
   t.match(await older(['-u', uri, '-d', 'ping']), PONG);
   const first = pid()!;
-  const slow = older(['-u', uri, '-d', 'call', 'test.sleep', '6']);
+  const slow = older(['-u', uri, '-d', 'call', 'test.sleep', '3600']);
   await until('it to be in flight', () => sandbox.countOf('test.sleep') > 0);
   for (let i = 0; i < 2; i++) t.match(await d(['call', 'core.ping']), PONG);
   t.ok(isAlive(first));
-  t.match(await slow, { code: 0, stdout: '6.0\n', stderr: '' });
+  wakeSleeper(sandbox);
+  t.match(await slow, { code: 0, stdout: '3600\n', stderr: '' });
   t.equal(pid(), first, 'the same');
   t.equal(sandbox.stats.connections, 1);
   t.match(await d(['ping']), PONG, 'now it is idle');

@@ -1,7 +1,7 @@
 /** F41 and F16: an answer is over when its reader's socket has taken it, and a reader who is gone gets none. */
 import net from 'node:net';
 import t, { type Test } from 'tap';
-import { startDaemon, type RunningDaemon } from '../../support/daemon.js';
+import { startDaemon, type RunningDaemon, wakeSleeper } from '../../support/daemon.js';
 import { until } from '../../support/midclt.js';
 import { call, converse, shellWithMidclt } from '../../support/wire.js';
 
@@ -77,8 +77,7 @@ t.test(
   async (t) => {
     const daemon = await startDaemon(t, { args: ['--concurrency', '2'] });
     const holders = await Promise.all([converse(t, daemon.socket), converse(t, daemon.socket)]);
-    // Longer than a busy machine takes to start the client that is killed.
-    for (const holder of holders) holder.send(call('test.sleep', '[8]', { timeout: null }));
+    for (const holder of holders) holder.send(call('test.sleep', '[3600]', { timeout: null }));
     await until('both slots to be taken', () => daemon.sandbox.countOf('test.sleep') === 2);
     const victim = await shellWithMidclt(
       `"$NODE" -e '
@@ -90,6 +89,14 @@ t.test(
       daemon,
     );
     t.match(victim.stdout, '');
+    const asker = await converse(t, daemon.socket);
+    await until('the daemon to see it go', async () => {
+      asker.send('{"command":"status","keep":true}\n');
+      const { result } = (await asker.frame()) as { result: { clients: number } };
+      return result.clients === 3;
+    });
+    t.equal(daemon.sandbox.countOf('test.sleep'), 2);
+    for (const place of [0, 1]) wakeSleeper(daemon.sandbox, place);
     for (const holder of holders) t.match(await holder.frame(), { type: 'result' });
     t.match(await daemon.d(['call', 'core.ping']), { code: 0 });
     t.equal(daemon.sandbox.countOf('test.echo'), 0);

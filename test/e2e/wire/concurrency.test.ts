@@ -116,16 +116,27 @@ t.test('F17: with eight slots a long call delays nobody, and neither do jobs', a
 
 t.test('F17: ping and stop do not wait when all slots are taken', async (t) => {
   const daemon = await startDaemon(t, { args: ['--concurrency', '2'] });
-  const busy = Array.from({ length: 4 }, () =>
-    exchange(daemon.socket, call('test.sleep', [2]), { halfClose: true }),
+  const asleep = [1, 2].map(() =>
+    exchange(daemon.socket, call('test.sleep', [3600]), { halfClose: true }),
   );
   await until('both slots to be taken', () => daemon.sandbox.countOf('test.sleep') === 2);
+  const waiting = [1, 2].map(() =>
+    exchange(daemon.socket, call('test.echo', []), { halfClose: true }),
+  );
+  const asker = await converse(t, daemon.socket);
+  await until('the others to wait', async () => {
+    asker.send('{"command":"status","keep":true}\n');
+    const { result } = (await asker.frame()) as { result: { calls: { queued: number } } };
+    return result.calls.queued === 2;
+  });
+  asker.destroy();
   const ping = await exchange(daemon.socket, '{"command":"ping","close":true}\n');
   t.match(ping.frames, [{ result: 'pong' }]);
   const stop = await exchange(daemon.socket, '{"command":"stop"}\n');
   t.match(stop.frames, [{ result: 'Daemon shutting down' }]);
-  t.equal(daemon.sandbox.countOf('test.sleep'), 2, 'all that before the first sleep was over');
-  const results = (await Promise.all(busy)).map(({ frames }) => frames[0]?.type);
+  t.equal(daemon.sandbox.countOf('test.echo'), 0, 'all that before the first sleep was over');
+  for (const place of [0, 1]) wakeSleeper(daemon.sandbox, place);
+  const results = (await Promise.all([...asleep, ...waiting])).map(({ frames }) => frames[0]?.type);
   t.same(results, Array(4).fill('result'), 'what was waiting for a slot already is answered');
   t.same(await daemon.exited, { code: 0, signal: null });
 });
@@ -148,14 +159,22 @@ t.test('F27: clients never see the limit of the server', async (t) => {
 
 t.test('F16: a queued request of a client that is gone is never sent', async (t) => {
   const daemon = await startDaemon(t, { args: ['--concurrency', '1'] });
-  const busy = exchange(daemon.socket, call('test.sleep', [1]), { halfClose: true });
+  const busy = exchange(daemon.socket, call('test.sleep', [3600]), { halfClose: true });
   await until('the slot to be taken', () => daemon.sandbox.countOf('test.sleep') === 1);
   const { connect } = await import('node:net');
   const gone = connect(daemon.socket, () => {
     gone.write(call('test.echo', ['never']), () => gone.destroy());
   });
   await new Promise((resolve) => gone.on('close', resolve));
-  t.match((await busy).frames, [{ result: 1 }]);
+  const asker = await converse(t, daemon.socket);
+  await until('the daemon to see it go', async () => {
+    asker.send('{"command":"status","keep":true}\n');
+    const { result } = (await asker.frame()) as { result: { clients: number } };
+    return result.clients === 2;
+  });
+  asker.destroy();
+  wakeSleeper(daemon.sandbox);
+  t.match((await busy).frames, [{ result: 3600 }]);
   t.match(await daemon.d(['call', 'core.ping']), { stdout: 'pong\n' });
   t.equal(daemon.sandbox.countOf('test.echo'), 0);
 });

@@ -241,7 +241,7 @@ t.test('jobs hold a slot only where their result is the answer', async (test) =>
     const client = await unix();
     await client.call('core.set_options', [{ legacy_jobs: isLegacy }]);
     client.together(() => {
-      for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 0.5], id);
+      for (let id = 0; id < 22; id += 1) client.send('test.job', [1, 30], id);
       client.send('core.ping');
     });
     const ping = await client.find(({ id }) => id === 'core.ping');

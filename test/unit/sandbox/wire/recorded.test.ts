@@ -232,11 +232,11 @@ const REPLAYS: Readonly<Record<string, FileReplay>> = {
       '': {
         burst: [
           '22 concurrent',
-          ...Array.from({ length: 22 }, (_, count) => legacy('test.sleep', [0.1], `c${count}`)),
+          ...Array.from({ length: 22 }, (_, count) => legacy('test.sleep', [60], `c${count}`)),
         ],
       },
       'missing id': {
-        fresh: ['t'], // the burst's other answers go with the old one
+        fresh: ['t'], // the burst's other calls go with the old one
         setup: { t: ['{"msg":"connect","version":"1"}'] },
       },
       'invalid json': {},
