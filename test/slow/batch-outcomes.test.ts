@@ -1,7 +1,7 @@
 /** `midclt batch`: which requests failed, of which nobody knows, and where to go on. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon, type RunningDaemon } from '../support/daemon.js';
+import { openFiles, startDaemon, wakeSleeper, type RunningDaemon } from '../support/daemon.js';
 import { startSandbox } from '../../lib/sandbox/index.js';
 import {
   BINARY,
@@ -119,39 +119,27 @@ for (const way of WAYS) {
     ]);
   });
 
-  t.test(`${named}: -t is for what names no timeout`, async (t) => {
-    const sleep = (kwargs?: object) => call('test.sleep', '[1.4]', kwargs);
-    const job = call('test.job', '[3, 0.5]', { job: true });
-    const lines = [
-      sleep(),
-      sleep({ job: false }),
-      '["test.sleep", 1.4]\n',
-      sleep({ timeout: 10 }),
-      sleep({ timeout: null }),
-      job,
-    ];
-    const run = await batch(way, ['-t', '1', '--parallel', '8'], lines.join(''));
-    t.equal(run.stderr, '');
-    t.same(
-      framesOf(run.stdout).map(({ result, error }) => result ?? error),
-      ['Call timeout', 'Call timeout', 'Call timeout', 1.4, 1.4, 'done'],
-      "a job's is until its start",
-    );
-    const none = await batch(way, ['-t', '0'], call('test.sleep', '[0.1]'));
-    t.match(none, { code: 0, stdout: '{"type":"result","result":0.1}\n' });
-  });
-
   t.test(`${named}: --stop-on-error`, async (t) => {
     const { sandbox } = daemon;
     const before = sandbox.countOf('core.ping');
-    const slow = call('test.sleep', '[0.5]');
-    fs.writeFileSync(`${daemon.home}/in`, `${PING}${slow}\n${FAIL}\n${PING.repeat(500)}`);
-    const args = ['--stop-on-error', '--parallel', '2', '--failed', 'f', 'in'];
-    const run = await batch(way, args);
+    const failures = sandbox.countOf('test.fail');
+    const slow = call('test.sleep', '[3600]');
+    // Blank lines: it has not read to the end when it stops.
+    const blank = `${' '.repeat(9999)}\n`.repeat(50);
+    const input = `${daemon.home}/in`;
+    fs.writeFileSync(input, `${PING}${slow}\n${FAIL}\n${PING.repeat(500)}${blank}`);
+    const args = ['batch', '--stop-on-error', '--parallel', '2', '--failed', 'f', 'in'];
+    const child = spawnMidclt(['-u', daemon.uri, ...way, ...args], daemon);
+    const ended = finished(child);
+    await until('the failure', () => sandbox.countOf('test.fail') > failures);
+    // The slow one's answer would let the next request go if it came before the failure.
+    await until('it to read no more', () => !openFiles(child.pid ?? 0).includes(input));
+    wakeSleeper(sandbox);
+    const run = await ended;
     t.equal(run.code, 1);
     t.match(
       framesOf(run.stdout).map(({ result, error }) => result ?? error),
-      ['pong', 0.5, '[ENOENT] no'],
+      ['pong', 3600, '[ENOENT] no'],
     );
     t.equal(sandbox.countOf('core.ping'), before + 1, 'nothing was sent after it');
     t.equal(read('f'), `${FAIL}\n`);
@@ -171,6 +159,35 @@ for (const way of WAYS) {
     t.equal(read('f'), `${FAIL}\n`, 'what failed before is still there');
   });
 }
+
+t.test('-t is for what names no timeout', async (t) => {
+  const own = await startDaemon(t); // what is given up goes on there
+  // What is to be late never comes, and what is not to be late comes when -t is over.
+  const late = '[3600]';
+  const slow = (kwargs: object) => call('test.sleep', '[4.4]', kwargs);
+  const lines = [
+    call('test.sleep', late),
+    call('test.sleep', late, { job: false }),
+    `["test.sleep", ${late.slice(1)}\n`,
+    slow({ timeout: 60 }),
+    slow({ timeout: null }),
+    call('test.job', '[2, 2.2]', { job: true }),
+  ];
+  const ask = async (way: readonly string[]) => {
+    const batch = (args: readonly string[], input: string) =>
+      midclt(['-u', own.uri, ...way, 'batch', ...args], { home: own.home, input });
+    const run = await batch(['-t', '4', '--parallel', '8'], lines.join(''));
+    t.equal(run.stderr, '');
+    t.same(
+      framesOf(run.stdout).map(({ result, error }) => result ?? error),
+      ['Call timeout', 'Call timeout', 'Call timeout', 4.4, 4.4, 'done'],
+      `a job's is until its start (${way.join() || 'without -d'})`,
+    );
+    const none = await batch(['-t', '0'], call('test.sleep', '[0.1]'));
+    t.match(none, { code: 0, stdout: '{"type":"result","result":0.1}\n' });
+  };
+  await Promise.all(WAYS.map(ask));
+});
 
 t.test('--stop-on-error names the first that failed by its place, not by the time', async (t) => {
   const late = call('test.sleep', '[60]', { timeout: 0.7 });
