@@ -274,6 +274,7 @@ t.test('Ctrl-C says who has not answered', async (t) => {
 
 t.test('Ctrl-C says which jobs go on', async (t) => {
   const { home, systems, run } = await fleet(t, ['a', 'b', 'c']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
   systems.get('c')!.setStalled(true);
   const child = spawnMidclt(['-p', 'all', 'call', '-j', 'test.job', '1000', '0.05'], {
     ...{ home, env: ENV },
