@@ -11,6 +11,7 @@ import {
   missing,
   shell,
   spawnMidclt,
+  statusIn,
   until,
 } from '../support/midclt.js';
 import { onTerminal } from '../support/terminal.js';
@@ -287,8 +288,8 @@ for (const way of WAYS) {
       t.match(stderr, /^4 requests are of unknown outcome in u: look before you run them again$/m);
       t.match(frames[2], { type: 'error', error: /interrupted .*; the outcome is unknown/ });
       await until('the sleepers to be let go', async () => {
-        const { stdout } = await own.d(['daemon-status', '--json']);
-        return (JSON.parse(stdout) as { clients: number }).clients <= 1;
+        const status = statusIn(await own.d(['daemon-status', '--json']));
+        return status && status.clients <= 1;
       });
       t.match(command, / batch --failed f --unknown u --resume-from 409 in more in$/);
     });

@@ -8,6 +8,7 @@ import {
   midclt,
   missing,
   spawnMidclt,
+  statusIn,
   until,
   type RunOptions,
 } from '../support/midclt.js';
@@ -294,8 +295,8 @@ t.test('Ctrl-C says which jobs go on', async (t) => {
   const wait = spawnMidclt(['-p', 'a,b', 'job', 'wait', '1'], { home, env: ENV });
   const waited = finished(wait);
   await until('the wait', async () => {
-    const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
-    return (JSON.parse(stdout) as { clients: number }).clients > 1;
+    const status = statusIn(await run(['-p', 'b', 'daemon-status', '--json']));
+    return status && status.clients > 1;
   });
   wait.kill('SIGINT');
   t.match(await waited, {
@@ -346,12 +347,8 @@ t.test('Ctrl-C prints the answers that have come and wait', async (t) => {
     const ended = finished(child);
     await until('the call', () => systems.get('b')!.countOf('core.ping') > before);
     await until('its answer', async () => {
-      const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
-      const { clients, calls } = JSON.parse(stdout) as {
-        clients: number;
-        calls: { in_flight: number };
-      };
-      return calls.in_flight === 0 && clients === 1;
+      const status = statusIn(await run(['-p', 'b', 'daemon-status', '--json']));
+      return status?.calls.in_flight === 0 && status.clients === 1;
     });
     child.kill('SIGINT');
     t.match(await ended, {
