@@ -3,13 +3,10 @@ import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { startDaemon } from '../support/daemon.js';
 import { BINARY, shell } from '../support/midclt.js';
+import { peakIn, peakOf, REPORTER } from '../support/peak.js';
 import { call, PING } from '../support/wire.js';
 
 t.setTimeout(1_200_000);
-
-/** The most memory that the daemon ever had, in MB. */
-const peakOf = (pid: number) =>
-  Number(/VmHWM:\s*(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
 /** Runs a batch on a file and resolves with what it used of memory, in MB, and how it ended. */
 async function measured(
@@ -20,34 +17,24 @@ async function measured(
   const daemon = await startDaemon(t);
   fs.writeFileSync(`${daemon.home}/requests`, input);
   const run = await shell(
-    `{ "$NODE" -r ./peak.js "$B" -u "$U" -d batch ${args.join(' ')} requests; echo "exit $?" >code; } | { ${reader}; }`,
+    `{ "$NODE" -r "$PEAK" "$B" -u "$U" -d batch ${args.join(' ')} requests; echo "exit $?" >code; } | { ${reader}; }`,
     {
       home: daemon.home,
       env: {
         NODE: process.execPath,
         B: BINARY,
         U: daemon.uri,
-        ...peakReporter(daemon.home),
+        PEAK: REPORTER,
+        MIDCLT_TEST_STATUS: `${daemon.home}/status`,
       },
     },
   );
   return {
-    daemon: peakOf(daemon.child.pid ?? 0),
+    daemon: peakOf(daemon.child.pid),
     stdout: run.stdout.trim(),
     code: fs.readFileSync(`${daemon.home}/code`, 'utf8').trim(),
-    peak:
-      Number(/VmHWM:\s*(\d+) kB/.exec(fs.readFileSync(`${daemon.home}/status`, 'utf8'))?.[1]) /
-      1024,
+    peak: peakIn(`${daemon.home}/status`),
   };
-}
-
-/** The process copies its own status to a file at its end. */
-function peakReporter(home: string): NodeJS.ProcessEnv {
-  fs.writeFileSync(
-    `${home}/peak.js`,
-    `const fs = require('fs');\nprocess.on('exit', () => fs.writeFileSync(process.env.STATUS, fs.readFileSync('/proc/self/status')));`,
-  );
-  return { STATUS: `${home}/status` };
 }
 
 t.test('200,000 requests in constant memory', async (t) => {

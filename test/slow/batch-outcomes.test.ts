@@ -1,7 +1,7 @@
 /** `midclt batch`: which requests failed, of which nobody knows, and where to go on. */
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon, type RunningDaemon } from '../support/daemon.js';
+import { openFiles, startDaemon, wakeSleeper, type RunningDaemon } from '../support/daemon.js';
 import { startSandbox } from '../../lib/sandbox/index.js';
 import {
   BINARY,
@@ -11,6 +11,7 @@ import {
   missing,
   shell,
   spawnMidclt,
+  statusIn,
   until,
 } from '../support/midclt.js';
 import { onTerminal } from '../support/terminal.js';
@@ -119,39 +120,27 @@ for (const way of WAYS) {
     ]);
   });
 
-  t.test(`${named}: -t is for what names no timeout`, async (t) => {
-    const sleep = (kwargs?: object) => call('test.sleep', '[1.4]', kwargs);
-    const job = call('test.job', '[3, 0.5]', { job: true });
-    const lines = [
-      sleep(),
-      sleep({ job: false }),
-      '["test.sleep", 1.4]\n',
-      sleep({ timeout: 10 }),
-      sleep({ timeout: null }),
-      job,
-    ];
-    const run = await batch(way, ['-t', '1', '--parallel', '8'], lines.join(''));
-    t.equal(run.stderr, '');
-    t.same(
-      framesOf(run.stdout).map(({ result, error }) => result ?? error),
-      ['Call timeout', 'Call timeout', 'Call timeout', 1.4, 1.4, 'done'],
-      "a job's is until its start",
-    );
-    const none = await batch(way, ['-t', '0'], call('test.sleep', '[0.1]'));
-    t.match(none, { code: 0, stdout: '{"type":"result","result":0.1}\n' });
-  });
-
   t.test(`${named}: --stop-on-error`, async (t) => {
     const { sandbox } = daemon;
     const before = sandbox.countOf('core.ping');
-    const slow = call('test.sleep', '[0.5]');
-    fs.writeFileSync(`${daemon.home}/in`, `${PING}${slow}\n${FAIL}\n${PING.repeat(500)}`);
-    const args = ['--stop-on-error', '--parallel', '2', '--failed', 'f', 'in'];
-    const run = await batch(way, args);
+    const failures = sandbox.countOf('test.fail');
+    const slow = call('test.sleep', '[3600]');
+    // Blank lines: it has not read to the end when it stops.
+    const blank = `${' '.repeat(9999)}\n`.repeat(50);
+    const input = `${daemon.home}/in`;
+    fs.writeFileSync(input, `${PING}${slow}\n${FAIL}\n${PING.repeat(500)}${blank}`);
+    const args = ['batch', '--stop-on-error', '--parallel', '2', '--failed', 'f', 'in'];
+    const child = spawnMidclt(['-u', daemon.uri, ...way, ...args], daemon);
+    const ended = finished(child);
+    await until('the failure', () => sandbox.countOf('test.fail') > failures);
+    // The slow one's answer would let the next request go if it came before the failure.
+    await until('it to read no more', () => !openFiles(child.pid ?? 0).includes(input));
+    wakeSleeper(sandbox);
+    const run = await ended;
     t.equal(run.code, 1);
     t.match(
       framesOf(run.stdout).map(({ result, error }) => result ?? error),
-      ['pong', 0.5, '[ENOENT] no'],
+      ['pong', 3600, '[ENOENT] no'],
     );
     t.equal(sandbox.countOf('core.ping'), before + 1, 'nothing was sent after it');
     t.equal(read('f'), `${FAIL}\n`);
@@ -171,6 +160,35 @@ for (const way of WAYS) {
     t.equal(read('f'), `${FAIL}\n`, 'what failed before is still there');
   });
 }
+
+t.test('-t is for what names no timeout', async (t) => {
+  const own = await startDaemon(t); // what is given up goes on there
+  // What is to be late never comes, and what is not to be late comes when -t is over.
+  const late = '[3600]';
+  const slow = (kwargs: object) => call('test.sleep', '[4.4]', kwargs);
+  const lines = [
+    call('test.sleep', late),
+    call('test.sleep', late, { job: false }),
+    `["test.sleep", ${late.slice(1)}\n`,
+    slow({ timeout: 60 }),
+    slow({ timeout: null }),
+    call('test.job', '[2, 2.2]', { job: true }),
+  ];
+  const ask = async (way: readonly string[]) => {
+    const batch = (args: readonly string[], input: string) =>
+      midclt(['-u', own.uri, ...way, 'batch', ...args], { home: own.home, input });
+    const run = await batch(['-t', '4', '--parallel', '8'], lines.join(''));
+    t.equal(run.stderr, '');
+    t.same(
+      framesOf(run.stdout).map(({ result, error }) => result ?? error),
+      ['Call timeout', 'Call timeout', 'Call timeout', 4.4, 4.4, 'done'],
+      `a job's is until its start (${way.join() || 'without -d'})`,
+    );
+    const none = await batch(['-t', '0'], call('test.sleep', '[0.1]'));
+    t.match(none, { code: 0, stdout: '{"type":"result","result":0.1}\n' });
+  };
+  await Promise.all(WAYS.map(ask));
+});
 
 t.test('--stop-on-error names the first that failed by its place, not by the time', async (t) => {
   const late = call('test.sleep', '[60]', { timeout: 0.7 });
@@ -270,8 +288,8 @@ for (const way of WAYS) {
       t.match(stderr, /^4 requests are of unknown outcome in u: look before you run them again$/m);
       t.match(frames[2], { type: 'error', error: /interrupted .*; the outcome is unknown/ });
       await until('the sleepers to be let go', async () => {
-        const { stdout } = await own.d(['daemon-status', '--json']);
-        return (JSON.parse(stdout) as { clients: number }).clients <= 1;
+        const status = statusIn(await own.d(['daemon-status', '--json']));
+        return status && status.clients <= 1;
       });
       t.match(command, / batch --failed f --unknown u --resume-from 409 in more in$/);
     });
@@ -419,9 +437,12 @@ t.test('on a terminal a line says how far it is', { skip }, async (t) => {
     run(batch),
   ];
   await Promise.all([shown, piped, ...without].map(({ finished }) => finished));
-  t.match(shown.written(), /\[2K[1-4] done, 1 failed, \d\/s, \d+%, 0:0\d left/);
-  t.match(shown.screen.lines, ['before', /^5 done, 1 failed in 0:0\d, \d\/s$/, 'after 1']);
-  t.ok(shown.written().split('\x1b[2K').length < 20, 'a few times a second');
+  t.match(shown.written(), /\[2K[1-4] done, 1 failed, \d\/s, \d+%, 0:\d\d left/);
+  const [, last = '', ...more] = shown.screen.lines;
+  t.match([shown.screen.lines[0], ...more], ['before', 'after 1']);
+  const [, seconds] = /^5 done, 1 failed in 0:(\d\d), \d\/s$/.exec(last) ?? [];
+  const drawn = shown.written().split('\x1b[2K').length - 1;
+  t.ok(drawn <= 4 * (Number(seconds) + 1) + 2, `${drawn} times: ${last}`);
   const noTime = /\[2K[1-4] done, 1 failed, \d\/s\r/;
   t.match(piped.written(), noTime, 'nobody knows how much is left');
   for (const { written } of without) t.notMatch(written(), '2K');

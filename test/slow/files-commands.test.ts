@@ -11,6 +11,7 @@ import {
   missing,
   shell,
   spawnMidclt,
+  statusIn,
   until,
   type Finished,
 } from '../support/midclt.js';
@@ -359,12 +360,8 @@ t.test(
     t.match(up.screen.lines.at(-1), /^Interrupted\. /);
     t.ok(up.screen.atLineStart);
     await until('nobody at the daemon', async () => {
-      const status = await d(['daemon-status', '--json']);
-      const { calls, jobs } = JSON.parse(status.stdout) as {
-        calls: { in_flight: number };
-        jobs: { followed: number };
-      };
-      return calls.in_flight === 0 && jobs.followed === 0;
+      const status = statusIn(await d(['daemon-status', '--json']));
+      return status?.calls.in_flight === 0 && status.jobs.followed === 0;
     });
   },
 );

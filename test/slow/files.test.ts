@@ -5,6 +5,7 @@ import t from 'tap';
 import { contentAt } from '../../lib/sandbox/files/content.js';
 import { startDaemon, surroundings } from '../support/daemon.js';
 import { finished, makeHome, midclt, spawnMidclt, until } from '../support/midclt.js';
+import { spawnMeasured } from '../support/peak.js';
 import { startSandboxProcess } from '../support/sandbox-process.js';
 
 t.setTimeout(600_000);
@@ -14,22 +15,11 @@ const SIZE = Number(process.env.MIDCLT_TEST_FILE_BYTES ?? 1e9);
 /** Mebibytes of the largest transfer above those of a small one. */
 const GROWTH = 80;
 
-/** The command's peak of memory in MiB, by the kernel, as long as it runs. */
-async function peakOf(args: readonly string[], home: string, cwd: string): Promise<number> {
-  const child = spawnMidclt(args, { home, cwd });
-  let peak = 0;
-  const timer = setInterval(() => {
-    try {
-      const status = fs.readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      peak = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) / 1024 || peak;
-    } catch {
-      // it is gone
-    }
-  }, 20);
-  const run = await finished(child);
-  clearInterval(timer);
-  t.match(run, { code: 0, stderr: '' }, args.join(' '));
-  return peak;
+/** The command's peak of memory in MiB. */
+async function peakOf(args: readonly string[], home: string): Promise<number> {
+  const { child, peak } = spawnMeasured(args, home);
+  t.match(await finished(child), { code: 0, stderr: '' }, args.join(' '));
+  return peak();
 }
 
 t.test(
@@ -47,8 +37,8 @@ t.test(
       '-o',
       file,
     ];
-    const least = await peakOf(down(3_000_000, 'small'), home, home);
-    const most = await peakOf(down(SIZE, 'big'), home, home);
+    const least = await peakOf(down(3_000_000, 'small'), home);
+    const most = await peakOf(down(SIZE, 'big'), home);
     t.ok(most < least + GROWTH, `down: ${most} after ${least} MiB`);
     const hash = createHash('sha256');
     for await (const piece of fs.createReadStream(`${home}/big`)) hash.update(piece as Buffer);
@@ -63,8 +53,8 @@ t.test(
       '--file',
       file,
     ];
-    const small = await peakOf(up('small'), home, home);
-    const big = await peakOf(up('big'), home, home);
+    const small = await peakOf(up('small'), home);
+    const big = await peakOf(up('big'), home);
     t.ok(big < small + GROWTH, `up: ${big} after ${small} MiB`);
   },
 );
@@ -106,10 +96,15 @@ t.test('a server that is killed in the midst, and one that is started again', as
     ];
     const child = spawnMidclt(args, { home });
     const running = finished(child);
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const parts = () => fs.readdirSync(home).filter((name) => /part$/.test(name));
     await until('the transfer', () =>
       parts().some((name) => fs.statSync(`${home}/${name}`).size > 30_000),
     );
+    // A server that is back says that it knows no such job, and who is slow would hear that first.
+    await sandbox.kill();
+    await until('the error', () => said.includes('\n'));
     await sandbox.restart();
     const run = await running;
     t.match(run, {

@@ -5,7 +5,7 @@ import type { SandboxOptions } from '../../lib/sandbox/index.js';
 import { startDaemon, surroundings, type Surroundings } from '../support/daemon.js';
 import { startHostileServer } from '../support/hostile-server.js';
 import { makeHome, midclt, missing, type Finished, type RunOptions } from '../support/midclt.js';
-import { onTerminal } from '../support/terminal.js';
+import { onTerminal, punctual } from '../support/terminal.js';
 
 t.jobs = 4; // they wait, side by side
 
@@ -290,7 +290,7 @@ t.test('a terminal is told of names that are near, if they are known', { skip },
     const screen = async (command: string) => {
       const terminal = onTerminal(t, command, { home, columns: 200, env: { URI: uri } });
       await terminal.finished;
-      return terminal.screen.lines;
+      return punctual(terminal.screen.lines);
     };
     const call = `midclt -u "$URI" ${way} call`;
     const lines = await screen(`${call} pool.scrup`);

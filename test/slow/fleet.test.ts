@@ -8,6 +8,7 @@ import {
   midclt,
   missing,
   spawnMidclt,
+  statusIn,
   until,
   type RunOptions,
 } from '../support/midclt.js';
@@ -274,6 +275,7 @@ t.test('Ctrl-C says who has not answered', async (t) => {
 
 t.test('Ctrl-C says which jobs go on', async (t) => {
   const { home, systems, run } = await fleet(t, ['a', 'b', 'c']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
   systems.get('c')!.setStalled(true);
   const child = spawnMidclt(['-p', 'all', 'call', '-j', 'test.job', '1000', '0.05'], {
     ...{ home, env: ENV },
@@ -293,8 +295,8 @@ t.test('Ctrl-C says which jobs go on', async (t) => {
   const wait = spawnMidclt(['-p', 'a,b', 'job', 'wait', '1'], { home, env: ENV });
   const waited = finished(wait);
   await until('the wait', async () => {
-    const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
-    return (JSON.parse(stdout) as { clients: number }).clients > 1;
+    const status = statusIn(await run(['-p', 'b', 'daemon-status', '--json']));
+    return status && status.clients > 1;
   });
   wait.kill('SIGINT');
   t.match(await waited, {
@@ -345,12 +347,8 @@ t.test('Ctrl-C prints the answers that have come and wait', async (t) => {
     const ended = finished(child);
     await until('the call', () => systems.get('b')!.countOf('core.ping') > before);
     await until('its answer', async () => {
-      const { stdout } = await run(['-p', 'b', 'daemon-status', '--json']);
-      const { clients, calls } = JSON.parse(stdout) as {
-        clients: number;
-        calls: { in_flight: number };
-      };
-      return calls.in_flight === 0 && clients === 1;
+      const status = statusIn(await run(['-p', 'b', 'daemon-status', '--json']));
+      return status?.calls.in_flight === 0 && status.clients === 1;
     });
     child.kill('SIGINT');
     t.match(await ended, {

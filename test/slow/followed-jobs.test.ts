@@ -35,7 +35,8 @@ t.test('F25: it is followed on when the connection was lost', async (t) => {
   const jobs = await Promise.all([
     followed(t, daemon, '[6, 0.3, null, "a"]'),
     followed(t, daemon, '[6, 0.3, "callerror"]'),
-    followed(t, daemon, '[8, 0.3, null, "c"]', 'test.job_transient'),
+    // Once it has ended, nobody knows it: it is to be there when the daemon comes back.
+    followed(t, daemon, '[20, 0.4, null, "c"]', 'test.job_transient'),
   ]);
   daemon.proxy.cut('rst');
   await untilState(daemon, 'ready', 2);
@@ -51,8 +52,8 @@ for (const path of ['/api/current', '/websocket'])
     const sandbox = await startSandboxProcess(t, { unix: `${home}/mw.sock` });
     const around = { home, uri: `ws+unix://${home}/mw.sock:${path}`, sandbox: sandbox as never };
     const daemon = await startDaemon(t, { around });
-    const began = Date.now();
     const { id, client } = await followed(t, daemon, '[99, 1, null, "mine"]');
+    const began = Date.now();
     // Times in jobs are whole seconds.
     await until('the next second', () => Date.now() - began > 1100);
     await sandbox.restart();
@@ -88,7 +89,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const)
     const sandbox = await startSandboxProcess(t, { unix: `${home}/mw.sock` });
     const around = { home, uri: `ws+unix://${home}/mw.sock`, sandbox: sandbox as never };
     const daemon = await startDaemon(t, { around });
-    const { id } = await followed(t, daemon, '[8, 0.4, null, "end"]');
+    // Still under way when the command has started.
+    const { id } = await followed(t, daemon, '[20, 0.4, null, "end"]');
     const cli = daemon.d(['job', 'wait', `${id}`], { env: { MIDCLT_AUTOSTART: '1' } });
     await until('both to be followed', async () => {
       const [status] = await ask(daemon, '{"command":"status"}\n');

@@ -66,7 +66,7 @@ for (const way of ['-d', '']) {
   const how = way ? 'through the daemon' : 'without a daemon';
 
   t.test(`F16: ${how} Ctrl-C in a job says how to end it, and that works`, async (t) => {
-    const { stderr, job } = await interrupted(way, ['test.job_abortable', '99', '0.1']);
+    const { stderr, job } = await interrupted(way, ['test.job_abortable', '999', '0.1']);
     const command = advised(stderr);
     t.match(command, `job abort ${job.id}`);
     t.match(stderr, `job wait ${job.id}' waits for it, '`);
@@ -76,7 +76,7 @@ for (const way of ['-d', '']) {
   });
 
   t.test(`F16: ${how} Ctrl-C in a job that can't be aborted offers to wait again`, async (t) => {
-    const { stderr, job } = await interrupted(way, ['test.job', '20', '0.1', 'null', '"end"']);
+    const { stderr, job } = await interrupted(way, ['test.job', '60', '0.1', 'null', '"end"']);
     t.notMatch(stderr, 'job abort');
     const again = await paste(`${advised(stderr)} 2>/dev/null`);
     t.match(again, { code: 0, stdout: 'end\n' });

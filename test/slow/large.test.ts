@@ -1,37 +1,24 @@
 /** Large results, whole and in bounded memory. Sizes: `MIDCLT_TEST_LARGE` megabytes, 200 unless set. */
 import { createHash } from 'node:crypto';
-import fs from 'node:fs';
 import t from 'tap';
 import { startDaemon } from '../support/daemon.js';
-import { spawnMidclt } from '../support/midclt.js';
+import { peakOf, spawnMeasured } from '../support/peak.js';
 
 const MEGABYTES = Number(process.env.MIDCLT_TEST_LARGE ?? 200);
-
-/** A process's highest resident memory so far, in MB; null once it has gone. Linux only. */
-function peak(pid: number | undefined): number | null {
-  try {
-    const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-    const found = /VmHWM:\s*(\d+) kB/.exec(status)?.[1]; // a zombie has none
-    return found === undefined ? null : Number(found) / 1024;
-  } catch {
-    return null;
-  }
-}
 
 interface Run {
   readonly code: number | null;
   readonly bytes: number;
   readonly digest: string;
+  /** Of its memory, in MB. */
   readonly peak: number;
 }
 
 function run(args: readonly string[], home: string, pause = 0): Promise<Run> {
-  const child = spawnMidclt(args, { home });
+  const { child, peak } = spawnMeasured(args, home);
   const hash = createHash('sha256');
   let bytes = 0;
   let chunks = 0;
-  let highest = 0;
-  const watch = setInterval(() => (highest = Math.max(highest, peak(child.pid) ?? 0)), 20);
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     hash.update(chunk);
@@ -41,8 +28,7 @@ function run(args: readonly string[], home: string, pause = 0): Promise<Run> {
   });
   return new Promise((resolve) => {
     child.on('close', (code) => {
-      clearInterval(watch);
-      resolve({ code, bytes, digest: hash.digest('hex'), peak: highest });
+      resolve({ code, bytes, digest: hash.digest('hex'), peak: peak() });
     });
   });
 }
@@ -50,13 +36,13 @@ function run(args: readonly string[], home: string, pause = 0): Promise<Run> {
 t.test(`F35: a result of ${MEGABYTES} MB comes through whole, in bounded memory`, async (t) => {
   const daemon = await startDaemon(t);
   const small = await run(['-u', daemon.uri, '-d', 'call', 'core.ping'], daemon.home);
-  const before = peak(daemon.child.pid) ?? 0;
+  const before = peakOf(daemon.child.pid);
   const size = MEGABYTES * 1_000_000;
   const through = ['-u', daemon.uri, '-d', 'call', 'test.bigstring', String(size)];
   const large = await run(through, daemon.home);
   t.equal(large.code, 0);
   t.equal(large.bytes, size + 1);
-  const grown = ((peak(daemon.child.pid) ?? 0) - before) / MEGABYTES;
+  const grown = (peakOf(daemon.child.pid) - before) / MEGABYTES;
   t.comment(
     `daemon: ${grown.toFixed(2)} times the size; CLI: ${large.peak.toFixed(0)} MB at its peak`,
   );

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
 import { launcher } from '../../lib/cli/shell/init.js';
-import { same, TABLE } from '../support/commands.js';
+import { eachRow, same } from '../support/commands.js';
 import { startDaemon } from '../support/daemon.js';
 import { boxOf, has } from '../support/launcher.js';
 import { AUTOSTART, filesOf, ground, isAlive, processOf } from '../support/lifecycle.js';
@@ -40,7 +40,7 @@ t.test('it is made of the text of the shell function', async (t) => {
 t.test('the table is answered as by the program', async (t) => {
   const { home, uri } = await startDaemon(t);
   const box = boxOf(home, [connector]);
-  for (const { args, stdin } of TABLE) {
+  await eachRow(async ({ args, stdin }) => {
     const words = ['-u', uri, ...args];
     const program = await midclt(['-d', ...words], { home, input: stdin ?? '' });
     const what = JSON.stringify(args.join(' ').slice(0, 60));
@@ -48,7 +48,7 @@ t.test('the table is answered as by the program', async (t) => {
     t.same(same(await box.run(['-d', ...words], input)), same(program), what);
     const env = { MIDCLT_USE_DAEMON: '1' };
     t.same(same(await box.run(words, { ...input, env })), same(program), `${what} by variable`);
-  }
+  });
 });
 
 t.test('the common calls start no Node, and a URI is hashed once', async (t) => {

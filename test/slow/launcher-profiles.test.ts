@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
-import { same, TABLE } from '../support/commands.js';
+import { eachRow, same, TABLE } from '../support/commands.js';
 import { startDaemon } from '../support/daemon.js';
 import { boxOf, CONNECTORS, SHELLS } from '../support/launcher.js';
 import { launcherAsks, places, programAsks, type Asked } from '../support/launcher-asks.js';
@@ -226,12 +226,12 @@ t.test('nothing of the table differs with a profile', async (t) => {
   const box = boxOf(home, CONNECTORS.slice(0, 1));
   const add = ['profile', 'add', 'nas', '-u', uri, '--no-check'];
   t.match(await midclt(add, { home }), { code: 0 });
-  for (const { args, stdin } of TABLE) {
+  await eachRow(async ({ args, stdin }) => {
     const words = ['-p', 'nas', '-d', ...args];
     const input = stdin ?? '';
     const what = JSON.stringify(args.join(' ').slice(0, 60));
     t.same(same(await box.run(words, { input })), same(await midclt(words, { home, input })), what);
-  }
+  });
   t.ok(box.starts() <= TABLE.length / 2, `${box.starts()} starts of Node`);
   const starts = box.starts();
   const PONG = { code: 0, stdout: 'pong\n', stderr: '' };

@@ -1,6 +1,6 @@
 /** The launcher under every shell, with each program that can connect, and with none. */
 import t from 'tap';
-import { same, TABLE } from '../support/commands.js';
+import { eachRow, same, TABLE } from '../support/commands.js';
 import { startDaemon } from '../support/daemon.js';
 import { boxOf, CONNECTORS, SHELLS } from '../support/launcher.js';
 import { midclt } from '../support/midclt.js';
@@ -11,20 +11,20 @@ const USED: readonly (readonly string[])[] = [...CONNECTORS.map((name) => [name]
 
 t.test('nothing of the table differs between launcher and program', async (t) => {
   const { home, uri } = await startDaemon(t);
-  const asked = TABLE.map(({ args, stdin }) => ({ args: ['-u', uri, '-d', ...args], stdin }));
+  const globals = ['-u', uri, '-d'];
   const expected: object[] = [];
-  for (const { args, stdin } of asked) {
-    expected.push(same(await midclt(args, { home, input: stdin ?? '' })));
-  }
+  await eachRow(async ({ args, stdin }, i) => {
+    expected[i] = same(await midclt([...globals, ...args], { home, input: stdin ?? '' }));
+  });
   t.ok(SHELLS.length >= 2, SHELLS.join());
   for (const shell of SHELLS) {
     for (const connectors of USED) {
       const box = boxOf(home, connectors, shell);
-      for (const [i, { args, stdin }] of asked.entries()) {
-        const run = await box.run(args, { input: stdin ?? '' });
-        const what = `${shell} with ${connectors.join() || 'none'}: ${args.slice(3).join(' ')}`;
+      await eachRow(async ({ args, stdin }, i) => {
+        const run = await box.run([...globals, ...args], { input: stdin ?? '' });
+        const what = `${shell} with ${connectors.join() || 'none'}: ${args.join(' ')}`;
         t.same(same(run), expected[i], JSON.stringify(what.slice(0, 100)));
-      }
+      });
       const left = connectors.length === 0 ? TABLE.length : TABLE.length / 2;
       t.ok(box.starts() <= left, `${shell}: ${box.starts()} starts of Node`);
     }

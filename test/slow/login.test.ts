@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import * as kit from '../../lib/sandbox/kit/index.js';
 import { KEY, PONG, SECRET, startServer, type Server } from '../support/login.js';
 import { BINARY, makeHome, midclt, missing, shell, until } from '../support/midclt.js';
-import { onTerminal, type TerminalRun } from '../support/terminal.js';
+import { onTerminal, punctual, type TerminalRun } from '../support/terminal.js';
 
 const skip = missing('script', 'stty', 'setsid');
 const test = (name: string, body: (t: Test) => Promise<void>) => t.test(name, { skip }, body);
@@ -51,7 +51,7 @@ async function answered(terminal: TerminalRun, steps: readonly Step[]): Promise<
   const written = terminal.written();
   return {
     code,
-    screen: lines.slice(0, -1).join('\n'),
+    screen: punctual(lines.slice(0, -1)).join('\n'),
     written,
     echoes: lines.at(-1) === 'ECHOES',
   };

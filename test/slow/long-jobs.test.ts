@@ -31,6 +31,6 @@ t.test(
 
 t.test('F19: the timeout of a call is not one of its job', async (t) => {
   const daemon = await startDaemon(t);
-  const run = await daemon.d(['-t', '1', 'call', '-j', 'test.job', '3', '1', 'null', 'at last']);
+  const run = await daemon.d(['-t', '4', 'call', '-j', 'test.job', '2', '2.5', 'null', 'at last']);
   t.match(run, { code: 0, stdout: 'at last\n' });
 });

@@ -42,7 +42,8 @@ t.test('F26: long calls when the session has expired are made after the login', 
   const { sandbox } = daemon;
   const asleep = await converse(t, daemon.socket);
   for (let round = 1; round <= 3; round++) {
-    asleep.send(call('test.sleep', '[1]'));
+    // Otherwise the daemon closes the connection a second after the answer.
+    asleep.send(call('test.sleep', '[1]', undefined, { keep: true }));
     await until('the sleep', () => sandbox.countOf('test.sleep') === round);
     sandbox.expireSessions();
     const clients = await Promise.all(Array.from({ length: 7 }, () => converse(t, daemon.socket)));
@@ -85,7 +86,7 @@ t.test(
     first!.send(call('test.job', JSON.stringify([1, 0, null, LONG]), { job: true }));
     second!.send(long('after'));
     await until('both to be asked for', async () => {
-      status!.send('{"command":"status"}\n');
+      status!.send('{"command":"status","keep":true}\n');
       const { result } = await status!.frame();
       return (result as { calls: { in_flight: number } }).calls.in_flight === 2;
     });

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { socketsOf, startDaemon, type RunningDaemon } from '../support/daemon.js';
-import { until } from '../support/midclt.js';
+import { statusIn, until } from '../support/midclt.js';
 import { call, converse, residentMegabytes, type Frame } from '../support/wire.js';
 
 const MEGABYTE = 1024 * 1024;
@@ -205,9 +205,8 @@ t.test('F45: results that 20 clients do not read are bounded in all', async (t) 
     for (let i = 0; i < 20; i++) clients.push(await connect(t, daemon, false));
     for (const { socket } of clients) socket.write(Buffer.concat([line, line, line]));
     const done = async () => {
-      const { stdout } = await daemon.d(['daemon-status', '--json']);
-      const { calls } = JSON.parse(stdout) as { calls: { in_flight: number; served: number } };
-      return calls.in_flight === 0 && calls.served >= 20;
+      const status = statusIn(await daemon.d(['daemon-status', '--json']));
+      return status?.calls.in_flight === 0 && status.calls.served >= 20;
     };
     await until('one call of each', done, 60_000);
   });

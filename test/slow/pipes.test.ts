@@ -2,7 +2,15 @@
 import fs from 'node:fs';
 import t from 'tap';
 import { startDaemon, surroundings, type RunningDaemon } from '../support/daemon.js';
-import { BINARY, makeHome, missing, shell, spawnMidclt, type Finished } from '../support/midclt.js';
+import {
+  BINARY,
+  makeHome,
+  missing,
+  shell,
+  spawnMidclt,
+  until,
+  type Finished,
+} from '../support/midclt.js';
 import { startPuppet } from '../support/terminal.js';
 
 let daemon: RunningDaemon;
@@ -52,11 +60,20 @@ for (const way of ['-d', '']) {
   });
 
   t.test(`${how} a reader that has gone before a small result ends it quietly`, async (t) => {
-    for (const args of ['call test.sleep 0.3', 'call -j test.job 1 0.3']) {
-      const { code, stderr } = await pipefail(`${way} ${args}`, 'true', '2>"$HOME/stderr"');
+    const { sandbox, home } = daemon;
+    for (const args of ['call core.ping', 'call -j test.job 1 0']) {
+      // No answer before the reader has gone.
+      sandbox.setStalled(true);
+      const ended = run(
+        `mkfifo pipe; midclt -u "$URI" ${way} ${args} >pipe 2>stderr & exec 3<pipe; exec 3<&-; touch gone; wait $!`,
+      );
+      await until('the reader to go', () => fs.existsSync(`${home}/gone`));
+      sandbox.setStalled(false);
+      const { code, stderr } = await ended;
       t.match({ code, stderr }, { code: 1, stderr: '' }, args);
-      const said = fs.readFileSync(`${daemon.home}/stderr`, 'utf8');
+      const said = fs.readFileSync(`${home}/stderr`, 'utf8');
       t.notMatch(said, /Error|^ +at /m, args);
+      for (const name of ['pipe', 'gone']) fs.rmSync(`${home}/${name}`);
     }
   });
 

@@ -3,10 +3,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { freeze } from '../support/lifecycle.js';
 import { until } from '../support/midclt.js';
-import { CONTRIB, freePort, lacking, workshop, type Workshop } from '../support/recipes.js';
+import { CONTRIB, lacking, onFreePort, workshop, type Workshop } from '../support/recipes.js';
 
 t.setTimeout(600_000);
 
@@ -151,20 +151,26 @@ async function get(port: number): Promise<string> {
   });
 }
 
-async function startNodeExporter(t: { teardown: (end: () => void) => void }, place: Workshop) {
-  const port = await freePort();
-  const exporter = spawn(
-    'prometheus-node-exporter',
-    [
-      ...['--collector.disable-defaults', '--collector.textfile'],
-      ...[`--collector.textfile.directory=${place.home}/textfiles`],
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    { stdio: 'ignore' },
-  );
-  t.teardown(() => exporter.kill('SIGKILL'));
-  await until('node_exporter to answer', () => get(port).catch(() => null));
-  return port;
+function startNodeExporter(t: Test, place: Workshop): Promise<number> {
+  const start = (port: number) => {
+    const exporter = spawn(
+      'prometheus-node-exporter',
+      [
+        ...['--collector.disable-defaults', '--collector.textfile'],
+        ...[`--collector.textfile.directory=${place.home}/textfiles`],
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    t.teardown(() => exporter.kill('SIGKILL'));
+    return exporter;
+  };
+  const isThere = (_log: string, port: number) =>
+    get(port).then(
+      () => true,
+      () => false,
+    );
+  return onFreePort(start, isThere);
 }
 
 t.test('Prometheus', { skip: lacking('promtool', 'prometheus-node-exporter') }, async (t) => {

@@ -5,7 +5,7 @@ import { KEY, SECRET, startServer, type Server } from '../support/login.js';
 import { midclt, type Finished } from '../support/midclt.js';
 import { filesBelow } from '../support/two-users.js';
 
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 const PASSWORD = 'admin-pw';
 const SLIP = 'Slip0123456789abcdefghij';

@@ -25,8 +25,10 @@ interface Variant {
   readonly run: (line: string) => ReturnType<typeof shell>;
 }
 
-/** Every shell with every program that can connect. */
+/** Every shell with every program that can connect; with a `sleep` of their own, if there is one in `${home}/first`. */
 function variantsOf({ home, uri }: Ground): Variant[] {
+  const own = `${home}/first/sleep`;
+  const env = { MIDCLT_URI: uri, PATH: `${home}/first:${process.env.PATH ?? ''}` };
   return CONNECTORS.flatMap((connector) => {
     // A path on which the other one is not.
     const bin = `${home}/${connector}`;
@@ -40,9 +42,13 @@ function variantsOf({ home, uri }: Ground): Variant[] {
       );
     }
     const launchers = LAUNCHER_SHELLS.slice(0, 3).map((name) => {
-      const midclt = `midclt() { ${boxOf(home, [connector], name).command} "$@"; }`;
-      const run = (line: string) =>
-        shell(`${midclt}; set -eu; ${line}`, { home, env: { MIDCLT_URI: uri } });
+      const box = boxOf(home, [connector], name);
+      if (fs.existsSync(own)) {
+        fs.rmSync(`${box.path}/sleep`);
+        fs.symlinkSync(own, `${box.path}/sleep`);
+      }
+      const midclt = `midclt() { ${box.command} "$@"; }`;
+      const run = (line: string) => shell(`${midclt}; set -eu; ${line}`, { home, env });
       return { name: `the launcher, by ${name} with ${connector}`, run };
     });
     const functions = SHELLS.map(({ command, kind }, i) => {
@@ -55,7 +61,7 @@ function variantsOf({ home, uri }: Ground): Variant[] {
       const run = (line: string) => {
         const file = `${home}/script-${connector}-${i}-${runs++}`;
         fs.writeFileSync(file, `${made.stdout}\nset -eu\n${line}\n`);
-        return shell(`${command} ${file}`, { home, env: { MIDCLT_URI: uri } });
+        return shell(`${command} ${file}`, { home, env });
       };
       return { name: `${command} with ${connector}`, run };
     });
@@ -64,11 +70,11 @@ function variantsOf({ home, uri }: Ground): Variant[] {
 }
 
 /** What else this test has started is gone. */
-async function onlyLeft(t: Test, { processes }: Ground, pid: number, patience = 30_000) {
+async function onlyLeft(t: Test, { processes }: Ground, pid: number) {
   await until(
     'nothing else to be left',
     () => processes().filter(isAlive).join() === `${pid}`,
-    patience,
+    30_000,
   );
   t.pass('nothing else is left');
 }
@@ -159,6 +165,11 @@ t.test('F4: a long call of a daemon that lives is waited for, also while it ends
 
 t.test('nothing is left of what watches a short call', async (t) => {
   const place = await ground(t);
+  // What watches sleeps for a few seconds at a time, and would then be gone by itself.
+  fs.mkdirSync(`${place.home}/first`);
+  fs.writeFileSync(`${place.home}/first/sleep`, '#!/bin/sh\nexec /bin/sleep 600\n', {
+    mode: 0o755,
+  });
   t.match(await place.d(['ping']), { code: 0 });
   const daemon = place.pid() ?? 0;
   const loop =
@@ -169,7 +180,6 @@ t.test('nothing is left of what watches a short call', async (t) => {
     for (const result of await Promise.all([1, 2, 3, 4, 5, 6].map(() => run(loop)))) {
       t.match(result, { code: 0, stdout: expected, stderr: '' }, name);
     }
-    // What watches sleeps for 5 s at a time, and would then be gone by itself.
-    await onlyLeft(t, place, daemon, 3000);
+    await onlyLeft(t, place, daemon);
   }
 });

@@ -7,7 +7,7 @@ import { startHostileServer, type Heard, type Victim } from '../support/hostile-
 import { makeHome, missing } from '../support/midclt.js';
 import { onTerminal } from '../support/terminal.js';
 
-t.setTimeout(240_000);
+t.setTimeout(600_000);
 
 /** A title, colours (the short form, too), a device's string, a title of one byte, a reset, a backspace, a DEL. */
 const EVIL =

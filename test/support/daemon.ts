@@ -152,12 +152,17 @@ export function descriptors(pid: number): number {
 
 /** The sockets among them: of files a process may have one open for a moment. */
 export function socketsOf(pid: number): number {
+  return openFiles(pid).filter((name) => name.startsWith('socket:')).length;
+}
+
+/** What a process's descriptors are, files by their paths; Linux only. */
+export function openFiles(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
-  return fs.readdirSync(directory).filter((fd) => {
+  return fs.readdirSync(directory).flatMap((fd) => {
     try {
-      return fs.readlinkSync(`${directory}/${fd}`).startsWith('socket:');
+      return [fs.readlinkSync(`${directory}/${fd}`)];
     } catch {
-      return false; // closed meanwhile
+      return []; // closed meanwhile
     }
-  }).length;
+  });
 }

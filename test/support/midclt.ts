@@ -107,6 +107,18 @@ export function finished(
   });
 }
 
+/** Of what a daemon says of itself. */
+export interface Status {
+  readonly clients: number;
+  readonly calls: { readonly in_flight: number; readonly served: number };
+  readonly jobs: { readonly followed: number };
+}
+
+/** What `daemon-status --json` has printed; null if it has failed, as it may on a busy machine, and is to be asked again. */
+export function statusIn({ code, stdout }: Finished): Status | null {
+  return code === 0 ? (JSON.parse(stdout) as Status) : null;
+}
+
 /**
  * Polls until `check` gives something other than undefined, null or false. The patience is for a machine
  * that is busy otherwise: it costs nothing where a test passes.

@@ -1,5 +1,5 @@
 /** Three systems with profiles, and what docs/RECIPES.md and contrib/ do with them, run as it is written there. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -155,28 +155,23 @@ export async function startControlHosts(
     const place = `${home}/${name}`;
     fs.mkdirSync(place, { mode: 0o700 });
     furnish(place);
-    const port = await freePort();
-    // StrictModes would refuse the user's key for lying below /tmp, where everybody may write.
-    const lines = [
-      ...[`Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${keys}/host`, 'PidFile none'],
-      ...[`AuthorizedKeysFile ${keys}/id.pub`, 'StrictModes no', 'UsePAM no'],
-      ...['PasswordAuthentication no', 'PermitRootLogin prohibit-password'],
-      `SetEnv HOME=${place} PATH=${search} NODE_EXTRA_CA_CERTS=${home}/ca.pem`,
-    ];
-    fs.writeFileSync(`${keys}/${name}.sshd`, `${lines.join('\n')}\n`);
-    const server = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', `${keys}/${name}.sshd`], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let log = '';
-    server.stderr.on('data', (data: Buffer) => (log += data.toString()));
-    t.teardown(async () => {
-      server.kill('SIGTERM');
-      await endAll(place);
-    });
-    await until('sshd to listen', () => {
-      if (server.exitCode !== null) throw new Error(`sshd ended: ${log}`);
-      return log.includes('Server listening');
-    });
+    t.teardown(() => endAll(place));
+    const start = (port: number) => {
+      // StrictModes would refuse the user's key for lying below /tmp, where everybody may write.
+      const lines = [
+        ...[`Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${keys}/host`, 'PidFile none'],
+        ...[`AuthorizedKeysFile ${keys}/id.pub`, 'StrictModes no', 'UsePAM no'],
+        ...['PasswordAuthentication no', 'PermitRootLogin prohibit-password'],
+        `SetEnv HOME=${place} PATH=${search} NODE_EXTRA_CA_CERTS=${home}/ca.pem`,
+      ];
+      fs.writeFileSync(`${keys}/${name}.sshd`, `${lines.join('\n')}\n`);
+      const server = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', `${keys}/${name}.sshd`], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      t.teardown(() => server.kill('SIGTERM'));
+      return server;
+    };
+    const port = await onFreePort(start, (log) => log.includes('Server listening'));
     hosts.push(`Host ${name}\n  Port ${port}`);
   }
   const common = [
@@ -186,8 +181,27 @@ export async function startControlHosts(
   fs.writeFileSync(`${keys}/config`, `${hosts.join('\n')}\n${common}\n`);
 }
 
-/** Of a server that can't be told to take any. */
-export async function freePort(): Promise<number> {
+/**
+ * Starts a server that can't be told to take any port, and resolves with the one that it has. `isThere` is asked until it is so,
+ * or the server has ended: then somebody else has taken that port meanwhile, and it is started on another.
+ */
+export async function onFreePort(
+  start: (port: number) => ChildProcess,
+  isThere: (log: string, port: number) => Promise<boolean> | boolean,
+): Promise<number> {
+  for (let left = 3; ; left--) {
+    let log = '';
+    const port = await freePort();
+    const server = start(port);
+    server.stderr?.on('data', (data: Buffer) => (log += data.toString()));
+    const isOver = () => server.exitCode !== null || server.signalCode !== null;
+    await until('a server to listen', async () => isOver() || (await isThere(log, port)));
+    if (!isOver()) return port;
+    if (left === 1) throw new Error(`a server ended again and again: ${log}`);
+  }
+}
+
+async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as net.AddressInfo;

@@ -203,6 +203,11 @@ export function onTerminal(t: Test, command: string, options: TerminalOptions): 
   };
 }
 
+/** The lines of a screen but those of a connection that took its time, as one may on a busy machine. */
+export function punctual(lines: readonly string[]): string[] {
+  return lines.filter((line) => !/^Waiting for .*: no connection yet$/.test(line));
+}
+
 /** In the place of a daemon: one client's progress and answer as the test says, when it says. */
 export interface Puppet {
   readonly home: string;

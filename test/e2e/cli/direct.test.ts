@@ -5,7 +5,7 @@ import https from 'node:https';
 import t, { type Test } from 'tap';
 import { WebSocketServer } from 'ws';
 import { makeCertificate } from '../../../lib/sandbox/wire/certificate.js';
-import { same, TABLE } from '../../support/commands.js';
+import { eachRow, same, TABLE } from '../../support/commands.js';
 import { surroundings, type Surroundings } from '../../support/daemon.js';
 import { midclt, spawnMidclt, until } from '../../support/midclt.js';
 
@@ -13,9 +13,9 @@ t.setTimeout(900_000); // a few hundred processes, on a busy machine
 
 async function answers(home: string, globals: readonly string[]): Promise<object[]> {
   const found: object[] = [];
-  for (const { args, stdin } of TABLE) {
-    found.push(same(await midclt([...globals, ...args], { home, input: stdin ?? '' })));
-  }
+  await eachRow(async ({ args, stdin }, i) => {
+    found[i] = same(await midclt([...globals, ...args], { home, input: stdin ?? '' }));
+  });
   return found;
 }
 
