@@ -1,5 +1,5 @@
 /** What commands of several requests share: the way to the middleware, through a daemon or not, and answers as values. */
-import { isLost } from '../../errors.js';
+import { isLost, MidcltError } from '../../errors.js';
 import { Command, type ErrorFrame, type ProgressFrame } from '../../protocol/frames.js';
 import type { Caller } from '../../transfer/pipe-jobs.js';
 import type { Arguments } from '../args/arguments.js';
@@ -8,13 +8,26 @@ import type { Exchange, Outbound } from './call.js';
 import { withinTimeout } from './direct.js';
 import { anyDaemonExchange } from './via-daemon.js';
 
-/** Does the work with an exchange over a daemon (`-d`), or else over one connection of this process. */
-export function withExchange<T>(
+/**
+ * Does the work with an exchange over a daemon (`-d`), or else over one connection of this process. What is still asked
+ * when the work has ended, or failed, is given up: nobody waits for its answer.
+ */
+export async function withExchange<T>(
   args: Arguments,
   work: (exchange: Exchange) => Promise<T>,
 ): Promise<T> {
-  if (args.useDaemon) return work(anyDaemonExchange(args));
-  return withinTimeout(args, (_args, exchange) => work(exchange));
+  if (!args.useDaemon) return withinTimeout(args, (_args, exchange) => work(exchange));
+  const over = new AbortController();
+  const exchange = anyDaemonExchange(args, over.signal);
+  const asked: Exchange = (outbound, listener) => {
+    if (over.signal.aborted) throw new MidcltError('CLOSED', 'Nobody waits for the answer');
+    return exchange(outbound, listener);
+  };
+  try {
+    return await work(asked);
+  } finally {
+    over.abort();
+  }
 }
 
 /** The error frame that ended a request, thrown. */

@@ -9,14 +9,15 @@ import type { Exchange, Outbound } from './call.js';
 import { hearing, isTerminal, sayLine, tellAfterSilence } from '../output/output.js';
 import { startCommand, type OwnOptions } from '../../text/for-person.js';
 
-/** Asks the daemon that runs, and starts none. */
-export function daemonExchange(options: OwnOptions): Exchange {
+/** Asks the daemon that runs, and starts none. `signal` gives up what is asked, as {@link sendRequest} does. */
+export function daemonExchange(options: OwnOptions, signal?: AbortSignal): Exchange {
   const address = daemonAddress(options);
   const { uri, insecure } = options;
   const more = insecure === undefined ? '' : verificationMember(uri, insecure);
   return (outbound, listener) =>
     tellAfterSilence(
-      (heard) => sendRequest(address, requestLine(outbound, more), hearing(listener, heard)),
+      (heard) =>
+        sendRequest(address, requestLine(outbound, more), hearing(listener, heard), signal),
       (isOver) => void full().sayWhyDaemonWaits(address, isOver),
     );
 }
@@ -32,9 +33,9 @@ export function verificationMember(uri: string | null, insecure: boolean): strin
   return /^wss:/i.test(uri ?? '') ? `,"insecure":${insecure}` : '';
 }
 
-/** Asks the daemon. Starts one if there is none, and replaces one of an older version. */
-export function anyDaemonExchange(args: Arguments): Exchange {
-  const exchange = daemonExchange(args);
+/** Asks the daemon. Starts one if there is none, and replaces one of an older version. `signal` as for {@link daemonExchange}. */
+export function anyDaemonExchange(args: Arguments, signal?: AbortSignal): Exchange {
+  const exchange = daemonExchange(args, signal);
   return async (outbound, listener) => {
     const seen: { other: string | null } = { other: null };
     const otherVersion = (version: string) => (seen.other = version);
