@@ -142,7 +142,7 @@ t.test('--detach prints the id of a job, and what is no job as ever', async (t) 
     stderr: /error: argument --abort-on-interrupt: only allowed with argument -j\/--job\n$/,
   });
   t.match(await run(['call', '-j', '--detach', '--abort-on-interrupt', 'core.ping']), { code: 2 });
-  t.equal(await start('test.job_transient', '1', '0.1'), '2');
+  t.equal(await start('test.job_transient', '1', '30'), '2');
 });
 
 t.test('--mine are those of who is logged in, over sessions that are open', async (t) => {

@@ -35,7 +35,7 @@ t.test('F25: a transient job is followed on when half of its look-up is lost', a
       return null;
     },
   });
-  const run = await daemon.d(['call', '-j', 'test.job_transient', '3', '1', 'null', '"kept"']);
+  const run = await daemon.d(['call', '-j', 'test.job_transient', '3', '5', 'null', '"kept"']);
   t.equal(cuts, 1);
   t.match(run, { code: 0, stdout: 'kept\n' });
 });
@@ -55,7 +55,7 @@ t.test(
       down: (message) =>
         message.replace(/"message_ids": \["[^\]]*\]/, '"message_ids": ["other-1"]'),
     });
-    const run = await daemon.d(['call', '-j', 'test.job_transient', '3', '1', 'null', '"kept"']);
+    const run = await daemon.d(['call', '-j', 'test.job_transient', '1', '60', 'null', '"kept"']);
     t.equal(cuts, 1);
     t.match(run, { code: 1, stdout: '', stderr: /\b1\b.*outcome is unknown/ });
   },

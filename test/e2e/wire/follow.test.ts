@@ -81,7 +81,7 @@ for (const [wire, path] of [
     });
 
     await t.test('a transient job, which sends no events, is followed', async (t) => {
-      const id = await start('[4, 0.1, null, "kept"]', 'test.job_transient');
+      const id = await start('[4, 1, null, "kept"]', 'test.job_transient');
       const frames = await ask(follow(id, { job_id: true }));
       t.strictSame(frames.at(-1), { type: 'result', result: 'kept' });
       t.same(
@@ -156,7 +156,7 @@ for (const [wire, path] of [
       t.match(answer, { type: 'result', result: Number });
       t.same(more, []);
       t.strictSame((await ask(follow(answer?.result))).at(-1), { type: 'result', result: 'x' });
-      const transient = await ask(call('test.job_transient', '[2, 0.2]', kwargs));
+      const transient = await ask(call('test.job_transient', '[1, 30]', kwargs));
       t.match(transient, [{ type: 'result', result: Number }]);
       t.strictSame(await ask(call('test.int', '[5]', kwargs)), [{ type: 'result', result: 5 }]);
       t.match(await ask(call('test.fail', '[]', kwargs)), [{ error: '[EFAULT] failed' }]);
