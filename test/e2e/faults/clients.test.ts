@@ -11,6 +11,12 @@ function start(daemon: Broken, args: readonly string[]) {
   return spawnMidclt(['-u', daemon.uri, '-U', 'admin', '-d', ...args], { home: daemon.home });
 }
 
+/** What the server says of a job. */
+interface Progress {
+  readonly state: string;
+  readonly progress: { readonly description: string };
+}
+
 /** What was run of a method, by its first parameter. */
 function firsts(daemon: Broken, method: string): unknown[] {
   return daemon
@@ -99,18 +105,22 @@ t.test('F16: a slot whose late answer never comes is free after the loss', async
 
 t.test('F16: Ctrl-C in a job says its id, and the job goes on', async (t) => {
   const daemon = await startBroken(t);
-  const child = start(daemon, ['call', '-j', 'test.job', '3', '0.7', 'null', '"end"']);
+  const child = start(daemon, ['call', '-j', 'test.job', '60', '1']);
   let shown = '';
   child.stderr.on('data', (chunk: Buffer) => (shown += chunk.toString()));
   const run = finished(child);
-  await until('its progress', () => shown.includes('step 1/3'));
+  await until('its progress', () => shown.includes('step 1/60'));
   child.kill('SIGINT');
   t.match(await run, { signal: 'SIGINT', stdout: '', stderr: /\bJob 1 goes on at the server/ });
-  const filter = '[["id", "=", 1], ["state", "=", "SUCCESS"], ["result", "=", "end"]]';
-  await until('the job to end', async () => {
-    const { stdout } = await daemon.d(['call', 'core.get_jobs', filter, '{"count": true}']);
-    return stdout === '1\n';
-  });
+  const client = await converse(t, daemon.socket);
+  const step = async () => {
+    client.send(call('core.get_jobs', '[[["id", "=", 1]]]', {}, { keep: true }));
+    const [found] = (await client.frame()).result as [Progress];
+    t.equal(found.state, 'RUNNING');
+    return Number(/^step (\d+)\//.exec(found.progress.description)?.[1]);
+  };
+  const before = await step();
+  await until('it to go on', async () => (await step()) > before + 1);
 });
 
 t.test('F26: what the server would hang up for is refused to that client alone', async (t) => {
