@@ -86,10 +86,12 @@ t.test(
   'F16: a timeout frees the client at once, the slot when the late answer comes',
   async (t) => {
     const daemon = await startBroken(t, { args: ['--concurrency', '1'] });
+    t.match(await daemon.d(['ping']), { code: 0 }); // it is connected: the call is sent at once
     const client = await converse(t, daemon.socket);
     client.send(call('test.sleep', '[3600]', { timeout: 2 }));
     client.send(call('test.echo', '["next"]'));
-    t.match(await client.frame(), { type: 'error', error: 'Call timeout' });
+    t.match(await client.frame(), { type: 'error', error: /^Call timeout$/ });
+    await until('the sleep', () => firsts(daemon, 'test.sleep').length === 1);
     t.same(firsts(daemon, 'test.echo'), [], 'the slot is not free');
     wakeSleeper(daemon.sandbox);
     t.match(await client.frame(), { type: 'result', result: ['next'] }, 'its own answer');
@@ -116,7 +118,7 @@ t.test('F16: Ctrl-C in a job says its id, and the job goes on', async (t) => {
   const step = async () => {
     client.send(call('core.get_jobs', '[[["id", "=", 1]]]', {}, { keep: true }));
     const [found] = (await client.frame()).result as [Progress];
-    t.equal(found.state, 'RUNNING');
+    if (found.state !== 'RUNNING') throw new Error(`the job is ${found.state}`);
     return Number(/^step (\d+)\//.exec(found.progress.description)?.[1]);
   };
   const before = await step();
