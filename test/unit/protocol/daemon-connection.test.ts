@@ -152,7 +152,7 @@ require('node:net').createServer((client) => {
       Atomics.store(state, 0, 2);
       Atomics.notify(state, 0);
     });
-  }, 1200);
+  }, 3800);
 }).listen(socket, () => Atomics.store(state, 0, -1));
 `;
 
@@ -167,7 +167,7 @@ t.test(
     await until('the daemon to listen', () => Atomics.load(state, 0) === -1);
     fs.chmodSync(socket, 0o600);
     const connection = await DaemonConnection.open(place);
-    const silence = { silence: 20, longest: 20, answer: 400, busy: 0, unknownIsBusy: false };
+    const silence = { silence: 20, longest: 20, answer: 3000, busy: 0, unknownIsBusy: false };
     const asked = connection.ask('{}\n', { ...ignore, silence });
     await until('the daemon to be asked for a sign of life', () => Atomics.load(state, 0) === 1);
     await new Promise((resolve) => setImmediate(resolve)); // timers come next
