@@ -79,7 +79,7 @@ t.test('F16: a client killed in flight gives its slot back when the answer comes
   const next = daemon.d(['call', 'test.echo', '1']);
   t.match(await next, { code: 0, stdout: '[1]\n' });
   t.ok(daemon.sandbox.stats.maxOutstanding === 1, 'not before');
-  t.ok(performance.now() - before < 10_000);
+  t.ok(performance.now() - before < 60_000); // far below the time that a call has
 });
 
 t.test(
