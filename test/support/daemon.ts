@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import type { Test } from 'tap';
+import type { StatusReport } from '../../lib/protocol/status.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../lib/sandbox/index.js';
 import { makeHome, midclt, spawnMidclt, until, type Finished, type RunOptions } from './midclt.js';
 
@@ -124,6 +125,12 @@ export function exchange(
     connection.write(text);
     if (halfClose) connection.end();
   });
+}
+
+/** What the daemon says of itself. Asked over its socket: a poll has no processes to wait for. */
+export async function statusOf(socket: string): Promise<StatusReport> {
+  const { frames } = await exchange(socket, '{"command":"status"}\n', { halfClose: true });
+  return frames[0]?.result as StatusReport;
 }
 
 function parseLoosely(line: string): Record<string, unknown> {

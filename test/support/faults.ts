@@ -112,7 +112,7 @@ export function journalOf(path: string): Call[] {
   return fs
     .readFileSync(path, 'utf8')
     .split('\n')
-    .filter(Boolean)
+    .slice(0, -1) // one may be half written
     .map((line) => JSON.parse(line) as Call)
     .filter(({ method }) => method.startsWith('test.'));
 }
@@ -121,7 +121,7 @@ export function logOf({ logFile }: Pick<RunningDaemon, 'logFile'>): Logged[] {
   return fs
     .readFileSync(logFile, 'utf8')
     .split('\n')
-    .filter(Boolean)
+    .slice(0, -1) // one may be half written
     .map((line) => JSON.parse(line) as Logged);
 }
 

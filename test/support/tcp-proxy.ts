@@ -9,6 +9,8 @@ export interface TcpProxy {
   readonly accepted: number;
   /** Of those, how many are open. */
   readonly open: number;
+  /** Bytes passed on to clients so far. */
+  readonly told: number;
   /** Ends every connection, both ways: with a reset, or with an orderly end. */
   cut(how: 'rst' | 'fin'): void;
   /** Lets so many more bytes through to the client, or to the server, then resets that connection. */
@@ -38,6 +40,7 @@ interface Line {
 export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Promise<TcpProxy> {
   const lines = new Set<Line>();
   let accepted = 0;
+  let told = 0;
   let latency = 0;
   let stallsLater = false;
 
@@ -64,6 +67,7 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
           if (line.isStalled || into.destroyed) return;
           const part = chunk.subarray(0, line.left[side]);
           line.left[side] -= part.length;
+          if (side === 'client') told += part.length;
           const isCut = line.left[side] <= 0;
           if (!into.write(part) && !isCut) {
             from.pause();
@@ -109,6 +113,9 @@ export async function startTcpProxy(t: Pick<Test, 'teardown'>, to: number): Prom
     },
     get open() {
       return lines.size;
+    },
+    get told() {
+      return told;
     },
     cut: (how) => {
       for (const line of [...lines]) {

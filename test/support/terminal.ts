@@ -153,6 +153,9 @@ export interface TerminalRun {
   readonly finished: Promise<number | null>;
 }
 
+/** Told after a second of connecting, which a busy machine may take: the screen is shown without it. */
+const NOT_YET = /Waiting for [^\r\n]*: no connection yet\r\n/g;
+
 /**
  * Runs a shell's command line on a terminal of its own, in which `midclt` is the built binary.
  * The terminal's keyboard is silent but for what the test types. The command's other outputs are what it makes of them.
@@ -169,13 +172,15 @@ export function onTerminal(t: Test, command: string, options: TerminalOptions): 
   });
   t.teardown(() => child.kill('SIGKILL'));
   const decoder = new StringDecoder();
+  const began = performance.now();
+  const isSlow = () => performance.now() - began >= 1000;
   let written = '';
   let failure: Error | null = null;
   child.stdout.on('data', (chunk: Buffer) => {
     const text = decoder.write(chunk);
     written += text;
     try {
-      if (!isRaw) screen.write(text);
+      if (!isRaw) screen.write(isSlow() ? text.replace(NOT_YET, '') : text);
     } catch (error) {
       failure ??= error as Error;
     }

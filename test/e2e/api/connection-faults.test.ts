@@ -7,6 +7,7 @@ import { failureOf, ownSurroundings, runScript, ways } from '../../support/api.j
 import { startDaemon } from '../../support/daemon.js';
 import { startHostileServer } from '../../support/hostile-server.js';
 import { until } from '../../support/midclt.js';
+import { paramsOf } from '../../support/wire.js';
 
 t.test('an attempt to connect is given up by its signal, and nothing of it is left', async (t) => {
   const { home, sandbox, uri } = await ownSurroundings(t);
@@ -124,14 +125,16 @@ t.test(
 );
 
 t.test('whether a call may have been run is told over both ways', async (t) => {
-  const { both } = await ways(t);
+  const { around, both } = await ways(t);
   for (const { name, nas } of both) {
     const refused = await failureOf(nas.call('test.fail', [2, 'x']));
     t.match(refused, { code: 'CALL', outcomeUnknown: false }, name);
     const late = await failureOf(nas.call('test.sleep', [9], { timeout: 0.1 }));
     t.match(late, { code: 'TIMEOUT', outcomeUnknown: true });
+    const sent = () => paramsOf(around.sandbox, 'test.sleep').filter((text) => text === '[30]');
+    const before = sent().length;
     const asleep = failureOf(nas.call('test.sleep', [30]));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until('it to be sent', () => sent().length > before);
     await nas.close();
     t.match(await asleep, { code: 'LOST', outcomeUnknown: true });
     t.match(await failureOf(nas.call('test.echo')), { code: 'CLOSED', outcomeUnknown: false });

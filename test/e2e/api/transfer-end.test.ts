@@ -31,7 +31,7 @@ t.test('closing the connection ends uploads and downloads at once', async (t) =>
     t.equal(await upload.id, null);
     t.match(await downloaded, { code: 'LOST' }, `${name}: download`);
     t.match(await buffered, { code: /LOST|CLOSED/ }, `${name}: buffered download`);
-    t.ok(performance.now() - began < 3000, `${name}: at once`);
+    t.ok(performance.now() - began < 30_000, `${name}: at once`); // they take minutes
 
     const late = endless();
     const refused = { code: 'CLOSED', outcomeUnknown: false };

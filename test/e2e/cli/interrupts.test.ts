@@ -1,6 +1,12 @@
 /** Ctrl-C, and SIGTERM, in what waits for a job: on a terminal and off one, with a daemon and without. */
 import t, { type Test } from 'tap';
-import { exchange, startDaemon, surroundings, type Surroundings } from '../../support/daemon.js';
+import {
+  exchange,
+  startDaemon,
+  statusOf,
+  surroundings,
+  type Surroundings,
+} from '../../support/daemon.js';
 import { startHostileServer } from '../../support/hostile-server.js';
 import {
   finished,
@@ -22,6 +28,8 @@ interface Way extends Surroundings {
   /** The state of a job by now. */
   readonly stateOf: (id: number) => Promise<string | undefined>;
   readonly globals: readonly string[];
+  /** The daemon's. */
+  readonly socket: string;
 }
 
 async function onTheWay(t: Test, way: readonly string[], wire = ''): Promise<Way> {
@@ -34,7 +42,8 @@ async function onTheWay(t: Test, way: readonly string[], wire = ''): Promise<Way
     const { frames } = await exchange(daemon.socket, line, { halfClose: true });
     return (frames[0]?.result as { state: string }[])[0]?.state;
   };
-  return { ...around, home, uri, stateOf, globals: ['-u', uri, ...way] };
+  const globals = ['-u', uri, ...way];
+  return { ...around, home, uri, stateOf, globals, socket: daemon.socket };
 }
 
 /** Runs it until stderr has `text`, sends the signal, and then does something else. */
@@ -75,7 +84,7 @@ for (const [way, wire] of [
     const text = (id: number) =>
       `Interrupted. Job ${id} goes on at the server; ${command('wait', id)} waits for it, ${command('abort', id)} ends it`;
     for (const [index, signal] of SIGNALS.entries()) {
-      const job = ['test.job_abortable', '300', '0.1'];
+      const job = ['test.job_abortable', '300', '1'];
       const run = await interrupted(here, [...CALL, ...job], 'step 1/', signal);
       t.match(run, { code: null, signal, stdout: '' });
       t.equal(lastLine(run), text(index + 1));
@@ -87,7 +96,7 @@ for (const [way, wire] of [
 
   t.test(`${how} --abort-on-interrupt aborts the job, and waits for that`, async (t) => {
     const here = await onTheWay(t, way, wire);
-    const job = ['--abort-on-interrupt', 'test.job_abortable', '300', '0.1'];
+    const job = ['--abort-on-interrupt', 'test.job_abortable', '300', '1'];
     for (const [index, signal] of SIGNALS.entries()) {
       const id = index + 1;
       const run = await interrupted(here, [...CALL, ...job], 'step 1/', signal);
@@ -106,12 +115,14 @@ for (const [way, wire] of [
 t.test('who waits without progress is told, too, and aborts what can’t be aborted', async (t) => {
   const here = await onTheWay(t, ['-d']);
   const { home, globals } = here;
-  await midclt([...globals, 'call', 'test.job', '300', '0.1'], { home });
+  await midclt([...globals, 'call', 'test.job', '300', '1'], { home });
   const child = spawnMidclt([...globals, 'job', 'wait', '--abort-on-interrupt', '1'], { home });
   const run = finished(child);
+  // The daemon has been told of the job, and has told of it.
   await until('it to wait', async () => {
-    const { stdout } = await midclt([...globals, 'daemon-status', '--json'], { home });
-    return stdout.includes('"followed":1');
+    if (here.sandbox.countOf('core.get_jobs') === 0) return false;
+    const { calls, jobs } = await statusOf(here.socket);
+    return jobs.followed === 1 && calls.in_flight === 0;
   });
   child.kill('SIGINT');
   t.match(await run, {
@@ -126,7 +137,7 @@ t.test('where one lock is around everything, a job can be aborted all the same',
   const around = await surroundings(t);
   await startDaemon(t, { around, args: ['--concurrency', '1'] });
   const here = { home: around.home, globals: ['-u', around.uri, '-d'] };
-  const job = ['--abort-on-interrupt', 'test.job_abortable', '300', '0.1'];
+  const job = ['--abort-on-interrupt', 'test.job_abortable', '300', '1'];
   const run = await interrupted(here, [...CALL, ...job], 'step 1/');
   t.match(run, { signal: 'SIGINT', stderr: /Job 1 was aborted\n$/ });
 });
@@ -199,11 +210,7 @@ t.test('a job whose id is not known yet is not aborted, which is said', async (t
   const daemon = await startDaemon(t, { around });
   const child = spawnMidclt(['-u', around.uri, '-d', ...ABORTING], { home: around.home });
   const run = finished(child);
-  await until('it to be sent', async () => {
-    const line = '{"command":"status"}\n';
-    const [status] = (await exchange(daemon.socket, line, { halfClose: true })).frames;
-    return (status?.result as { calls: { in_flight: number } }).calls.in_flight === 1;
-  });
+  await until('it to be sent', async () => (await statusOf(daemon.socket)).calls.in_flight === 1);
   child.kill('SIGINT');
   t.match(await run, {
     signal: 'SIGINT',
@@ -226,7 +233,7 @@ for (const way of ['-d', ''])
         /^Interrupted\. Aborting job 2; press Ctrl-C again to leave it alone$/,
       ],
     ] as const) {
-      const job = `call -j ${more} test.job_abortable 300 0.2`;
+      const job = `call -j ${more} test.job_abortable 300 1`;
       const line = `trap : INT; stty -a >"$HOME/before"; midclt ${globals} ${job}; echo "code $?"; ${settings}`;
       const terminal = onTerminal(t, line, { home, columns: 200, env: { URI: uri } });
       await until('the bar', () => /^Status: step/m.test(terminal.screen.lines.join('\n')));

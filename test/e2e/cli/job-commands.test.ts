@@ -53,7 +53,7 @@ for (const [how, wire, way] of WAYS) {
     const big = '{"n": 18446744073709551615, "x": NaN}';
     t.equal(await start('test.job', '0', '0', 'null', big), '1');
     t.equal(await start('test.job', '1', '0', 'callerror'), '2');
-    t.equal(await start('test.job_abortable', '300', '0.1'), '3');
+    t.equal(await start('test.job_abortable', '300', '1'), '3');
     await ended('2');
 
     const { stdout } = await run(['job', 'list']);
@@ -87,7 +87,7 @@ for (const [how, wire, way] of WAYS) {
       failed.stderr,
       /^\[EIO\] job failed on purpose\nTraceback[^]*\{'hint': 'extra data'\}\n$/,
     );
-    const followed = await run(['-t', '1', 'job', 'follow', '3']);
+    const followed = await run(['-t', '5', 'job', 'follow', '3']);
     t.match(followed, { code: 1, stdout: '', stderr: /Status: step \d+\/300 {2}Total Progress/ });
     t.match(followed.stderr, 'Call timeout: job 3 has not ended; it goes on at the server\n');
 
@@ -96,12 +96,12 @@ for (const [how, wire, way] of WAYS) {
     t.match(await run(['job', 'wait', '3']), { code: 1, stderr: 'Job 3 was aborted\n' });
     const again = { code: 1, stdout: '', stderr: 'Job 3 has ended already (ABORTED)\n' };
     t.match(await run(['job', 'abort', '3']), again);
-    const unabortable = await start('test.job', '300', '0.1');
+    const unabortable = await start('test.job', '300', '1');
     t.match(await run(['job', 'abort', unabortable]), {
       code: 0,
       stderr: `Job ${unabortable} says that it can't be aborted: what it has begun may go on at the server\n`,
     });
-    const transient = await start('test.job_transient', '300', '0.1');
+    const transient = await start('test.job_transient', '300', '1');
     t.match(await run(['job', 'abort', transient]), { code: 0, stdout: '' });
 
     const unknown = 'Job 99999 does not exist, or the server does not show it to this user\n';
@@ -117,7 +117,7 @@ for (const [how, wire, way] of OTHER_WAYS) {
     const { run, start } = await onTheWay(t, wire, way);
     t.equal(await start('test.job_abortable', '3', '0.1', 'null', '[2.0]'), '1');
     t.match(await run(['job', 'follow', '1']), { code: 0, stdout: '[2.0]\n', stderr: /Status: / });
-    t.equal(await start('test.job_abortable', '300', '0.1'), '2');
+    t.equal(await start('test.job_abortable', '300', '1'), '2');
     t.match(await run(['job', 'abort', '2']), { code: 0, stdout: '', stderr: '' });
     t.match((await run(['job', 'list'])).stdout, /\n2 {3}ABORTED .*\n1 {3}SUCCESS .*\n$/);
     t.match(await run(['job', 'show', '3']), { code: 1, stderr: /^Job 3 does not exist/ });
@@ -142,7 +142,7 @@ t.test('--detach prints the id of a job, and what is no job as ever', async (t) 
     stderr: /error: argument --abort-on-interrupt: only allowed with argument -j\/--job\n$/,
   });
   t.match(await run(['call', '-j', '--detach', '--abort-on-interrupt', 'core.ping']), { code: 2 });
-  t.equal(await start('test.job_transient', '1', '0.1'), '2');
+  t.equal(await start('test.job_transient', '1', '30'), '2');
 });
 
 t.test('--mine are those of who is logged in, over sessions that are open', async (t) => {

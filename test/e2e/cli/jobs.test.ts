@@ -76,7 +76,7 @@ function runningJob(): Promise<number> {
   });
 }
 
-const ABORTABLE = ['call', '-j', '-jp', 'description', 'test.job_abortable', '99', '0.1'];
+const ABORTABLE = ['call', '-j', '-jp', 'description', 'test.job_abortable', '99', '1'];
 
 t.test('an aborted job is a failure that says so, exit 1', async (t) => {
   const run = d(ABORTABLE);

@@ -40,7 +40,7 @@ test('F22: with -d a terminal is told that the middleware is away, and why', asy
   const told = `Waiting for 127.0.0.1:${port}: connection refused (ECONNREFUSED)`;
   const on = (command: string) =>
     onTerminal(t, `midclt -u ${uri} -U admin -d ${command}`, { home: daemon.home, columns: 200 });
-  const runs = [on('call core.ping'), on('ping'), on('call -j test.job 1 0.1')];
+  const runs = [on('call core.ping'), on('-t 120 ping'), on('call -j test.job 1 0.1')];
   const script = on('call core.ping 2>errors');
   for (const run of runs) await until('the notice', () => run.written().includes(told), 30_000);
   await comeBack();

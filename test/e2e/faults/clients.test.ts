@@ -11,6 +11,12 @@ function start(daemon: Broken, args: readonly string[]) {
   return spawnMidclt(['-u', daemon.uri, '-U', 'admin', '-d', ...args], { home: daemon.home });
 }
 
+/** What the server says of a job. */
+interface Progress {
+  readonly state: string;
+  readonly progress: { readonly description: string };
+}
+
 /** What was run of a method, by its first parameter. */
 function firsts(daemon: Broken, method: string): unknown[] {
   return daemon
@@ -76,17 +82,19 @@ t.test('F16: a client killed in flight gives its slot back when the answer comes
   const next = daemon.d(['call', 'test.echo', '1']);
   t.match(await next, { code: 0, stdout: '[1]\n' });
   t.ok(daemon.sandbox.stats.maxOutstanding === 1, 'not before');
-  t.ok(performance.now() - before < 10_000);
+  t.ok(performance.now() - before < 60_000); // far below the time that a call has
 });
 
 t.test(
   'F16: a timeout frees the client at once, the slot when the late answer comes',
   async (t) => {
     const daemon = await startBroken(t, { args: ['--concurrency', '1'] });
+    t.match(await daemon.d(['ping']), { code: 0 }); // it is connected: the call is sent at once
     const client = await converse(t, daemon.socket);
     client.send(call('test.sleep', '[3600]', { timeout: 2 }));
     client.send(call('test.echo', '["next"]'));
-    t.match(await client.frame(), { type: 'error', error: 'Call timeout' });
+    t.match(await client.frame(), { type: 'error', error: /^Call timeout$/ });
+    await until('the sleep', () => firsts(daemon, 'test.sleep').length === 1);
     t.same(firsts(daemon, 'test.echo'), [], 'the slot is not free');
     wakeSleeper(daemon.sandbox);
     t.match(await client.frame(), { type: 'result', result: ['next'] }, 'its own answer');
@@ -102,18 +110,22 @@ t.test('F16: a slot whose late answer never comes is free after the loss', async
 
 t.test('F16: Ctrl-C in a job says its id, and the job goes on', async (t) => {
   const daemon = await startBroken(t);
-  const child = start(daemon, ['call', '-j', 'test.job', '3', '0.7', 'null', '"end"']);
+  const child = start(daemon, ['call', '-j', 'test.job', '60', '1']);
   let shown = '';
   child.stderr.on('data', (chunk: Buffer) => (shown += chunk.toString()));
   const run = finished(child);
-  await until('its progress', () => shown.includes('step 1/3'));
+  await until('its progress', () => shown.includes('step 1/60'));
   child.kill('SIGINT');
   t.match(await run, { signal: 'SIGINT', stdout: '', stderr: /\bJob 1 goes on at the server/ });
-  const filter = '[["id", "=", 1], ["state", "=", "SUCCESS"], ["result", "=", "end"]]';
-  await until('the job to end', async () => {
-    const { stdout } = await daemon.d(['call', 'core.get_jobs', filter, '{"count": true}']);
-    return stdout === '1\n';
-  });
+  const client = await converse(t, daemon.socket);
+  const step = async () => {
+    client.send(call('core.get_jobs', '[[["id", "=", 1]]]', {}, { keep: true }));
+    const [found] = (await client.frame()).result as [Progress];
+    if (found.state !== 'RUNNING') throw new Error(`the job is ${found.state}`);
+    return Number(/^step (\d+)\//.exec(found.progress.description)?.[1]);
+  };
+  const before = await step();
+  await until('it to go on', async () => (await step()) > before + 1);
 });
 
 t.test('F26: what the server would hang up for is refused to that client alone', async (t) => {

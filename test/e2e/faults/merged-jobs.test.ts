@@ -1,7 +1,7 @@
 /** F37: the server runs one job and answers its id to the caller of another, which it never runs. */
 import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { startDaemon } from '../../support/daemon.js';
+import { startDaemon, statusOf } from '../../support/daemon.js';
 import {
   startHostileServer,
   type Heard,
@@ -159,8 +159,7 @@ for (const path of ['/api/current', '/websocket']) {
       );
       const run = daemon.d(['call', '-q', '-j', 'test.job', '1', '0.1', 'null', 'own']);
       await until('the call to be on its way', async () => {
-        const status = await daemon.d(['daemon-status', '--json']);
-        const { calls } = JSON.parse(status.stdout) as { calls: { in_flight: number } };
+        const { calls } = await statusOf(daemon.socket);
         return calls.in_flight === 1;
       });
       process.kill(sandbox.pid, 'SIGCONT');

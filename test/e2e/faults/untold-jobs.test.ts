@@ -1,6 +1,6 @@
 /** F38: jobs whose events, or records, the server can't put into JSON. */
 import t from 'tap';
-import { startDaemon, surroundings } from '../../support/daemon.js';
+import { startDaemon, statusOf, surroundings } from '../../support/daemon.js';
 import { startBroken, untilState } from '../../support/faults.js';
 import { midclt, until } from '../../support/midclt.js';
 import { call, converse } from '../../support/wire.js';
@@ -56,10 +56,7 @@ t.test('F38: after a reconnect a job that spoils the look-up loses no other', as
       return client;
     }),
   );
-  await until('three jobs', async () => {
-    const { stdout } = await daemon.d(['daemon-status', '--json']);
-    return (JSON.parse(stdout) as { jobs: { followed: number } }).jobs.followed === 3;
-  });
+  await until('three jobs', async () => (await statusOf(daemon.socket)).jobs.followed === 3);
   await until('the one to be untold', () => daemon.ran().length === 3);
   // Behind the answers to those calls: a call whose answer is lost is not followed.
   t.match(await daemon.d(['ping']), { code: 0 });

@@ -61,7 +61,7 @@ t.test(
   'a call starts the daemon, and the next one after it was idle another',
   { skip },
   async (t) => {
-    const started = await activate(t, 'unix', ['--lifetime', '1']);
+    const started = await activate(t, 'unix', ['--lifetime', '3']); // time to look at its files
     const inode = fs.statSync(started.socket).ino;
     const run = () => midclt(['-u', started.uri, '-d', 'call', 'test.echo', '2.0'], started);
     t.same(started.pids(), [], 'nobody has connected');

@@ -3,6 +3,7 @@ import net from 'node:net';
 import t from 'tap';
 import { exchange, startDaemon, surroundings, wakeSleeper } from '../../support/daemon.js';
 import { makeHome, midclt, until } from '../../support/midclt.js';
+import { call } from '../../support/wire.js';
 
 function leftovers(home: string): string[] {
   return fs.readdirSync(`${home}/.midclt`).filter((name) => name !== 'logs');
@@ -139,11 +140,13 @@ t.test('F3: what is no socket is never removed', async (t) => {
 
 t.test('F5: it removes its own files only', async (t) => {
   const daemon = await startDaemon(t);
-  fs.unlinkSync(daemon.socket);
-  fs.writeFileSync(daemon.pidFile, '1');
-  const successor = net.createServer().listen(daemon.socket);
+  const place = `${daemon.home}/successor`;
+  const successor = net.createServer().listen(place);
   t.teardown(() => successor.close());
-  await until('the successor to listen', () => fs.existsSync(daemon.socket));
+  await until('the successor to listen', () => fs.existsSync(place));
+  // At once: it looks for its socket now and then.
+  fs.writeFileSync(daemon.pidFile, '1');
+  fs.renameSync(place, daemon.socket);
   daemon.child.kill('SIGTERM');
   t.same(await daemon.exited, { code: 0, signal: null });
   t.ok(fs.existsSync(daemon.socket), "the successor's socket stands");
@@ -161,13 +164,14 @@ t.test("F5: nor does it write its pid over its successor's", async (t) => {
 });
 
 t.test('F18: ends when idle, not while anything is in flight or a job followed', async (t) => {
-  // The commands must have begun within the lifetime, also on a busy machine.
+  // Both must have begun within the lifetime, also on a busy machine: they have no process to wait for.
   const daemon = await startDaemon(t, { args: ['--lifetime', '5'] });
   const started = performance.now();
-  const job = daemon.d(['call', '-j', 'test.job', '4', '2']);
-  const call = daemon.d(['call', 'test.sleep', '7.2']);
-  t.match(await job, { code: 0, stdout: 'done\n' });
-  t.match(await call, { code: 0, stdout: '7.2\n' });
+  const ask = (line: string) => exchange(daemon.socket, line, { halfClose: true });
+  const job = ask(call('test.job', '[4, 2]', { job: true }));
+  const sleep = ask(call('test.sleep', '[7.2]'));
+  t.match((await job).frames.at(-1), { type: 'result', result: 'done' });
+  t.match((await sleep).frames, [{ type: 'result', result: 7.2 }]);
   t.same(await daemon.exited, { code: 0, signal: null });
   t.ok(performance.now() - started > 13_000, 'the clock began anew after the last answer');
   t.same(leftovers(daemon.home), []);

@@ -57,7 +57,7 @@ interface Line {
 
 function linesOf(...files: string[]): Line[] {
   return files
-    .flatMap((file) => fs.readFileSync(file, 'utf8').split('\n').filter(Boolean))
+    .flatMap((file) => fs.readFileSync(file, 'utf8').split('\n').slice(0, -1))
     .map((line) => JSON.parse(line) as Line);
 }
 

@@ -95,9 +95,10 @@ t.test('it answers at once while all slots are busy, and counts who waits', asyn
 t.test('it counts the jobs it follows', async (t) => {
   const place = await ground(t);
   t.match(await place.d(['ping']), PONG);
-  const job = place.d(['call', '-j', 'test.job', '4', '1']);
+  const job = place.d(['call', '-j', 'test.job_abortable', '60', '1']);
   await until('a job', async () => (await report(place, '-u', place.uri)).jobs.followed === 1);
-  t.match(await job, { code: 0, stdout: 'done\n' });
+  t.match(await place.d(['call', 'core.job_abort', '1']), { code: 0 });
+  t.match(await job, { code: 1, stderr: /Job 1 was aborted/ });
   t.match(await report(place, '-u', place.uri), { jobs: { followed: 0 } });
 });
 

@@ -38,9 +38,9 @@ async function slowReader(t: Test, daemon: RunningDaemon) {
 
 t.test('F41: an answer read slowly is whole although the daemon was to be idle', async (t) => {
   // The command must have begun within the lifetime, also on a busy machine.
-  const daemon = await startDaemon(t, { args: ['--lifetime', '5'] });
+  const daemon = await startDaemon(t, { args: ['--lifetime', '10'] });
   const run = await shellWithMidclt(
-    `midclt call test.bigstring ${SIZE} | (sleep 11; wc -c)`,
+    `midclt call test.bigstring ${SIZE} | (sleep 16; wc -c)`,
     daemon,
   );
   t.match(run, { stdout: new RegExp(`^\\s*${SIZE + 1}\\s*$`), stderr: '' });

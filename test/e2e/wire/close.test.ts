@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import t from 'tap';
 import { exchange, startDaemon, type RunningDaemon } from '../../support/daemon.js';
+import { inTime } from '../../support/in-time.js';
 import { shell, until, missing } from '../../support/midclt.js';
 import { call, converse, PING } from '../../support/wire.js';
 
@@ -42,12 +43,16 @@ t.test('the linger counts from the last answer, not from the last request', asyn
 
 t.test('a request within the linger starts it anew', async (t) => {
   const own = await startDaemon(t, { args: ['--linger', '3'] });
-  const conversation = await converse(t, own.socket);
-  for (let round = 0; round < 5; round += 1) {
-    conversation.send(PING);
-    t.match(await conversation.frame(), { result: 'pong' });
-    await wait(1000);
-  }
+  // While all five take no longer than that, no pause was as long as the linger.
+  const conversation = await inTime(6500, async () => {
+    const conversation = await converse(t, own.socket);
+    for (let round = 0; round < 5; round += 1) {
+      conversation.send(PING);
+      t.match(await conversation.frame(), { result: 'pong' });
+      await wait(1000);
+    }
+    return conversation;
+  });
   await until('the end', () => conversation.ended());
 });
 
@@ -97,11 +102,14 @@ t.test('keep: true keeps the connection open beyond the linger', async (t) => {
 });
 
 t.test('keep: true counts also while an earlier answer still lingers', async (t) => {
-  const conversation = await converse(t, daemon.socket);
-  conversation.send(PING);
-  t.match(await conversation.frame(), { result: 'pong' });
-  conversation.send('{"command":"ping","keep":true}\n');
-  t.match(await conversation.frame(), { result: 'pong' });
+  const conversation = await inTime(500, async () => {
+    const conversation = await converse(t, daemon.socket);
+    conversation.send(PING);
+    t.match(await conversation.frame(), { result: 'pong' });
+    conversation.send('{"command":"ping","keep":true}\n');
+    t.match(await conversation.frame(), { result: 'pong' });
+    return conversation;
+  });
   await wait(BEYOND_LINGER);
   t.notOk(conversation.ended());
   conversation.send(PING);
@@ -143,9 +151,8 @@ t.test('F45: so does a whole one that waits for memory', async (t) => {
   };
   await until('all memory to be taken', isFull);
   const asker = await converse(t, memory.socket);
-  asker.send(PING);
+  asker.send(PING + long(100_000)); // together: there is little time to linger
   t.match(await asker.frame(), { result: 'pong' });
-  asker.send(long(100_000));
   other.send(PING);
   await until('the end of one that has nothing more to say', () => other.ended());
   t.notOk(asker.ended());
@@ -199,7 +206,7 @@ t.test('nc -U that keeps its input open ends by itself too', { skip: missing('nc
   let closed = false;
   child.stdout.on('close', () => (closed = true));
   child.stdin.write(call('test.sleep', '[0.5]'));
-  await until('nc to see the end', () => closed, 5000);
+  await until('nc to see the end', () => closed);
   t.match(out, /^\{"type": ?"result"/);
 });
 

@@ -63,17 +63,20 @@ t.test('a job that is over at once answers its result', async (t) => {
   t.strictSame(results, Array(20).fill({ type: 'result', result: 12 }));
 });
 
-t.test('a transient job, which sends no events, answers its result', async (t) => {
-  const { frames } = await ask(job('test.job_transient', '[3, 0.2, null, "kept"]'));
-  t.strictSame(frames.at(-1), { type: 'result', result: 'kept' });
-});
-
-t.test('a transient job has its progress and its failure too', async (t) => {
-  const { frames } = await ask(job('test.job_transient', '[3, 0.1, "callerror"]'));
-  t.match(frames.at(-1), { type: 'error', error: '[EIO] job failed on purpose' });
-  const descriptions = frames.filter((frame) => frame.type === 'progress');
-  t.ok(descriptions.some(({ description }) => /^step /.test(String(description))));
-});
+t.test(
+  'a transient job, which sends no events, has its result, its progress and its failure',
+  async (t) => {
+    // They last long enough to be looked up: the server forgets them at their end.
+    const [good, bad] = await Promise.all([
+      ask(job('test.job_transient', '[4, 1, null, "kept"]')),
+      ask(job('test.job_transient', '[4, 1, "callerror"]')),
+    ]);
+    t.strictSame(good.frames.at(-1), { type: 'result', result: 'kept' });
+    t.match(bad.frames.at(-1), { type: 'error', error: '[EIO] job failed on purpose' });
+    const descriptions = bad.frames.filter((frame) => frame.type === 'progress');
+    t.ok(descriptions.some(({ description }) => /^step /.test(String(description))));
+  },
+);
 
 t.test('a transient job that is gone already ends in an error that says so', async (t) => {
   const { frames } = await ask(job('test.job_transient', '[0, 0]'));
@@ -211,7 +214,7 @@ t.test('callers the server merges into one queued job all get its result', async
 });
 
 t.test('a job with a call timeout is not ended by it once it is started', async (t) => {
-  const text = call('test.job', '[6, 0.4]', { job: true, timeout: 1.5 });
+  const text = call('test.job', '[7, 1]', { job: true, timeout: 5 });
   const { frames } = await ask(text);
   t.strictSame(frames.at(-1), { type: 'result', result: 'done' });
 });

@@ -10,7 +10,7 @@ import { startTcpProxy } from '../../support/tcp-proxy.js';
 
 t.jobs = 2; // they wait, side by side
 
-const QUICK = { silence: 100, patience: 200, busyPatience: 4000, look: 20 };
+const QUICK = { silence: 100, patience: 200, busyPatience: 8000, look: 20 };
 const SLEEP = Buffer.from('[3600]');
 
 async function connect(t: Test, uri: string) {

@@ -159,7 +159,7 @@ require('node:net').createServer((client) => {
       Atomics.store(state, 0, 2);
       Atomics.notify(state, 0);
     });
-  }, 1200);
+  }, 3800);
 }).listen(socket, () => Atomics.store(state, 0, -1));
 `;
 
@@ -177,7 +177,7 @@ t.test(
     const silence = {
       silence: 20,
       longest: 20,
-      answer: 400,
+      answer: 3000,
       busy: 0,
       running: 0,
       unknownIsBusy: false,

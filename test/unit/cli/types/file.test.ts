@@ -337,13 +337,18 @@ t.test('a whole server takes a second, and a moment at a time', async (t) => {
   );
   let steps = 0;
   let longest = 0;
-  const before = performance.now();
+  // Of the processor's time: others may have it in between.
+  const spent = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  const before = spent();
   let last = before;
   for (const piece of typesText(
     { version: null, methods, events: {} },
     { made: new Date(), bigint: false },
   )) {
-    const now = performance.now();
+    const now = spent();
     longest = Math.max(longest, now - last);
     last = now;
     if (piece === '') steps++;

@@ -244,7 +244,7 @@ for (const path of ['/api/current', '/websocket']) {
     const ask = await asking(t, `ws+unix://${home}/s:${path}`);
     const gone = /^test\.job_private answered 1, and the server does not say whether it is a job: /;
     t.match(await ask('test.job_private', [0, 0]), gone);
-    t.equal(await ask('test.job_private', [2, 0.3, null, 'kept']), '"kept"');
+    t.equal(await ask('test.job_private', [4, 1, null, 'kept']), '"kept"');
     t.equal(await ask('test.int_private', [-7]), '-7', 'no job has such a number');
     t.equal(await ask('test.int', [7]), '7', 'the server says it is no job');
   });

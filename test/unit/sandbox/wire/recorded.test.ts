@@ -41,6 +41,9 @@ interface FileReplay {
   readonly sections: Readonly<Record<string, Section>>;
 }
 
+/** Milliseconds in which a frame, or the end of a job, is there for sure. */
+const PATIENCE = 60_000;
+
 const call = (method: string, params: unknown[], id: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', method, params, id });
 const login = (username: string): string =>
@@ -308,13 +311,13 @@ class Peer {
 
   /** The next frame, or how the connection ended. */
   async next(): Promise<string> {
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + PATIENCE;
     for (;;) {
       const frame = this.frames.shift() ?? this.closing;
       if (frame !== null) return frame;
-      if (Date.now() > deadline) return '(no frame within 5 s)';
+      if (Date.now() > deadline) return '(no frame within a minute)';
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 5000);
+        const timer = setTimeout(resolve, PATIENCE);
         this.wake = () => {
           clearTimeout(timer);
           resolve();
@@ -499,7 +502,7 @@ class Replay {
   private async finishedJobs(): Promise<void> {
     const observer = await this.peer('o');
     const running = call('core.get_jobs', [[['state', '!=', 'SUCCESS']], { count: true }], 1);
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + PATIENCE;
     while (!(await observer.ask(running)).includes('"result": 0') && Date.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20));
   }
