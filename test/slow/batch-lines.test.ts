@@ -4,7 +4,7 @@ import t from 'tap';
 import { MAX_REQUEST_LINE } from '../../lib/protocol/frames.js';
 import { startDaemon, type RunningDaemon } from '../support/daemon.js';
 import { midclt } from '../support/midclt.js';
-import type { Frame } from '../support/wire.js';
+import { PING, type Frame } from '../support/wire.js';
 
 let daemon: RunningDaemon;
 t.before(async () => {
@@ -12,6 +12,7 @@ t.before(async () => {
 });
 
 const WAYS = [['-d'], []] as const;
+const MARK = '\ufeff';
 const FAIL = '["test.fail", 2, "no"]';
 
 const framesOf = (stdout: string) =>
@@ -51,3 +52,24 @@ for (const way of WAYS) {
     t.ok(read('f') === `${FAIL}\n${FAIL}\n`, 'what was there still is');
   });
 }
+
+t.test('a byte-order mark costs no request, wherever files were put together', async (t) => {
+  const write = (name: string, text: string) => {
+    fs.writeFileSync(`${daemon.home}/${name}`, text);
+  };
+  write('a', `${MARK}${FAIL}\r\n${PING.trim()}\r\n`);
+  write('b', `${MARK}${PING}${MARK}${FAIL}\n`); // as `cat` leaves it
+  write('nothing', MARK);
+  for (const way of WAYS) {
+    const files = ['a', 'nothing', 'b', '-'];
+    const run = await batch(way, ['--failed', 'f', ...files], `${MARK}${PING}`);
+    t.match(run, { code: 1, stderr: '' });
+    t.same(
+      framesOf(run.stdout).map(({ result, error }) => result ?? error),
+      ['[ENOENT] no', 'pong', 'pong', '[ENOENT] no', 'pong'],
+    );
+    t.equal(read('f'), `${FAIL}\n${FAIL}\n`, 'ready to be run again');
+    const rest = await batch(way, ['--resume-from', '3', ...files], `${MARK}${PING}`);
+    t.equal(framesOf(rest.stdout).length, 3);
+  }
+});
