@@ -120,8 +120,10 @@ class Batch {
     const failure = ledger.close();
     if (thrown) {
       if (failure !== null) sayLine(`Error: ${failure}`);
-      if (thrown.code === 'BROKEN_PIPE' || !ledger.hasBegun) throw thrown;
-      ledger.sayWhereItStands(`Error: ${thrown.message}`, false);
+      const isUnread = thrown.code === 'BROKEN_PIPE';
+      if (!ledger.hasBegun || (isUnread && !this.isToGoOn())) throw thrown;
+      const why = isUnread ? `${STOPPED}: nobody reads the answers` : `Error: ${thrown.message}`;
+      ledger.sayWhereItStands(why, false);
       return 1;
     }
     this.sayHowItEnded(stopped, failure, isPrinted);
@@ -203,6 +205,15 @@ class Batch {
     });
     for (const signal of SIGNALS) process.on(signal, onSignal);
     return { came, forget };
+  }
+
+  /**
+   * Do its options say that what has come of each request matters? To `batch | head` alone, of which nobody wants
+   * more, there is nothing to say.
+   */
+  private isToGoOn(): boolean {
+    const { failed, unknown, resumeFrom, stopOnError } = this.args;
+    return failed !== null || unknown !== null || resumeFrom > 1 || stopOnError;
   }
 
   /** `failure`: why a file of requests is not complete. */

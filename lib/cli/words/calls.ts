@@ -204,7 +204,7 @@ export const BATCH: CommandWords = {
           ],
         },
         'Every request has exactly one, also if the daemon goes away: the error says whether the request was not sent, or sent and its outcome is unknown.',
-        'Ctrl-C takes no further request. Those under way have an error as their answer, and are of unknown outcome; a line on stderr says where it stood, with the command that goes on from there. A second Ctrl-C ends it at once.',
+        'Ctrl-C takes no further request. Those under way have an error as their answer, and are of unknown outcome; a line on stderr says where it stood, with the command that goes on from there. A second Ctrl-C ends it at once. When the reader of stdout goes away it ends likewise, and says so where --failed, --unknown, --resume-from or --stop-on-error is given.',
         'The files of --failed and --unknown are for their owner alone (0600). They are written anew; with --resume-from N, N not 1, they are added to. A line that is too long for a request is in neither: stderr says which.',
       ],
     },
