@@ -15,6 +15,7 @@ import { Command } from '../../protocol/frames.js';
 import { steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { Stopwatch, withCore } from '../commands/direct.js';
+import { endingSignals } from '../commands/signals.js';
 import { daemonAddress, verificationMember, withDaemon } from '../commands/via-daemon.js';
 import { isTerminal, sayLine, writeErr } from '../output/output.js';
 import { BatchConnection } from './connection.js';
@@ -30,7 +31,6 @@ const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
 
 /** Milliseconds in which an interrupted batch gets rid of the answers that it has. */
 const LAST_WORDS = 2000;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const STDOUT = 1;
 /** No further request was taken, for a reason of the batch's own. */
 const STOPPED = 'Stopped';
@@ -191,9 +191,10 @@ class Batch {
 
   /** The first signal ends it in order, a second one at once. */
   private interruption(): { readonly came: Promise<void>; readonly forget: () => void } {
+    const signals = endingSignals();
     let onSignal: (signal: NodeJS.Signals) => void = () => undefined;
     const forget = () => {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
+      for (const signal of signals) process.off(signal, onSignal);
     };
     const came = new Promise<void>((resolve) => {
       onSignal = (signal) => {
@@ -203,7 +204,7 @@ class Batch {
         resolve();
       };
     });
-    for (const signal of SIGNALS) process.on(signal, onSignal);
+    for (const signal of signals) process.on(signal, onSignal);
     return { came, forget };
   }
 

@@ -16,11 +16,10 @@ import { ownWords } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { batchWords } from '../batch/ledger.js';
 import { onSignal } from '../commands/exchange.js';
+import { endingSignals } from '../commands/signals.js';
 import { sayLine, writeForeign } from '../output/output.js';
 
 const NEWLINE = 0x0a;
-/** Those that end a command, with what it has kept. */
-export const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 function wordsOf({ name, jobId, output }: Arguments): string[] {
   return [...(name ?? '').split(' '), ...(output === null ? [] : ['-o', output]), `${jobId}`];
@@ -104,7 +103,7 @@ async function spooled(input: Readable): Promise<string> {
   const remove = () => {
     fs.rmSync(directory, { recursive: true, force: true });
   };
-  const forget = onSignal(remove, SIGNALS);
+  const forget = onSignal(remove, endingSignals());
   try {
     await pipeline(input, fs.createWriteStream(file, { flags: 'wx', mode: 0o600 }));
     return file;
