@@ -71,6 +71,20 @@ for (const way of [['-d'], []] as const) {
   });
 }
 
+t.test('a call that the launcher makes by itself', { skip }, async (t) => {
+  const daemon = await startDaemon(t);
+  const { sandbox } = daemon;
+  // A trap takes an ignored signal in zsh, and in no other shell; few have that for their sh.
+  const shells = SHELLS.filter((shell) => shell !== 'zsh');
+  for (const [place, shell] of shells.entries()) {
+    const run = started(daemon, ['-d', 'call', 'test.sleep', '3600'], { shell });
+    await until('the call', () => sandbox.countOf('test.sleep') === place + 1);
+    run.child.kill('SIGHUP');
+    wakeSleeper(sandbox);
+    t.match(await run.ended, { code: 0, stdout: '3600\n' }, shell);
+  }
+});
+
 t.test('a download', { skip }, async (t) => {
   const daemon = await startDaemon(t);
   const { home } = daemon;
