@@ -4,6 +4,7 @@ import type { Core } from '../compose.js';
 import type { Level, Log } from '../logger.js';
 import { MidcltError, isMistake, shuttingDown } from '../errors.js';
 import { daemonPaths, readPid, viewProcess, type DaemonPaths } from '../files/paths.js';
+import { NOHUP } from '../login/variables.js';
 import { warmUp } from '../middleware/channel/large-texts.js';
 import { ownCommand } from '../text/for-person.js';
 import { CrashWatch, readCrashNote, refuseCrashing, timeOfCrash } from './crash.js';
@@ -210,8 +211,9 @@ function takeRequests(lifecycle: Lifecycle, { signals, abort }: DaemonOptions): 
 
 /**
  * Whether this process has a terminal, whose end concerns it then. Node sets SIGHUP back to its default as it starts, so
- * that a daemon can't see that `nohup` had it ignored; but `nohup` leaves none of the three a terminal.
+ * that only the launcher can tell that `nohup` had it ignored; but `nohup` leaves none of the three a terminal.
  */
 function hasTerminal(): boolean {
+  if (process.env[NOHUP]) return false;
   return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

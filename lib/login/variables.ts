@@ -14,6 +14,12 @@ export const AUTOSTART = 'MIDCLT_AUTOSTART';
 /** Where the launcher keeps NODE_EXTRA_CA_CERTS for a daemon that is started by a client which has no use for it. */
 export const EXTRA_CA_CERTS = 'MIDCLT_EXTRA_CA_CERTS';
 
+/**
+ * Set by the launcher where SIGHUP is ignored, as `nohup` has it: Node sets every signal back to its default before
+ * anything of this program runs.
+ */
+export const NOHUP = 'MIDCLT_NOHUP';
+
 /** Node's and OpenSSL's own, of files and directories with certificates; a relative path starts where the user is. */
 export const CERTIFICATE_PATHS: readonly string[] = [
   'NODE_EXTRA_CA_CERTS',
@@ -35,5 +41,6 @@ export const OWN_VARIABLES: readonly string[] = [
   ...SECRET_VARIABLES,
   USE_DAEMON,
   AUTOSTART,
+  NOHUP,
   'CALL_TIMEOUT',
 ];

@@ -155,13 +155,16 @@ function namesBeside(members: Members, own: readonly string[]): string[] {
   return names;
 }
 
+/** What a line is too long for, whatever it says; null: it may be a request. */
+export function excessOf(line: Buffer): string | null {
+  if (line.length > MAX_REQUEST_BYTES) return `${MAX_REQUEST_BYTES} bytes`;
+  const isLong = line.length > MAX_REQUEST_LINE && characters(line) > MAX_REQUEST_LINE;
+  return isLong ? `${MAX_REQUEST_LINE} characters` : null;
+}
+
 function checkLine(line: Buffer): void {
-  if (line.length > MAX_REQUEST_BYTES) {
-    throw malformed(`Request line longer than ${MAX_REQUEST_BYTES} bytes`, 'ValueError');
-  }
-  if (line.length > MAX_REQUEST_LINE && characters(line) > MAX_REQUEST_LINE) {
-    throw malformed(`Request line longer than ${MAX_REQUEST_LINE} characters`, 'ValueError');
-  }
+  const excess = excessOf(line);
+  if (excess !== null) throw malformed(`Request line longer than ${excess}`, 'ValueError');
 }
 
 function* checkedMembers(line: Buffer): Steps<Members | null> {

@@ -413,7 +413,36 @@ t.test('a reader that goes away: what failed until then is in the file (F30)', a
   t.match(framesOf(run.stdout), [{ error: '[ENOENT] no' }]);
   t.equal(read('f', own.home), `${FAIL}\n`);
   t.notMatch(run.stderr, 'Error');
-  t.ok(own.sandbox.countOf('core.ping') < 30_000);
+  const pings = own.sandbox.countOf('core.ping');
+  t.ok(pings < 30_000);
+  const [, last, results, failed, unknown, command = ''] =
+    /^Stopped: nobody reads the answers\. Requests 1 to (\d+) are answered: (\d+) with a result, (\d+) failed, (\d+) of unknown outcome; the last of their answers were not printed; '(.*)' goes on with the next$/m.exec(
+      run.stderr,
+    ) ?? [];
+  t.equal(Number(results) + Number(failed) + Number(unknown), Number(last), run.stderr);
+  t.ok(Number(last) > pings, 'none behind it was sent');
+  t.match(command, new RegExp(` batch --failed f --resume-from ${Number(last) + 1} in$`));
+  t.equal(failed, '1');
+  const file = `${own.home}/f.unknown`;
+  const kept = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  t.equal(kept.split('\n').length - 1, Number(unknown));
+});
+
+t.test('where it stands is said where an option asks what has come of each', async (t) => {
+  const own = await startDaemon(t);
+  fs.writeFileSync(`${own.home}/in`, PING.repeat(30_000));
+  for (const [options, says] of [
+    ['', /^$/],
+    ['--unknown u', /^Stopped: nobody reads .* batch --unknown u --resume-from \d+ in' goes on/],
+    ['--resume-from 2', /^Stopped: nobody reads .* batch --resume-from \d+ in' goes on/],
+    [
+      '--stop-on-error',
+      /^Stopped: nobody reads .* batch --stop-on-error --resume-from \d+ in' goes on/,
+    ],
+  ] as const) {
+    const run = await shellWithMidclt(`midclt batch ${options} in | head -1`, own);
+    t.match(run.stderr.replace(/^\d requests? .*\n/, ''), says, options);
+  }
 });
 
 const skip = missing('script', 'stty');

@@ -323,13 +323,51 @@ t.test('Ctrl-C in a batch keeps what is of unknown outcome, and says how to go o
     t.equal(fs.readFileSync(`${home}/f-${name}.unknown`, 'utf8'), ids.join(''), name);
     t.match(
       stderr,
-      new RegExp(`^${name}: Interrupted. Requests 1 to 2 are .*--resume-from 3`, 'm'),
+      new RegExp(
+        `^${name}: Interrupted. Requests 1 to 2 are .*; 'midclt -p ${name} -d batch --failed f-${name} --resume-from 3 requests' goes on`,
+        'm',
+      ),
     );
   }
   t.equal(stdout.match(/"outcome":"unknown"/g)?.length ?? 0, 0);
   t.equal(stdout.match(/"type":"error"/g)?.length, 4);
   t.match(stderr, /\nInterrupted\. 0 of 3 have answered; not a, b, c\n$/);
   t.equal(systems.get('c')!.countOf('test.sleep'), 0, 'no other has begun');
+});
+
+t.test('how a batch goes on is said with what stands beside the profiles', async (t) => {
+  const remote = await startSandbox({ ws: 0 });
+  t.teardown(() => remote.close());
+  const uri = `ws://127.0.0.1:${remote.wsPort}/api/current`;
+  const { home, run } = await fleet(
+    t,
+    [],
+    `[profile.b]\nuri = "${uri}"\nusername = "admin"\napi_key_file = "HOME/key"\n`,
+  );
+  fs.writeFileSync(`${home}/key`, KEY, { mode: 0o600 });
+  const lines = ['["test.fail", 2, "no"]', '["core.ping"]'];
+  fs.writeFileSync(`${home}/requests`, lines.join('\n'));
+  const batch = ['batch', '--stop-on-error', '--parallel', '1', '--no-status', 'requests'];
+  const { stderr } = await run(['-p', 'b,', '--plain', ...batch]);
+  const words = '-p b --plain -d batch --parallel 1 --stop-on-error --no-status --resume-from 2';
+  t.match(stderr, `b: Stopped: request 1 failed. `);
+  t.match(stderr, `'midclt ${words} requests' goes on with the next\n`);
+  const next = await run([...words.split(' '), 'requests']);
+  t.match(next, { code: 0, stdout: '{"type":"result","result":"pong"}\n', stderr: '' });
+});
+
+t.test('--no-autostart holds for the batches, too', async (t) => {
+  const { home, systems, run } = await fleet(t, ['a']);
+  t.match(await run(['-p', 'all', 'ping']), { code: 0 });
+  const sleep = '["test.sleep", 3600]\n';
+  fs.writeFileSync(`${home}/requests`, `${sleep.repeat(2)}["core.ping"]`);
+  const batch = ['-p', 'all', '--no-autostart', 'batch', '--parallel', '2', 'requests'];
+  const ended = finished(spawnMidclt(batch, { home, env: ENV }));
+  await until('the calls', () => systems.get('a')!.countOf('test.sleep') === 2);
+  const status = await run(['-p', 'a', 'daemon-status', '--json']);
+  process.kill((JSON.parse(status.stdout) as { pid: number }).pid, 'SIGKILL');
+  const { stdout } = await ended;
+  t.match(stdout.trimEnd().split('\n').at(-1), /The request was not sent/);
 });
 
 t.test('Ctrl-C prints the answers that have come and wait', async (t) => {

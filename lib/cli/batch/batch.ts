@@ -15,6 +15,7 @@ import { Command } from '../../protocol/frames.js';
 import { steadyNow } from '../../timer.js';
 import type { Arguments } from '../args/arguments.js';
 import { Stopwatch, withCore } from '../commands/direct.js';
+import { endingSignals } from '../commands/signals.js';
 import { daemonAddress, verificationMember, withDaemon } from '../commands/via-daemon.js';
 import { isTerminal, sayLine, writeErr } from '../output/output.js';
 import { BatchConnection } from './connection.js';
@@ -30,7 +31,6 @@ const WINDOW = { places: 16 * 1024, bytes: 16 * 1024 * 1024 };
 
 /** Milliseconds in which an interrupted batch gets rid of the answers that it has. */
 const LAST_WORDS = 2000;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const STDOUT = 1;
 /** No further request was taken, for a reason of the batch's own. */
 const STOPPED = 'Stopped';
@@ -120,8 +120,10 @@ class Batch {
     const failure = ledger.close();
     if (thrown) {
       if (failure !== null) sayLine(`Error: ${failure}`);
-      if (thrown.code === 'BROKEN_PIPE' || !ledger.hasBegun) throw thrown;
-      ledger.sayWhereItStands(`Error: ${thrown.message}`, false);
+      const isUnread = thrown.code === 'BROKEN_PIPE';
+      if (!ledger.hasBegun || (isUnread && !this.isToGoOn())) throw thrown;
+      const why = isUnread ? `${STOPPED}: nobody reads the answers` : `Error: ${thrown.message}`;
+      ledger.sayWhereItStands(why, false);
       return 1;
     }
     this.sayHowItEnded(stopped, failure, isPrinted);
@@ -189,9 +191,10 @@ class Batch {
 
   /** The first signal ends it in order, a second one at once. */
   private interruption(): { readonly came: Promise<void>; readonly forget: () => void } {
+    const signals = endingSignals();
     let onSignal: (signal: NodeJS.Signals) => void = () => undefined;
     const forget = () => {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
+      for (const signal of signals) process.off(signal, onSignal);
     };
     const came = new Promise<void>((resolve) => {
       onSignal = (signal) => {
@@ -201,8 +204,17 @@ class Batch {
         resolve();
       };
     });
-    for (const signal of SIGNALS) process.on(signal, onSignal);
+    for (const signal of signals) process.on(signal, onSignal);
     return { came, forget };
+  }
+
+  /**
+   * Do its options say that what has come of each request matters? To `batch | head` alone, of which nobody wants
+   * more, there is nothing to say.
+   */
+  private isToGoOn(): boolean {
+    const { failed, unknown, resumeFrom, stopOnError } = this.args;
+    return failed !== null || unknown !== null || resumeFrom > 1 || stopOnError;
   }
 
   /** `failure`: why a file of requests is not complete. */

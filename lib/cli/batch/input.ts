@@ -10,6 +10,11 @@ const STDIN = '-';
 const STDIN_DESCRIPTOR = 0;
 /** Less than usual: a chunk whose lines take long becomes old, and V8 lets many old ones be before it looks. */
 const READ_BYTES = 4 * 1024;
+/**
+ * The byte-order mark that some editors begin a file with, as latin1. No request begins with it; where files were put
+ * together, it is at the start of any line.
+ */
+const MARK = '\xef\xbb\xbf';
 /** A line of nothing but this is no request. */
 const BLANK = /^[ \t\r]*$/;
 
@@ -38,8 +43,8 @@ export class BatchInput {
   }
 
   /**
-   * Latin1 texts, one character a byte, without their newlines. One that is longer than a request
-   * may be is cut where that is certain. Reads no faster than it is asked to.
+   * Latin1 texts, one character a byte, without their newlines, and without a byte-order mark. One that is longer than
+   * a request may be is cut where that is certain. Reads no faster than it is asked to.
    */
   async *lines(): AsyncGenerator<string, void> {
     for (const file of this.files) {
@@ -49,9 +54,10 @@ export class BatchInput {
         if (!source) continue;
         const limit = new LineLimit({ ahead: 1 });
         const lines = pipeline(source, limit, splitLines(), () => undefined);
-        for await (const line of lines as AsyncIterable<string>) {
+        for await (const text of lines as AsyncIterable<string>) {
           limit.over(); // it would remember each
-          this.bytes += line.length + 1;
+          this.bytes += text.length + 1;
+          const line = text.startsWith(MARK) ? text.slice(MARK.length) : text;
           if (BLANK.test(line)) continue;
           if (this.skipped < this.skip) this.skipped++;
           else yield line;

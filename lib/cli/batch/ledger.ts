@@ -1,6 +1,8 @@
 /** What became of the requests of a batch: counts, the files for those to be looked at, and where it stands. */
 import fs from 'node:fs';
 import { MidcltError } from '../../errors.js';
+import { MAX_REQUEST_LINE } from '../../protocol/frames.js';
+import { excessOf } from '../../protocol/request.js';
 import { ownCommand } from '../../text/for-person.js';
 import { DEFAULTS, type Arguments } from '../args/arguments.js';
 import { sayLine } from '../output/output.js';
@@ -73,8 +75,10 @@ export class Ledger {
     const file = outcome === 'result' ? null : this[outcome];
     if (!file) place.end();
     else {
+      const isCut = isTooLong(source);
       const act = () => {
-        file.add(number, source);
+        if (isCut) file.tooLong.push(number);
+        else file.add(number, source);
       };
       place.end({ bytes: source.length, act });
     }
@@ -85,13 +89,15 @@ export class Ledger {
     let failure: string | null = null;
     for (const file of [this.failed, this.unknown]) {
       file?.close();
+      if (file && file.tooLong.length > 0) sayLine(lackOf(file));
       if (!file?.failure) continue;
       const lacking = file.missing.length > 0 ? `; it lacks ${listed(file.missing)}` : '';
       const before: string = failure === null ? '' : `${failure}. `;
       failure = `${before}${file.failure.message}${lacking}`;
     }
     const { unknown } = this;
-    const count = this.counts.unknown - (unknown?.missing.length ?? 0);
+    const lacking = unknown ? unknown.missing.length + unknown.tooLong.length : 0;
+    const count = this.counts.unknown - lacking;
     if (unknown && count > 0) {
       sayLine(
         `${requests(count)} of unknown outcome in ${unknown.path}: look before you run ${count === 1 ? 'it' : 'them'} again`,
@@ -134,6 +140,16 @@ export function batchWords(args: Arguments, from = args.resumeFrom): string[] {
     ...(files.some((file) => /^-./.test(file)) ? ['--'] : []),
     ...files,
   ];
+}
+
+/** Such a line the input has cut, or it would have, had it been a little longer. */
+function isTooLong(source: string): boolean {
+  return source.length > MAX_REQUEST_LINE && excessOf(Buffer.from(source, 'latin1')) !== null;
+}
+
+function lackOf({ path, tooLong }: RequestFile): string {
+  const them = tooLong.length === 1 ? 'it' : 'them';
+  return `${path} lacks ${listed(tooLong)}: too long, a request has at most ${MAX_REQUEST_LINE} characters; only the input has ${them} whole`;
 }
 
 function requests(count: number): string {

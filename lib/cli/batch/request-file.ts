@@ -24,6 +24,8 @@ export class RequestFile {
   failure: MidcltError | null = null;
   /** The numbers of the requests that could not be written. */
   readonly missing: number[] = [];
+  /** Of those that were not to be: the input has cut their lines, and what is left would pass for a request. */
+  readonly tooLong: number[] = [];
 
   private descriptor: number | null = null;
   /** The lines that wait, used again and again: no line is kept for itself, and gets old. */

@@ -28,10 +28,9 @@ import {
   resultOf,
   withExchange,
 } from './exchange.js';
+import { endingSignals } from './signals.js';
 
 const STDOUT = 1;
-/** What ends a process, and would leave half a file. */
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** Where the file goes. */
 interface Output {
   readonly sink: Sink;
@@ -56,7 +55,7 @@ export async function downloadCommand(args: Arguments): Promise<number> {
 export async function downloadFor(args: Arguments): Promise<string | null> {
   const { output, run } = await downloadOf({ ...args, quiet: true }, () => undefined);
   const discard = () => output.file?.discard();
-  const forget = onSignal(discard, SIGNALS);
+  const forget = onSignal(discard, endingSignals());
   return run().finally(() => {
     forget();
     discard();
@@ -130,7 +129,7 @@ async function saving(
     view.finish();
     file?.discard();
     sayLine(file ? `Interrupted. ${shown} was not saved` : 'Interrupted');
-  }, SIGNALS);
+  }, endingSignals());
   try {
     return await reportingErrors(
       work().finally(() => {

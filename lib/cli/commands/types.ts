@@ -21,6 +21,7 @@ import {
   resultOf,
   withExchange,
 } from './exchange.js';
+import { endingSignals } from './signals.js';
 
 /** In a directory. */
 const NAME = 'truenas.d.ts';
@@ -100,7 +101,7 @@ async function save(text: Buffer, target: string): Promise<void> {
   const discard = () => {
     file.discard();
   };
-  const forget = onSignal(discard, ['SIGINT', 'SIGTERM', 'SIGHUP']);
+  const forget = onSignal(discard, endingSignals());
   try {
     await send(text, file.sink);
     file.commit(NAME);

@@ -1,6 +1,6 @@
 /**
  * Commands that write to stdout and stderr as they go, each in a process of its own: what it prints is told apart by
- * whose it is. It has no secret: the daemon is there, and is logged in.
+ * whose it is. It is given the profile's name and no secret: the daemon is there, and is logged in.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,18 +10,16 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { MidcltError, systemReason } from '../../errors.js';
 import { quote } from '../../json/members.js';
-import { OWN_VARIABLES } from '../../login/variables.js';
-import { LOCAL } from '../../profiles/profile.js';
+import { CA_FILE, OWN_VARIABLES } from '../../login/variables.js';
 import type { Json } from '../../protocol/frames.js';
 import { ownWords } from '../../text/for-person.js';
 import type { Arguments } from '../args/arguments.js';
 import { batchWords } from '../batch/ledger.js';
 import { onSignal } from '../commands/exchange.js';
+import { endingSignals } from '../commands/signals.js';
 import { sayLine, writeForeign } from '../output/output.js';
 
 const NEWLINE = 0x0a;
-/** Those that end a command, with what it has kept. */
-export const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 function wordsOf({ name, jobId, output }: Arguments): string[] {
   return [...(name ?? '').split(' '), ...(output === null ? [] : ['-o', output]), `${jobId}`];
@@ -62,7 +60,7 @@ export class ChildRuns {
   async batch(args: Arguments): Promise<boolean> {
     const name = args.system ?? '';
     const stdin = this.spool === null ? 'ignore' : fs.openSync(this.spool, 'r');
-    const child = start(args, batchWords({ ...args, status: false }), stdin);
+    const child = start(args, batchWords(args), stdin);
     if (typeof stdin === 'number') fs.closeSync(stdin);
     const head = Buffer.from(`{"profile":${quote(name)},`);
     const code = await this.ended(
@@ -105,7 +103,7 @@ async function spooled(input: Readable): Promise<string> {
   const remove = () => {
     fs.rmSync(directory, { recursive: true, force: true });
   };
-  const forget = onSignal(remove, SIGNALS);
+  const forget = onSignal(remove, endingSignals());
   try {
     await pipeline(input, fs.createWriteStream(file, { flags: 'wx', mode: 0o600 }));
     return file;
@@ -127,10 +125,10 @@ interface Child {
 
 /** This program, for one system. */
 function start(args: Arguments, words: readonly string[], stdin: number | 'ignore'): Child {
-  const { uri, timeout } = args;
+  const { timeout, autostart } = args;
   const options = [
-    ...(uri === null ? ['-p', LOCAL] : []), // whatever the default is
-    ...ownWords({ ...args, useDaemon: true, profile: null, profileWords: null }),
+    ...ownWords({ ...args, useDaemon: true }),
+    ...(autostart ? [] : ['--no-autostart']),
     ...(timeout === null ? [] : ['-t', `${timeout}`]),
   ];
   const program = [...process.execArgv, process.argv[1] ?? '', ...options, ...words];
@@ -150,9 +148,12 @@ function start(args: Arguments, words: readonly string[], stdin: number | 'ignor
   return { stdout, stderr, ended, stop: () => child.kill('SIGTERM') };
 }
 
+/** What counts beside a profile, and is no secret. */
+const INHERITED: readonly string[] = [CA_FILE, 'CALL_TIMEOUT'];
+
 function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
-    ([name]) => name === 'CALL_TIMEOUT' || !OWN_VARIABLES.includes(name),
+    ([name]) => INHERITED.includes(name) || !OWN_VARIABLES.includes(name),
   );
   return Object.fromEntries(kept);
 }

@@ -13,10 +13,11 @@ import { paramsText, timeoutOf, type Exchange, type Outbound } from '../commands
 import { downloadFor } from '../commands/download.js';
 import { followOf, lasting, onSignal, resultOf, withExchange } from '../commands/exchange.js';
 import { jobRecord, limitOf, listedJobs } from '../commands/jobs.js';
+import { endingSignals } from '../commands/signals.js';
 import { listed } from '../output/listed.js';
 import { isTerminal, sayLine, USAGE } from '../output/output.js';
 import { Answers } from './answers.js';
-import { ChildRuns, SIGNALS } from './children.js';
+import { ChildRuns } from './children.js';
 
 /** Of jobs on a terminal. */
 const JOBS = 'table=id,state,method,description';
@@ -62,7 +63,7 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
     state.ending = close()?.then(tell) ?? null;
     if (!state.ending) tell();
     return state.ending;
-  }, SIGNALS);
+  }, endingSignals());
   const one = async (index: number, system: Arguments) => {
     const name = nameOf(system);
     try {

@@ -224,6 +224,19 @@ _midclt_run() {
     echo 'Error: midclt needs Node 20.19 or later, and there is no node in PATH' >&2
     exit 127
   }
+  # Node sets signals back to their defaults as it starts. That SIGHUP is ignored, as nohup has it, is to be told.
+  unset MIDCLT_NOHUP
+  if [ -r /proc/self/status ]; then
+    while read -r key rest; do
+      case $key$rest in
+        SigIgn:*[13579bdf]) export MIDCLT_NOHUP=1 ;;
+      esac
+    done </proc/self/status
+  else
+    case $(trap) in
+      *"-- '' HUP"* | *"-- '' SIGHUP"*) export MIDCLT_NOHUP=1 ;;
+    esac
+  fi
   exec node "@{program%/*}/midclt.js" "$@"
 }
 case @{MIDCLT_LAUNCHER-}:@{MIDCLT_USE_DAEMON-}:@{1-} in

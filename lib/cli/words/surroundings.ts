@@ -44,7 +44,7 @@ export const VARIABLES: readonly Term[] = [
 
 /** What others set for a process of this program, or it sets itself; no help names them. */
 export const INTERNAL_VARIABLES: readonly string[] = [
-  'MIDCLT_EXTRA_CA_CERTS',
+  ...['MIDCLT_EXTRA_CA_CERTS', 'MIDCLT_NOHUP'],
   ...['LISTEN_FDS', 'LISTEN_PID', 'SYSTEMD_EXEC_PID', 'INVOCATION_ID'],
   ...['NODE_OPTIONS', 'PATH', 'LC_ALL', 'LC_CTYPE', 'LANG'],
 ];
