@@ -289,6 +289,36 @@ t.test('F37: a transfer that is cut leaves the old file', async (t) => {
   t.same(parts(home), []);
 });
 
+t.test('a file that becomes shorter while it is sent: its job may have taken it', async (t) => {
+  const { home, sandbox, runs } = await ways(t);
+  const [, d] = runs[0] ?? [];
+  const file = `${home}/big`;
+  for (const [place, [way, run]] of runs.entries()) {
+    fs.writeFileSync(file, '');
+    fs.truncateSync(file, 30_000_000);
+    sandbox.setFileFault({ stallAfter: 500_000 });
+    const isNow = async (state: string) => {
+      const found = await d?.(['call', 'core.get_jobs', '[["method", "=", "filesystem.put"]]']);
+      const jobs = JSON.parse(found?.stdout ?? '[]') as { arguments: string[]; state: string }[];
+      return jobs.some((job) => job.arguments[0] === `/mnt/${place}` && job.state === state);
+    };
+    const running = run(['upload', 'filesystem.put', `/mnt/${place}`, '--file', file]);
+    await until('the job to read', () => isNow('RUNNING'));
+    fs.truncateSync(file, 1_000_000);
+    sandbox.setFileFault(null);
+    t.match(
+      await running,
+      {
+        code: 1,
+        stdout: '',
+        stderr: `Error: ${file} became shorter while it was sent; the job may have taken what came of the file for all of it\n`,
+      },
+      way,
+    );
+    await until('the job to take it for all', () => isNow('SUCCESS'));
+  }
+});
+
 t.test('the WebSocket is lost in the middle: the file is still judged by its job', async (t) => {
   const { home, sandbox, runs } = await ways(t);
   for (const [way, run] of runs.slice(0, 2)) {
