@@ -159,6 +159,43 @@ t.test('where it can go: a link, a device, a pipe; and where not', async (t) => 
   t.equal(piped.stdout.split(' ')[0], sha256(fs.readFileSync(`${home}/three`)));
 });
 
+t.test('what a redirection leads to is written to, not replaced', async (t) => {
+  const { home, uri, d } = await ways(t);
+  const env = { NODE: process.execPath, BIN: BINARY, U: uri };
+  const run = (command: string) =>
+    shell(`midclt() { "$NODE" "$BIN" -u "$U" -d "$@"; }; ${command}`, { home, env });
+  const ten = 'test.download 10';
+  await d(['download', 'test.download', '10', '-o', `${home}/ten`]);
+  const text = fs.readFileSync(`${home}/ten`, 'latin1');
+  fs.symlinkSync('/dev/stdout', `${home}/link`);
+  const cases = [
+    [`midclt download ${ten} -o /dev/stdout >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /dev/stderr 2>> f`, `precious\n${text}`],
+    [`{ echo a; midclt download ${ten} -o /dev/stdout; echo b; } > f`, `a\n${text}b\n`],
+    [`midclt download ${ten} -o /dev/fd/1 >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /proc/self/fd/1 >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /dev/fd/9 9>> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o link >> f`, `precious\n${text}`],
+  ] as const;
+  for (const [command, expected] of cases) {
+    fs.writeFileSync(`${home}/f`, 'precious\n');
+    const { ino } = fs.statSync(`${home}/f`);
+    t.match(await run(command), { code: 0, stdout: '', stderr: '' }, command);
+    t.equal(fs.readFileSync(`${home}/f`, 'latin1'), expected, command);
+    t.equal(fs.statSync(`${home}/f`).ino, ino, 'it is the same file');
+  }
+  fs.writeFileSync(`${home}/f`, 'precious\n');
+  const id = (await d(['call', 'test.job_logged', '1'])).stdout.trim();
+  await d(['call', '-j', 'core.job_wait', id]);
+  t.match(await run(`midclt job log ${id} -o /dev/stderr 2>> f`), { code: 0 });
+  t.equal(fs.readFileSync(`${home}/f`, 'utf8'), 'precious\nline 1\n');
+  t.match(await run('midclt types -o /dev/stdout >> f'), { code: 0, stdout: '' });
+  t.match(fs.readFileSync(`${home}/f`, 'utf8'), /^precious\n[^]*"auth.generate_token": {/);
+  await run(`midclt download ${ten} -o /dev/stdout | cat > g`);
+  t.equal(fs.readFileSync(`${home}/g`, 'latin1'), text, 'a pipe, too');
+  t.same(parts(home), []);
+});
+
 t.test('F30: a reader that has enough ends it quietly', async (t) => {
   const { home, uri } = await ways(t);
   const command = `"$NODE" "$BIN" -u "$U" -d download test.download 30000000 -o - | head -c 10 | wc -c`;
