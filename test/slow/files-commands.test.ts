@@ -249,6 +249,8 @@ t.test('what the server refuses is told in one line', async (t) => {
     t.match(await d(args), { code: 1, stdout: '', stderr });
   });
   await Promise.all(runs);
+  const quiet = await d(['download', '-q', 'test.download', '9', '{"fail": 5}', '-o', `${home}/x`]);
+  t.match(quiet, { code: 1, stderr: /failed on purpose/ }, '-q silences the progress alone');
   for (const status of [401, 403, 404, 410, 413, 500, 502, 503, 418]) {
     sandbox.setFileFault({ refuse: status });
     const commands = [
