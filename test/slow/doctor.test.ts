@@ -197,6 +197,28 @@ t.test("the daemons' directory", async (t) => {
   failedAt(t, relative, 'directory', /absolute path/);
 });
 
+t.test(
+  'a directory of a file system that is only read',
+  { skip: process.getuid?.() !== 0 && 'mounts a file system' },
+  async (t) => {
+    const { home, uri } = await startServer(t);
+    const place = `${home}/read-only`;
+    fs.mkdirSync(place);
+    const mounted = await shell('mount -t tmpfs -o ro,mode=700 none "$S"', {
+      home,
+      env: { S: place },
+    });
+    if (mounted.code !== 0) {
+      t.comment('no file system can be mounted here');
+      return;
+    }
+    t.teardown(() => shell('umount -l "$S"', { home, env: { S: place } }));
+    const found = await doctor(t, ['-u', uri], { home, env: { MIDCLT_HOME: place } });
+    const advice = failedAt(t, found, 'directory', /cannot be written to: .*\(EROFS\)/);
+    t.equal(advice, 'export MIDCLT_HOME=~/.midclt');
+  },
+);
+
 t.test('profiles', async (t) => {
   const { home, ws } = await startServer(t);
   const file = `${home}/.config/midclt/profiles.toml`;
