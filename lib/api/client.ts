@@ -4,7 +4,7 @@ import type { JsonText } from '../json/text.js';
 import type { Log } from '../logger.js';
 import { MessageType } from '../protocol/frames.js';
 import { coreOf } from './core.js';
-import type { ClientOptions } from './login.js';
+import { checkIsOptions, type ClientOptions } from './login.js';
 import { keepState, stateOf } from './client-state.js';
 import { Collected } from './result.js';
 import {
@@ -41,6 +41,7 @@ export class Client {
    * or `LOGIN`; `LOST` or `TIMEOUT` if the login had no answer.
    */
   static async connect(options: ClientOptions = {}): Promise<Client> {
+    checkIsOptions(options);
     const { uri = null, username = null } = options;
     const logs = new Set<Log>();
     const { core } = await coreOf(options, {

@@ -14,7 +14,8 @@ import {
 import { isListening } from '../protocol/client.js';
 import { Connection } from './connection.js';
 import { coreOf } from './core.js';
-import { askOnce, callTimeoutIn, checkOptions, loginOf, type ClientOptions } from './login.js';
+import { askOnce, callTimeoutIn, checkIsOptions, checkOptions, loginOf } from './login.js';
+import type { ClientOptions } from './login.js';
 import type { AnyServer, ServerTypes } from './types.js';
 import { unlessAborted, type Way } from './way.js';
 import { DaemonWay, DirectWay } from './ways.js';
@@ -44,6 +45,7 @@ export interface ConnectOptions extends ClientOptions {
 export async function connect<S extends ServerTypes = AnyServer>(
   options: ConnectOptions = {},
 ): Promise<Connection<S>> {
+  checkIsOptions(options);
   options.signal?.throwIfAborted();
   const way = options.daemon === true ? await daemonWay(options) : await directWay(options);
   return new Connection<S>(way, { bigint: options.bigint ?? false, isRaw: false });

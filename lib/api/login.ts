@@ -61,6 +61,15 @@ export function callTimeoutIn(given: number | undefined): number {
   return callTimeoutOf(process.env);
 }
 
+/** Throws `REQUEST` for what is no object of options. One without a `uri` would be the middleware of this machine. */
+export function checkIsOptions(options: unknown): void {
+  const isList = options instanceof URL || Array.isArray(options);
+  if (typeof options === 'object' && options !== null && !isList) return;
+  const what = options === null ? 'null' : isList ? options.constructor.name : typeof options;
+  const text = `The options must be an object, such as { uri: 'wss://nas/api/current' }, not ${what}`;
+  throw new MidcltError('REQUEST', text);
+}
+
 /** Throws `REQUEST` for options of a connection that make no sense. */
 export function checkOptions({ callTimeout, concurrency }: ClientOptions): void {
   if (concurrency !== undefined) atLeast('concurrency', concurrency, 1);

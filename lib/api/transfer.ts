@@ -142,6 +142,8 @@ async function send(
     }
     const token = await generateToken(caller, way.target);
     signal.throwIfAborted();
+    // The server would take the beginning of it for a file.
+    for (const [index, file] of files.entries()) refuseFailed(file, index);
     const sent = { ...source, token, files: opened, onBytes: () => undefined };
     const jobId = await sendFiles(way.target, sent, signal);
     if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
@@ -168,6 +170,12 @@ async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
   const pieces = data.length === 0 ? [] : [Buffer.from(data.buffer, data.byteOffset, data.length)];
   const stream = Readable.from(pieces, { objectMode: false });
   return { name, stream, size: data.length === 0 ? null : data.length };
+}
+
+/** Throws `FILES` for a stream that has failed before anything of it is sent. */
+function refuseFailed(file: FileToUpload, index: number): void {
+  const { name, data } = namedOf(file, index);
+  if (data instanceof Readable && data.errored) throw unsendable(name, data.errored);
 }
 
 /** JavaScript callers may give null. */
@@ -221,9 +229,13 @@ async function* bytesOf(given: Readable, name: string): AsyncGenerator<Uint8Arra
       else throw new TypeError(`it gives a ${typeof piece} in place of bytes`);
     }
   } catch (error) {
-    const text = error instanceof TypeError ? error.message : systemReason(error);
-    throw new MidcltError('FILES', `Cannot send ${name}: ${text}`, { cause: error });
+    throw unsendable(name, error);
   }
+}
+
+function unsendable(name: string, error: unknown): MidcltError {
+  const text = error instanceof TypeError ? error.message : systemReason(error);
+  return new MidcltError('FILES', `Cannot send ${name}: ${text}`, { cause: error });
 }
 
 function callerOver(

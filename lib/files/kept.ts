@@ -105,7 +105,8 @@ export function moveToNew(from: string, to: string): void {
   }
 }
 
-const MOST_LINKS = 40;
+/** Links that lead to links. */
+export const MOST_LINKS = 40;
 /** Of a folder's mode: all may write there, and remove what is their own. */
 const SHARED = 0o1002;
 

@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { pipeline, Transform, type Readable } from 'node:stream';
 import { parse } from 'content-disposition';
 import FormData from 'form-data';
-import { asMidcltError, isLost, MidcltError, reasonOf } from '../errors.js';
+import { isLost, isMidcltError, MidcltError, reasonOf } from '../errors.js';
 import { openSecure } from '../middleware/channel/secure.js';
 import { connectError } from '../middleware/unreachable.js';
 import type { Target } from '../middleware/uri.js';
@@ -130,9 +130,7 @@ export async function sendFiles(
   form.pipe(meter);
   try {
     const response = await Promise.race([answered, sent]).catch((error: unknown) => {
-      // The server takes the end of the line for the end of the file.
-      if (!isLost(error)) throw error;
-      throw new MidcltError('LOST', `${asMidcltError(error).message}; ${SHORT_FILE}`);
+      throw hasBegun(request) ? asShortFile(error) : error;
     });
     if (response.statusCode !== OK) throw await refusal(response, [token]);
     return jobIdOf(await textOf(response));
@@ -141,6 +139,19 @@ export async function sendFiles(
     meter.destroy();
     request.destroy();
   }
+}
+
+/** Has anything of it gone out? */
+function hasBegun({ socket, headersSent }: http.ClientRequest): boolean {
+  return socket?.connecting === false && headersSent;
+}
+
+/** The server takes the end of the connection for the end of the file, whichever side ends it. */
+function asShortFile(error: unknown): unknown {
+  if (!isMidcltError(error) || !(isLost(error) || error.code === 'FILES')) return error;
+  const { code, message, cause } = error;
+  const details = { outcomeUnknown: true, cause };
+  return new MidcltError(code, `${message}; ${SHORT_FILE}`, details);
 }
 
 interface Asked {

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { MidcltError, unwritable } from '../errors.js';
-import { moveToNew, withoutLinks } from '../files/kept.js';
+import { MOST_LINKS, moveToNew, withoutLinks } from '../files/kept.js';
 
 const MODE = 0o600;
 /** Milliseconds until a pipe that somebody made non-blocking is tried again. */
@@ -34,9 +34,17 @@ export class Sink extends Writable {
     super();
   }
 
-  /** A device or a pipe, which is there already. Resolves when somebody reads the pipe. */
-  static async open(target: string): Promise<Sink> {
+  /**
+   * What is there already and takes what comes: a device, a pipe, or what a descriptor of this process leads to. Null
+   * for a file or a folder, also one that is to be made. Resolves when somebody reads the pipe.
+   */
+  static async open(target: string): Promise<Sink | null> {
     try {
+      withoutLinks(target); // may it be followed?
+      const descriptor = descriptorOf(target);
+      if (descriptor !== null) return new Sink(descriptor, target);
+      const stat = fs.statSync(target, { throwIfNoEntry: false });
+      if (!stat || stat.isFile() || stat.isDirectory()) return null;
       return new Sink(await promisify(fs.open)(target, 'w'), target, true);
     } catch (error) {
       throw unwritable(target, error);
@@ -170,13 +178,35 @@ function placeOf(target: string): readonly [string, string | null] {
   }
 }
 
-/** Is it there, and neither a file nor a folder? */
-export function isDevice(target: string): boolean {
+/** Where the system shows this process its open descriptors, as links to what they lead to. */
+const DESCRIPTORS = '/dev/fd';
+const STDERR = 2;
+
+/**
+ * The open descriptor that a path leads to, as `/dev/stdout` does. Behind a redirection that path leads on to a file: to
+ * replace it would lose what is in it (`>>`), and what else the shell has written there. Null for any other path. Throws
+ * a system error.
+ */
+function descriptorOf(target: string): number | null {
+  if (!fs.existsSync(DESCRIPTORS)) return null;
+  const shown = fs.realpathSync(DESCRIPTORS);
+  let at = path.resolve(target);
+  for (let left = MOST_LINKS; left > 0; left--) {
+    const folder = path.dirname(at);
+    const name = path.basename(at);
+    if (!fs.existsSync(folder)) return null;
+    if (/^\d+$/.test(name) && fs.realpathSync(folder) === shown) return usable(Number(name));
+    if (!fs.lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return null;
+    at = path.resolve(folder, fs.readlinkSync(at));
+  }
+  return null;
+}
+
+/** Beyond stderr there are also pipes that Node has made for itself. */
+function usable(descriptor: number): number | null {
   try {
-    withoutLinks(target); // may it be followed?
-    const stat = fs.statSync(target, { throwIfNoEntry: false });
-    return stat !== undefined && !stat.isFile() && !stat.isDirectory();
-  } catch (error) {
-    throw unwritable(target, error);
+    return fs.fstatSync(descriptor).isFile() || descriptor <= STDERR ? descriptor : null;
+  } catch {
+    return null; // it is not open
   }
 }

@@ -160,6 +160,43 @@ t.test('where it can go: a link, a device, a pipe; and where not', async (t) => 
   t.equal(piped.stdout.split(' ')[0], sha256(fs.readFileSync(`${home}/three`)));
 });
 
+t.test('what a redirection leads to is written to, not replaced', async (t) => {
+  const { home, uri, d } = await ways(t);
+  const env = { NODE: process.execPath, BIN: BINARY, U: uri };
+  const run = (command: string) =>
+    shell(`midclt() { "$NODE" "$BIN" -u "$U" -d "$@"; }; ${command}`, { home, env });
+  const ten = 'test.download 10';
+  await d(['download', 'test.download', '10', '-o', `${home}/ten`]);
+  const text = fs.readFileSync(`${home}/ten`, 'latin1');
+  fs.symlinkSync('/dev/stdout', `${home}/link`);
+  const cases = [
+    [`midclt download ${ten} -o /dev/stdout >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /dev/stderr 2>> f`, `precious\n${text}`],
+    [`{ echo a; midclt download ${ten} -o /dev/stdout; echo b; } > f`, `a\n${text}b\n`],
+    [`midclt download ${ten} -o /dev/fd/1 >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /proc/self/fd/1 >> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o /dev/fd/9 9>> f`, `precious\n${text}`],
+    [`midclt download ${ten} -o link >> f`, `precious\n${text}`],
+  ] as const;
+  for (const [command, expected] of cases) {
+    fs.writeFileSync(`${home}/f`, 'precious\n');
+    const { ino } = fs.statSync(`${home}/f`);
+    t.match(await run(command), { code: 0, stdout: '', stderr: '' }, command);
+    t.equal(fs.readFileSync(`${home}/f`, 'latin1'), expected, command);
+    t.equal(fs.statSync(`${home}/f`).ino, ino, 'it is the same file');
+  }
+  fs.writeFileSync(`${home}/f`, 'precious\n');
+  const id = (await d(['call', 'test.job_logged', '1'])).stdout.trim();
+  await d(['call', '-j', 'core.job_wait', id]);
+  t.match(await run(`midclt job log ${id} -o /dev/stderr 2>> f`), { code: 0 });
+  t.equal(fs.readFileSync(`${home}/f`, 'utf8'), 'precious\nline 1\n');
+  t.match(await run('midclt types -o /dev/stdout >> f'), { code: 0, stdout: '' });
+  t.match(fs.readFileSync(`${home}/f`, 'utf8'), /^precious\n[^]*"auth.generate_token": {/);
+  await run(`midclt download ${ten} -o /dev/stdout | cat > g`);
+  t.equal(fs.readFileSync(`${home}/g`, 'latin1'), text, 'a pipe, too');
+  t.same(parts(home), []);
+});
+
 t.test('F30: a reader that has enough ends it quietly', async (t) => {
   const { home, uri } = await ways(t);
   const command = `"$NODE" "$BIN" -u "$U" -d download test.download 30000000 -o - | head -c 10 | wc -c`;
@@ -213,6 +250,8 @@ t.test('what the server refuses is told in one line', async (t) => {
     t.match(await d(args), { code: 1, stdout: '', stderr });
   });
   await Promise.all(runs);
+  const quiet = await d(['download', '-q', 'test.download', '9', '{"fail": 5}', '-o', `${home}/x`]);
+  t.match(quiet, { code: 1, stderr: /failed on purpose/ }, '-q silences the progress alone');
   for (const status of [401, 403, 404, 410, 413, 500, 502, 503, 418]) {
     sandbox.setFileFault({ refuse: status });
     const commands = [
@@ -288,6 +327,36 @@ t.test('F37: a transfer that is cut leaves the old file', async (t) => {
   await Promise.all(all);
   t.equal(fs.readFileSync(file, 'utf8'), 'old');
   t.same(parts(home), []);
+});
+
+t.test('a file that becomes shorter while it is sent: its job may have taken it', async (t) => {
+  const { home, sandbox, runs } = await ways(t);
+  const [, d] = runs[0] ?? [];
+  const file = `${home}/big`;
+  for (const [place, [way, run]] of runs.entries()) {
+    fs.writeFileSync(file, '');
+    fs.truncateSync(file, 30_000_000);
+    sandbox.setFileFault({ stallAfter: 500_000 });
+    const isNow = async (state: string) => {
+      const found = await d?.(['call', 'core.get_jobs', '[["method", "=", "filesystem.put"]]']);
+      const jobs = JSON.parse(found?.stdout ?? '[]') as { arguments: string[]; state: string }[];
+      return jobs.some((job) => job.arguments[0] === `/mnt/${place}` && job.state === state);
+    };
+    const running = run(['upload', 'filesystem.put', `/mnt/${place}`, '--file', file]);
+    await until('the job to read', () => isNow('RUNNING'));
+    fs.truncateSync(file, 1_000_000);
+    sandbox.setFileFault(null);
+    t.match(
+      await running,
+      {
+        code: 1,
+        stdout: '',
+        stderr: `Error: ${file} became shorter while it was sent; the job may have taken what came of the file for all of it\n`,
+      },
+      way,
+    );
+    await until('the job to take it for all', () => isNow('SUCCESS'));
+  }
 });
 
 t.test('the WebSocket is lost in the middle: the file is still judged by its job', async (t) => {

@@ -190,6 +190,14 @@ t.test('downloads, a file each', async (t) => {
     ['d-a.tar', 'd-b.tar'],
   );
   t.ok(fs.statSync(`${home}/d-a.tar`).size > 0);
+  const quiet = ['-p', 'a,down', 'download', '-q', '-o', 'q-{profile}.tar', 'config.save'];
+  const told = await run(quiet);
+  t.match(
+    told,
+    { code: 1, stderr: '1 of 2 failed: down\n' },
+    'as for one system, -q is of the progress',
+  );
+  t.match(told.stdout, /"profile":"down","error":/);
 });
 
 t.test('a batch to each, from stdin or a file', async (t) => {

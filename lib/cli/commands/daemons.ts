@@ -158,7 +158,9 @@ function open(path: string, { uri }: Arguments): number {
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const whose = uri === null ? '' : ' for this URI and user';
-    const hint = isMissing ? `. No daemon ran${whose}, or it logs elsewhere (--log-file)` : '';
+    const hint = isMissing
+      ? `. No daemon ran${whose}, it logs elsewhere (--log-file), or it was removed`
+      : '';
     throw new MidcltError('FILES', `Cannot read the log ${path}: ${systemReason(error)}${hint}`);
   }
   throw new MidcltError('FILES', `The log ${path} is no regular file`);

@@ -13,7 +13,7 @@ import { targetOf } from '../../login/target.js';
 import type { Target } from '../../middleware/uri.js';
 import { noPath, startDownload } from '../../transfer/pipe-jobs.js';
 import { receiveFile } from '../../transfer/reception.js';
-import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
+import { Sink, WholeFile } from '../../transfer/sink.js';
 import type { Arguments } from '../args/arguments.js';
 import { isTerminal, piecewise, sayLine, writeForeign } from '../output/output.js';
 import { TransferView } from '../output/transfer.js';
@@ -34,7 +34,7 @@ const STDOUT = 1;
 /** Where the file goes. */
 interface Output {
   readonly sink: Sink;
-  /** Null: a pipe or a device, which takes what comes. */
+  /** Null: a pipe, a device or a descriptor, which takes what comes. */
   readonly file: WholeFile | null;
   /** In messages. */
   readonly shown: string;
@@ -146,7 +146,8 @@ async function openOutput(target: string): Promise<Output> {
   if (target === '-') {
     return { sink: new Sink(STDOUT, 'the output'), file: null, shown: 'The output' };
   }
-  if (isDevice(target)) return { sink: await Sink.open(target), file: null, shown: target };
+  const sink = await Sink.open(target);
+  if (sink) return { sink, file: null, shown: target };
   const file = WholeFile.open(target);
   return { sink: file.sink, file, shown: file.name === null ? 'The file' : target };
 }

@@ -7,7 +7,7 @@ import { MidcltError } from '../../errors.js';
 import { stringOf } from '../../json/members.js';
 import { JsonText } from '../../json/text.js';
 import { startTurn } from '../../steps.js';
-import { isDevice, Sink, WholeFile } from '../../transfer/sink.js';
+import { Sink, WholeFile } from '../../transfer/sink.js';
 import type { Arguments } from '../args/arguments.js';
 import { writeOut } from '../output/output.js';
 import { typesText, type Told } from '../types/file.js';
@@ -37,8 +37,12 @@ async function write(args: Arguments): Promise<number> {
   const told = await ask(args);
   const text = await textOf(typesText(told, { made: new Date(), bigint: args.bigint }));
   const { output } = args;
-  if (output === null || output === '-') writeOut(text);
-  else if (isDevice(output)) await send(text, await Sink.open(output));
+  if (output === null || output === '-') {
+    writeOut(text);
+    return 0;
+  }
+  const sink = await Sink.open(output);
+  if (sink) await send(text, sink);
   else await save(text, isDirectory(output) ? path.join(output, NAME) : output);
   return 0;
 }

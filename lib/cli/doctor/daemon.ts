@@ -92,8 +92,8 @@ function directory({ env }: Context): Found {
     while (!existsSync(parent)) parent = parent.slice(0, parent.lastIndexOf('/')) || '/';
     const why = unwritable(parent);
     if (why !== null) {
-      const other = env.MIDCLT_HOME ? '~/.midclt' : '/run/user/$(id -u)/midclt';
-      return failed(`${path} cannot be made in ${parent}: ${why}`, `export MIDCLT_HOME=${other}`);
+      const text = `${path} cannot be made in ${parent}: ${systemReason(why)}`;
+      return failed(text, elsewhere(env));
     }
     return ok(`${path} is not there yet; the first daemon makes it`);
   }
@@ -106,15 +106,21 @@ function directory({ env }: Context): Found {
   }
   const why = unwritable(path);
   if (why === null) return ok(`${path} (mode ${octal}), which only you can enter`);
-  return failed(`${path} cannot be written to: ${why}`, `chmod 700 ${shellWord(path)}`);
+  // A file system that is only read, say, is not opened by any mode.
+  const helps = why.code === 'EACCES' ? `chmod 700 ${shellWord(path)}` : elsewhere(env);
+  return failed(`${path} cannot be written to: ${systemReason(why)}`, helps);
 }
 
-function unwritable(path: string): string | null {
+function elsewhere(env: NodeJS.ProcessEnv): string {
+  return `export MIDCLT_HOME=${env.MIDCLT_HOME ? '~/.midclt' : '/run/user/$(id -u)/midclt'}`;
+}
+
+function unwritable(path: string): NodeJS.ErrnoException | null {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
     return null;
   } catch (error) {
-    return systemReason(error);
+    return error as NodeJS.ErrnoException;
   }
 }
 
@@ -123,10 +129,7 @@ function socket({ args, env }: Context): Found {
   try {
     checkSocketPath(socket);
   } catch (error) {
-    const shorter = env.MIDCLT_HOME
-      ? 'unset MIDCLT_HOME'
-      : 'export MIDCLT_HOME=/run/user/$(id -u)/midclt';
-    return failedBy(error, shorter);
+    return failedBy(error, env.MIDCLT_HOME ? 'unset MIDCLT_HOME' : elsewhere(env));
   }
   try {
     return ok(trustSocket(socket) ? socket : `${socket}, where none is yet`);

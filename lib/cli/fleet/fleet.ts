@@ -35,8 +35,10 @@ type Unanswered = Map<string, number | null>;
 
 /** The systems differ in what their profiles say, and are otherwise the same. Returns the exit code. */
 export async function runFleet(systems: readonly Arguments[]): Promise<number> {
-  const [first] = systems;
-  if (!first) throw new MidcltError('REQUEST', 'There is no system to ask');
+  const [given] = systems;
+  if (!given) throw new MidcltError('REQUEST', 'There is no system to ask');
+  // Of a download -q is of the progress, which is shown for one system alone.
+  const first = given.name === 'download' ? { ...given, quiet: false } : given;
   const conflict = conflictOf(first);
   if (conflict !== null) {
     const message = `midclt: error: ${conflict}`;

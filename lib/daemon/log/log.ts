@@ -61,10 +61,12 @@ export function openDaemonLog(
 ): DaemonLog {
   if (file !== null) return openLog(file, options);
   ensurePrivateDirectory(paths.directory);
-  return start(paths.log, options, () => {
-    ensurePrivateDirectory(path.dirname(paths.log));
-    return rotated(paths.log, openOwnLog, options);
-  });
+  const open = (file: string) => {
+    // Somebody may have removed it since. Not with what is above it: then the daemon is to leave nothing behind.
+    if (fs.existsSync(paths.directory)) ensurePrivateDirectory(path.dirname(file));
+    return openOwnLog(file);
+  };
+  return start(paths.log, options, () => rotated(paths.log, open, options));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What `connect` is told beside `daemon: true` counts there, too. */
 import t from 'tap';
-import { connect, type ConnectOptions } from '../../../lib/index.js';
+import { Client, connect, type ConnectOptions } from '../../../lib/index.js';
 import { failureOf, ownSurroundings, runScript } from '../../support/api.js';
 import { startDaemon } from '../../support/daemon.js';
 
@@ -22,6 +22,20 @@ t.test('callTimeout is for the calls that name none, also where a daemon runs', 
   const patient = await connect({ uri: around.uri, daemon: true, callTimeout: Infinity });
   t.equal(await patient.call('test.sleep', [0.1]), 0.1);
   await patient.close();
+});
+
+t.test('a URI in place of the options is refused, not taken for none', async (t) => {
+  const around = await ownSurroundings(t);
+  const wrong: unknown[] = ['wss://admin:admin-pw@nas2', null, 5, new URL(around.uri), []];
+  for (const options of wrong) {
+    const begin = options as ConnectOptions;
+    for (const failure of [failureOf(connect(begin)), failureOf(Client.connect(begin))]) {
+      const found = await failure;
+      t.match(found, { code: 'REQUEST', message: /^The options must be an object, .*\{ uri: / });
+      t.notMatch(String(found), 'admin-pw');
+    }
+  }
+  t.equal(around.sandbox.stats.connections, 0);
 });
 
 t.test('options that make no sense are refused', async (t) => {

@@ -149,6 +149,29 @@ t.test('F32: a daemon goes on in a new file when logrotate takes its log', async
   t.equal(fs.statSync(daemon.logFile).mode & 0o777, 0o600);
 });
 
+t.test('F32: a directory of logs that is removed is made again', async (t) => {
+  const daemon = await startDaemon(t, { args: ['--log-level', 'debug'] });
+  const directory = `${daemon.home}/.midclt/logs`;
+  fs.rmSync(directory, { recursive: true });
+  const missing = await daemon.d(['daemon-log']);
+  t.match(missing, { code: 1, stderr: /no such file .* it was removed/ });
+  await until('a new file', async () => {
+    await daemon.d(['call', 'core.ping']);
+    return fs.existsSync(daemon.logFile) && linesOf(daemon.logFile).length > 0;
+  });
+  t.equal(fs.statSync(directory).mode & 0o777, 0o700);
+  t.equal(fs.statSync(daemon.logFile).mode & 0o777, 0o600);
+  t.match(await daemon.d(['daemon-log']), { code: 0, stderr: '' });
+  t.equal(daemon.stderr(), '');
+});
+
+t.test('F32: what is removed with the directory above it stays so', async (t) => {
+  const daemon = await startDaemon(t);
+  fs.rmSync(`${daemon.home}/.midclt`, { recursive: true });
+  await daemon.exited;
+  t.notOk(fs.existsSync(`${daemon.home}/.midclt`));
+});
+
 t.test('F32: a default log that is a link or no file is refused, the daemon serves', async (t) => {
   const around = await surroundings(t);
   const first = await startDaemon(t, { around });
