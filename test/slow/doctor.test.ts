@@ -17,7 +17,6 @@ import {
   type RunOptions,
 } from '../support/midclt.js';
 import { startPythonDaemon } from '../support/python-daemon.js';
-import { startRelay } from '../support/relay.js';
 import { onTerminal } from '../support/terminal.js';
 
 interface Finding {
@@ -396,41 +395,6 @@ t.test('what is advised for a login keeps what the profile has', async (t) => {
   t.equal(
     failedAt(t, local, 'login', /^Failed to login: .+$/),
     `midclt -u ${unix} -U admin login nas`,
-  );
-});
-
-t.test('what passes by itself costs nobody a profile', async (t) => {
-  const { home, ws } = await startServer(t);
-  let unanswered = 'auth.login_ex';
-  const { port } = await startRelay(t, {
-    to: ws,
-    up: (message, { cut }) => {
-      if (!message.includes(`"${unanswered}"`)) return message;
-      if (unanswered === 'auth.login_ex') cut();
-      return null;
-    },
-  });
-  const uri = `ws://127.0.0.1:${port}/api/current`;
-  fs.writeFileSync(`${home}/key`, KEY, { mode: 0o600 });
-  const add = ['profile', 'add', 'nas1', '--no-check', '-u', uri, '-U', 'admin'];
-  const kept = await midclt([...add, '-K', `${home}/key`, '--no-channel-binding'], { home });
-  t.match(kept, { code: 0 });
-  const again = 'sleep 60; midclt -p nas1 doctor';
-  const lost = await doctor(t, ['-p', 'nas1'], { home });
-  t.equal(failedAt(t, lost, 'login', /lost/), again);
-  unanswered = 'auth.me';
-  const silent = await doctor(t, ['-p', 'nas1', '-t', '1'], { home });
-  t.equal(failedAt(t, silent, 'privileges', /Call timeout/), again);
-
-  const globals = ['-U', 'admin', '-P', 'admin-pw'];
-  const daemon = { around: await startServer(t), uri, username: 'admin', globals };
-  const running = await startDaemon(t, daemon);
-  const asked = ['-u', uri, '-U', 'admin'];
-  const through = await doctor(t, [...asked, '-t', '1'], { home: running.home });
-  t.match(through.of('login').message, /the daemon is logged in/);
-  t.equal(
-    failedAt(t, through, 'privileges', /Call timeout/),
-    `sleep 60; midclt ${asked.join(' ')} doctor`,
   );
 });
 

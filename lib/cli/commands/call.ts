@@ -38,8 +38,6 @@ export interface Outbound {
   readonly jobId?: number;
   /** An error is to tell whether the call may have been run. */
   readonly asksOutcome?: boolean;
-  /** An error is to tell its code. */
-  readonly asksCode?: boolean;
 }
 
 /** How an answer is printed, and what is told to be typed. */

@@ -78,9 +78,7 @@ export async function stopDaemon(options: Pick<Arguments, 'uri' | 'username'>): 
 }
 
 function requestLine(outbound: Outbound, member: string): string {
-  const outcome = outbound.asksOutcome ? ',"not_sent":true' : '';
-  const code = outbound.asksCode ? ',"error_code":true' : '';
-  const more = `${member}${outcome}${code}`;
+  const more = outbound.asksOutcome ? `${member},"not_sent":true` : member;
   const { command, method, params, timeout, job, detach, jobId } = outbound;
   const seconds = timeout === null ? [] : [`"timeout":${timeout}`];
   if (command === Command.PING) return lineOf(command, seconds, more);

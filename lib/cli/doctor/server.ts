@@ -1,17 +1,17 @@
 /** What `doctor` looks at behind the connection: the login, who that is, the server's clock, and its version. */
 import { compose } from '../../compose.js';
-import { asMidcltError, publicText, shellWord } from '../../errors.js';
+import { publicText, shellWord } from '../../errors.js';
 import { noLog } from '../../logger.js';
 import { profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
-import { isFinal, LoginError } from '../../middleware/login/credential.js';
+import { isRateLimit } from '../../middleware/login/credential.js';
 import { EMPTY_LIST } from '../../json/members.js';
 import { profileOf, readProfiles } from '../../profiles/file.js';
 import { LOCAL } from '../../profiles/profile.js';
 import { DEFAULT_CONCURRENCY } from '../../protocol/frames.js';
 import { Stopwatch } from '../commands/direct.js';
-import { callOf, ErrorAnswer, resultOf } from '../commands/exchange.js';
+import { callOf, resultOf } from '../commands/exchange.js';
 import { loginCommandOf } from '../commands/login-command.js';
 import { anyDaemonExchange } from '../commands/via-daemon.js';
 import { commandFor, failed, failedBy, ok, skipped, warning, within } from './check.js';
@@ -40,8 +40,7 @@ function login(context: Context): Found | Promise<Found> {
   if (state === 'ready' && (username || key !== null)) {
     const exchange = anyDaemonExchange({ ...args, useDaemon: true, autostart: false });
     const seconds = context.patience / 1000;
-    context.call = (method) =>
-      resultOf(exchange, { ...callOf(method, '[]', seconds), asksCode: true });
+    context.call = (method) => resultOf(exchange, callOf(method, '[]', seconds));
     return ok('none was tried: the daemon is logged in, and is asked in place of that');
   }
   if (username && isTerminalThere()) return logIn(context);
@@ -65,21 +64,6 @@ function loginCommand({ args, target }: Context): string {
   return profile === null ? command : `midclt profile remove ${shellWord(profile)} && ${command}`;
 }
 
-function later(context: Context): string {
-  return `sleep 60; ${commandFor(context, ['doctor'])}`;
-}
-
-/** Another login where the server has refused this one; what passes by itself is no reason to give up one that works. */
-function adviceFor(context: Context, error: unknown): string {
-  return wasRefused(error) ? loginCommand(context) : later(context);
-}
-
-function wasRefused(error: unknown): boolean {
-  if (error instanceof LoginError) return isFinal(error);
-  const code = error instanceof ErrorAnswer ? error.frame.code : asMidcltError(error).code;
-  return code === 'CALL' || code === 'LOGIN';
-}
-
 async function logIn(context: Context): Promise<Found> {
   const { args } = context;
   const warnings: string[] = [];
@@ -99,8 +83,10 @@ async function logIn(context: Context): Promise<Found> {
   try {
     await connection.open();
   } catch (error) {
-    if (!late.isIt) return failedBy(error, adviceFor(context, error));
-    return failed(`the login was not answered within ${patience / 1000} s`, later(context));
+    const later = `sleep 60; ${commandFor(context, ['doctor'])}`;
+    if (late.isIt) return failed(`the login was not answered within ${patience / 1000} s`, later);
+    if (isRateLimit(error)) return failedBy(error, later);
+    return failedBy(error, loginCommand(context));
   } finally {
     clock.stop();
   }
@@ -141,7 +127,7 @@ async function privileges(context: Context): Promise<Found> {
   } catch (error) {
     const { message, advice } = failedBy(error);
     const text = `the server does not say who is logged in: ${message}`;
-    return failed(text, advice ?? adviceFor(context, error));
+    return failed(text, advice ?? loginCommand(context));
   }
   const named = member(who, 'pw_name');
   const name = typeof named === 'string' ? named : 'who is logged in';
