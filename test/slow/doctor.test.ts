@@ -1,6 +1,7 @@
 /** `midclt doctor` in situations that people meet: what it says of the thing that is wrong, and its exit code. */
 import fs from 'node:fs';
 import net from 'node:net';
+import tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { startSandbox } from '../../lib/sandbox/index.js';
 import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
@@ -334,6 +335,23 @@ t.test('certificates', async (t) => {
   const near = await doctor(t, ['-u', ending.wss], { home, env: ca(soon.cert) });
   t.match(near.of('tls'), { state: 'warning', message: /ends soon, in [45] days/ });
   t.equal(near.code, 0);
+});
+
+t.test('a server that wants a certificate of its client', async (t) => {
+  const { home } = await startServer(t);
+  const examined = async (options: tls.TlsOptions) => {
+    const server = tls.createServer({ ...makeCertificate(), requestCert: true, ...options });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    const { port } = server.address() as net.AddressInfo;
+    const uri = `wss://127.0.0.1:${port}/api/current`;
+    const found = await doctor(t, ['-u', uri, '--insecure', '-t', '5'], { home });
+    return { found, look: `curl -skI https://127.0.0.1:${port}/api/current` };
+  };
+  const late = await examined({});
+  t.equal(failedAt(t, late.found, 'websocket', /^Cannot [^\n]*wants a certificate of/), late.look);
+  const early = await examined({ maxVersion: 'TLSv1.2' });
+  t.equal(failedAt(t, early.found, 'tls', /^port [^\n]*or it wants a certificate/), early.look);
 });
 
 t.test('what answers instead of a WebSocket', async (t) => {
