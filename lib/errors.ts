@@ -158,7 +158,10 @@ export function systemReason(error: unknown): string {
   const { code, message, name } = error as NodeJS.ErrnoException;
   if (code === undefined && MISTAKES.includes(name)) return `a mistake of midclt itself (${name})`;
   // `EACCES: permission denied, open '/x'`, or `connect ECONNREFUSED 127.0.0.1:1`
-  const [, words = message] = /^[A-Z][A-Z0-9]+: (.*?)(?:, \w+(?: .*)?)?$/.exec(message) ?? [];
+  const [, system] = /^[A-Z][A-Z0-9]+: (.*?)(?:, \w+(?: .*)?)?$/.exec(message) ?? [];
+  // `80DC…:error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:../deps/…` and a newline, of OpenSSL
+  const [, openSsl] = /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:\n]+)/.exec(message) ?? [];
+  const words = openSsl ?? system ?? message;
   if (code === undefined) return words;
   return words.includes(code) ? (WORDS[code] ?? code) : `${words} (${code})`;
 }

@@ -1,5 +1,5 @@
 /** `stop`: the daemon is to end. */
-import { MidcltError } from '../errors.js';
+import { abandoned, MidcltError } from '../errors.js';
 import { quote } from '../json/members.js';
 import { VERSION, isOlder, type FinalFrame, type Request } from '../protocol/frames.js';
 import { flagOf } from '../protocol/request-members.js';
@@ -23,16 +23,21 @@ export const STOP: Entry<StopMembers> = {
   }),
 };
 
-function stop(
-  { ifIdle, version }: Request & StopMembers,
-  { client }: Context,
+async function stop(
+  { ifIdle, version, keep }: Request & StopMembers,
+  { client, isThere }: Context,
   { daemon, log }: CommandOptions,
 ): Promise<FinalFrame> {
   if (!daemon) throw new MidcltError('REQUEST', 'There is no daemon to stop');
+  // Who asks for `keep` stays to see the daemon's end, unless it has given up on a daemon that hung, and told its user so.
+  if (keep && !(await isThere())) {
+    log('info', 'stop not obeyed', { client, why: 'who asked for it has gone' });
+    throw abandoned();
+  }
   if (ifIdle && version !== null && !isOlder(VERSION, version)) {
     throw new MidcltError('REQUEST', `The daemon is of version ${VERSION} by now`);
   }
   if (!daemon.stop(ifIdle)) throw new MidcltError('REQUEST', 'The daemon is busy');
   log('info', 'stop requested', { client });
-  return Promise.resolve(result(Buffer.from(quote('Daemon shutting down'))));
+  return result(Buffer.from(quote('Daemon shutting down')));
 }

@@ -45,9 +45,11 @@ export function isDistrust(error: unknown): boolean {
   return error.code === 'CONNECT' && isVerification(code) && pinned === undefined;
 }
 
-/** The codes of a certificate that is not trusted, not valid now, or another host's. */
-function isVerification(code: string | undefined): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code ?? '');
+/** The codes of a certificate that is not trusted, not valid now, or another host's. Those of OpenSSL itself tell of a handshake that failed. */
+function isVerification(code = ''): boolean {
+  return (
+    !code.startsWith('ERR_SSL_') && /CERT|SELF_SIGNED|UNABLE_TO_|SIGNATURE|ERR_TLS_/.test(code)
+  );
 }
 
 /** The host of a `wss:` target as commands take it, and as pins are kept: with its port unless that is 443. */
@@ -155,6 +157,8 @@ function hintOf(target: Target, error: Error): string | null {
   if (isPlain(error)) {
     return `Without TLS it would be '-u ${other(target, 'ws')}', where others can read what is sent`;
   }
+  const alert = alertHint(error);
+  if (alert !== null) return alert;
   const isRiddle = (code ?? '').startsWith('HPE_') || error.message === 'socket hang up';
   return target.scheme === 'ws' && isRiddle ? tlsHint(target) : null;
 }
@@ -165,6 +169,23 @@ function isPlain(error: Error): boolean {
   return /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP|wrong version number|packet length too long|http request/i.test(
     `${code ?? ''} ${message}`,
   );
+}
+
+/** What the alert means with which a server has refused a TLS handshake, by an error's code; null: it is none, or says it all. */
+export function alertHint(error: Error): string | null {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const [, alert] = /^ERR_SSL_.*_ALERT_(.*)$/.exec(code) ?? [];
+  switch (alert) {
+    case 'CERTIFICATE_REQUIRED':
+    case 'BAD_CERTIFICATE': // as some call it where none is shown
+      return 'What answers wants a certificate of the client, and midclt has none to show: give an address with -u that asks for none';
+    case 'HANDSHAKE_FAILURE':
+      return 'What answers has no cipher in common with this Node, or it wants a certificate of the client, which midclt has none of';
+    case 'PROTOCOL_VERSION':
+      return `What answers has no version of TLS in common with Node ${process.versions.node}`;
+    default:
+      return null;
+  }
 }
 
 function tlsHint(target: Target): string {

@@ -17,7 +17,7 @@ import type { Context, Incoming, Patience } from './verb.js';
 
 export interface Forwarding {
   readonly gate: Gate;
-  readonly client: Client & { readonly number: number | null };
+  readonly client: Client & Pick<Context, 'isThere'> & { readonly number: number | null };
   /** Throws if no request may be run any more. */
   readonly check: () => void;
   /** Asked of each final frame before it is passed on: the frame, or the one to pass on in its place. */
@@ -140,12 +140,13 @@ async function answer(
     const lease = acquired instanceof Promise ? await acquired : acquired;
     const timeout = timeLeft(patience, clock.now() - began);
     const deadline = patience.isShared ? began + (patience.toAnswer ?? Infinity) : Infinity;
-    const { cancellation, number } = client;
+    const { cancellation, isThere, number } = client;
     const context: Context = {
       lease,
       timeout,
       deadline,
       cancellation,
+      isThere,
       progress,
       event,
       client: number,

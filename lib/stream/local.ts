@@ -44,7 +44,7 @@ export class LocalSession {
     this.serialize = new Serialize(() => undefined);
     this.frames = forward({
       gate,
-      client: { cancellation, isAlive: () => true, number: null },
+      client: { cancellation, isAlive: () => true, isThere: () => true, number: null },
       check: () => undefined,
       admit: (frame) => frame, // whoever asks in this process has the memory, too
     });

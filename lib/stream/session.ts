@@ -76,6 +76,7 @@ export class Session {
         client: {
           cancellation: this.cancellation,
           isAlive: () => this.isClientAlive(),
+          isThere: () => this.askSocket(),
           number: client,
         },
         check: () => {
@@ -252,14 +253,20 @@ export class Session {
 
   /**
    * Is the client still there? A socket that is being read tells by itself. One that is not, and one
-   * whose client has sent its EOF, is asked by a write of zero bytes: it fails only if the client is gone.
+   * whose client has sent its EOF, is asked.
    */
   private isClientAlive(): true | Promise<boolean> {
     const { socket } = this;
+    const isRead = !socket.destroyed && !this.inputEnded && !socket.isPaused();
+    return isRead || this.askSocket();
+  }
+
+  /** Asked by a write of zero bytes, which fails only if the client is gone, be it that its EOF is still unread. */
+  private askSocket(): true | Promise<boolean> {
+    const { socket } = this;
     if (socket.destroyed) return Promise.resolve(false);
-    const isRead = !this.inputEnded && !socket.isPaused();
     // Output that waits for its reader will meet the end by itself.
-    if (isRead || !socket.writable || socket.writableLength > 0) return true;
+    if (!socket.writable || socket.writableLength > 0) return true;
     return new Promise((resolve) => {
       socket.write(Buffer.alloc(0), (error) => {
         resolve(!error);

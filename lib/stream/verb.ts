@@ -15,6 +15,8 @@ export interface Context {
   readonly deadline: number;
   /** Cancelled when the client has gone: nobody will read the answer. */
   readonly cancellation: Cancellation;
+  /** Asks the system whether the client is there at this moment: its end may have come and be unread. */
+  readonly isThere: () => true | Promise<boolean>;
   readonly progress: (frame: ProgressFrame) => void;
   /** Tells a subscriber. `onTaken` is called when the client has taken the frame: until then it takes memory. */
   readonly event: (frame: EventFrame, onTaken: () => void) => void;

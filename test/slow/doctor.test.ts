@@ -1,10 +1,12 @@
 /** `midclt doctor` in situations that people meet: what it says of the thing that is wrong, and its exit code. */
 import fs from 'node:fs';
 import net from 'node:net';
+import tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { startSandbox } from '../../lib/sandbox/index.js';
 import { makeCertificate } from '../../lib/sandbox/wire/certificate.js';
 import { startDaemon } from '../support/daemon.js';
+import { startHostileServer, type Victim } from '../support/hostile-server.js';
 import { freeze, ground } from '../support/lifecycle.js';
 import { KEY, startServer, WRONG, SECRET } from '../support/login.js';
 import {
@@ -66,6 +68,8 @@ function failedAt(t: Test, { code, of }: Examined, name: string, message: RegExp
   t.match(of(name), { state: 'failed', message });
   return of(name).advice ?? '';
 }
+
+type Answer = (victim: Victim, id: string) => void;
 
 const ADMIN = ['-U', 'admin', '-P', 'admin-pw'];
 
@@ -358,6 +362,23 @@ t.test('certificates', async (t) => {
   t.equal(near.code, 0);
 });
 
+t.test('a server that wants a certificate of its client', async (t) => {
+  const { home } = await startServer(t);
+  const examined = async (options: tls.TlsOptions) => {
+    const server = tls.createServer({ ...makeCertificate(), requestCert: true, ...options });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    const { port } = server.address() as net.AddressInfo;
+    const uri = `wss://127.0.0.1:${port}/api/current`;
+    const found = await doctor(t, ['-u', uri, '--insecure', '-t', '5'], { home });
+    return { found, look: `curl -skI https://127.0.0.1:${port}/api/current` };
+  };
+  const late = await examined({});
+  t.equal(failedAt(t, late.found, 'websocket', /^Cannot [^\n]*wants a certificate of/), late.look);
+  const early = await examined({ maxVersion: 'TLSv1.2' });
+  t.equal(failedAt(t, early.found, 'tls', /^port [^\n]*or it wants a certificate/), early.look);
+});
+
 t.test('what answers instead of a WebSocket', async (t) => {
   const { home, ws, sandbox } = await startServer(t);
   const lost = await doctor(t, ['-u', ws.replace('/api/current', '/api/nope')], { home });
@@ -425,6 +446,55 @@ t.test('logins', async (t) => {
   t.match(nobody.of('login'), { state: 'skipped', message: /nobody is given/ });
   t.equal(nobody.code, 0);
   t.equal(sandbox.stats.connections, count + 1, 'one handshake');
+});
+
+t.test('who was not refused keeps the profile and its key', async (t) => {
+  const { home } = await startServer(t);
+  const answers: Record<string, Answer> = {};
+  const { uris } = await startHostileServer(t, {
+    onRequest: (victim, { id, method }) => answers[method]?.(victim, id),
+  });
+  const at = uris.jsonrpc;
+  const add = ['profile', 'add', 'nas1', '--no-check', '-u', at, '-U', 'admin'];
+  t.match(await midclt(add, { home }), { code: 0 });
+  const examined = (given: Record<string, Answer>) => {
+    answers['auth.login_ex'] = (victim, id) => {
+      victim.answer(id, '{"response_type": "SUCCESS", "user_info": null}');
+    };
+    answers['system.version'] = (victim, id) => {
+      victim.answer(id, '"TrueNAS-25.10.0"');
+    };
+    Object.assign(answers, given);
+    return doctor(t, ['-p', 'nas1', '-P', 'admin-pw', '-t', '3'], { home });
+  };
+  const restart: Answer = ({ socket }) => {
+    socket.close(1012);
+  };
+  const failure =
+    (errno: number, name: string): Answer =>
+    ({ say }, id) => {
+      const data = `{"error": ${errno}, "errname": "${name}", "reason": "[${name}] No", "trace": null, "extra": null}`;
+      const error = `{"code": -32001, "message": "Method call error", "data": ${data}}`;
+      say(`{"jsonrpc": "2.0", "id": "${id}", "error": ${error}}`);
+    };
+  const later = 'sleep 60; midclt -p nas1 doctor';
+  const login = `midclt profile remove nas1 && midclt -u ${at} -U admin login nas1`;
+  for (const [answer, message] of [
+    [restart, /^Failed to login: .*lost/],
+    [failure(14, 'EFAULT'), /^Failed to login: \[EFAULT\] No/],
+  ] as const) {
+    const found = await examined({ 'auth.login_ex': answer });
+    t.equal(failedAt(t, found, 'login', message), later);
+  }
+  for (const [answer, message, advice] of [
+    [restart, /not say who is logged in: .*lost/, later],
+    [() => undefined, /not say who is logged in: .*timeout/, later],
+    [failure(14, 'EFAULT'), /not say who is logged in: \[EFAULT\] No/, later],
+    [failure(207, 'ENOTAUTHENTICATED'), /not say who .*: \[ENOTAUTHENTICATED\] No/, login],
+  ] as const) {
+    const found = await examined({ 'auth.me': answer });
+    t.equal(failedAt(t, found, 'privileges', message), advice);
+  }
 });
 
 t.test('too many logins', async (t) => {

@@ -2,6 +2,7 @@
 import net from 'node:net';
 import { MidcltError, shellWord, systemReason } from '../../errors.js';
 import { LIVENESS, openWebSocket } from '../../middleware/channel/transport.js';
+import { alertHint } from '../../middleware/unreachable.js';
 import { isLoopback, parseTarget, type Target } from '../../middleware/uri.js';
 import { verdict } from './certificate.js';
 import { commandFor, failed, failedBy, ok, skipped, warning, within } from './check.js';
@@ -159,7 +160,9 @@ async function tls(context: Context, target: Target): Promise<Found> {
         commandFor(context, ['doctor'], target.uri.replace(/^wss:/, 'ws:')),
       );
     }
-    return failed(`port ${port}: ${systemReason(error)}`, lookAt(target));
+    const hint = alertHint(error);
+    const why = `${systemReason(error)}${hint === null ? '' : `. ${hint}`}`;
+    return failed(`port ${port}: ${why}`, lookAt(target));
   }
 }
 
@@ -290,5 +293,7 @@ function noAnswer(context: Context, target: Target, error: Error): Found {
       commandFor(context, ['doctor'], target.uri.replace(/^ws:/, 'wss:')),
     );
   }
+  // What wants a certificate will want it in a minute, too.
+  if (alertHint(cause) !== null) return failedBy(error, lookAt(target));
   return failedBy(error, `sleep 60; ${commandFor(context, ['doctor'])}`);
 }

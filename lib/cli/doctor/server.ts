@@ -5,7 +5,7 @@ import { noLog } from '../../logger.js';
 import { profilesPath } from '../../files/paths.js';
 import { isTerminalThere } from '../../login/prompt.js';
 import { toLoginTarget } from '../../login/target.js';
-import { isRateLimit } from '../../middleware/login/credential.js';
+import { isFinal } from '../../middleware/login/credential.js';
 import { EMPTY_LIST } from '../../json/members.js';
 import { profileOf, readProfiles } from '../../profiles/file.js';
 import { LOCAL } from '../../profiles/profile.js';
@@ -64,6 +64,11 @@ function loginCommand({ args, target }: Context): string {
   return profile === null ? command : `midclt profile remove ${shellWord(profile)} && ${command}`;
 }
 
+/** Where nobody was refused: another login would cost a profile that works, and a key. */
+function laterCommand(context: Context): string {
+  return `sleep 60; ${commandFor(context, ['doctor'])}`;
+}
+
 async function logIn(context: Context): Promise<Found> {
   const { args } = context;
   const warnings: string[] = [];
@@ -83,10 +88,9 @@ async function logIn(context: Context): Promise<Found> {
   try {
     await connection.open();
   } catch (error) {
-    const later = `sleep 60; ${commandFor(context, ['doctor'])}`;
+    const later = laterCommand(context);
     if (late.isIt) return failed(`the login was not answered within ${patience / 1000} s`, later);
-    if (isRateLimit(error)) return failedBy(error, later);
-    return failedBy(error, loginCommand(context));
+    return failedBy(error, isFinal(error) ? loginCommand(context) : later);
   } finally {
     clock.stop();
   }
@@ -117,6 +121,9 @@ function member(value: unknown, ...path: readonly string[]): unknown {
   );
 }
 
+/** What the server says to who is not logged in, or may not ask; a daemon passes on its text. */
+const REFUSED = /^\[(?:ENOTAUTHENTICATED|EACCES|EPERM)\]/;
+
 const NOBODY = 'nobody is logged in who could ask';
 
 async function privileges(context: Context): Promise<Found> {
@@ -127,7 +134,8 @@ async function privileges(context: Context): Promise<Found> {
   } catch (error) {
     const { message, advice } = failedBy(error);
     const text = `the server does not say who is logged in: ${message}`;
-    return failed(text, advice ?? loginCommand(context));
+    const remedy = REFUSED.test(message) ? loginCommand(context) : laterCommand(context);
+    return failed(text, advice ?? remedy);
   }
   const named = member(who, 'pw_name');
   const name = typeof named === 'string' ? named : 'who is logged in';

@@ -108,7 +108,9 @@ function fitting(
   let room = width;
   let count = 0;
   for (const i of names.keys()) {
-    room -= Math.max(...lines.map((line) => widthOf(line[i] ?? ''))) + 2;
+    let widest = 0; // in a loop: a function takes only so many arguments
+    for (const line of lines) widest = Math.max(widest, widthOf(line[i] ?? ''));
+    room -= widest + 2;
     if (room < -2) break;
     count++;
   }

@@ -66,7 +66,7 @@ export function typeOf(schema: unknown, use: Use, place: string, depth = 0): Typ
   for (const alternatives of [listOf(fields.anyOf), listOf(fields.oneOf)]) {
     if (alternatives) parts.push(union(alternatives.map(inner)));
   }
-  parts.push(...(listOf(fields.allOf) ?? []).map(inner));
+  for (const part of listOf(fields.allOf) ?? []) parts.push(inner(part));
   const isMore = 'properties' in fields || 'items' in fields || 'prefixItems' in fields;
   if (parts.length > 0 && !isMore) return intersection(parts);
   const own = types.map((type) => plainType(type, fields, use, place, depth));

@@ -165,8 +165,8 @@ export class JobCheckup {
   private ring(now: number): number {
     const followed = this.followed();
     if (followed.some((watch) => this.dueOf(watch) <= now)) void this.rounds();
-    const later = followed.map((watch) => Math.max(this.dueOf(watch), now + this.pace.pause));
-    return Math.min(Infinity, ...later);
+    const next = (soonest: number, watch: JobWatch) => Math.min(soonest, this.dueOf(watch));
+    return Math.max(followed.reduce(next, Infinity), now + this.pace.pause);
   }
 
   private async rounds(): Promise<void> {

@@ -88,9 +88,14 @@ t.test(
     }
     t.equal(pid(), daemon);
     process.kill(daemon, 'SIGCONT');
-    // It hears by now that it was told to stop: that was asked of it, and it is not undone.
-    await until('it to be gone', () => !isAlive(daemon), 20_000);
+    // It reads now that it was told to stop, before it reads this.
     t.match(await d(['ping']), PONG);
+    t.equal(pid(), daemon, 'who has asked has given up, and was told so');
+    const log = await run(['-u', uri, 'daemon-log']);
+    t.match(log.stdout, 'stop not obeyed', 'it says so');
+    const stop = await run(['-u', uri, 'daemon-stop']);
+    t.match(stop, { code: 0, stderr: 'Daemon shutting down\n' }, 'asked anew it stops');
+    await until('it to be gone', () => !isAlive(daemon));
   },
 );
 

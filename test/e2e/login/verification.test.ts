@@ -1,7 +1,10 @@
 /** A daemon that does not verify the server's certificate serves who asked for that, and says so. */
 import fs from 'node:fs';
+import type net from 'node:net';
+import tls from 'node:tls';
 import t from 'tap';
 import { API_KEYS } from '../../../lib/sandbox/index.js';
+import { makeCertificate } from '../../../lib/sandbox/wire/certificate.js';
 import { exchange } from '../../support/daemon.js';
 import { AUTOSTART, ground, type Ground } from '../../support/lifecycle.js';
 import { KEY } from '../../support/login.js';
@@ -117,4 +120,25 @@ t.test('the Python daemon is called as before', { skip: missing('python3') }, as
   t.match(await run(['-u', wss, '-d', 'ping']), PONG);
   t.match(await run(['-u', wss, '--insecure', '-d', 'call', 'test.echo', '1']), { code: 0 });
   await until('both', () => read().length === 2);
+});
+
+t.test('a server that wants a certificate of its client is not called untrusted', async (t) => {
+  const { home, run } = await ground(t);
+  const certificate = makeCertificate();
+  const server = tls.createServer({ ...certificate, requestCert: true }, (socket) => {
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  const uri = `wss://127.0.0.1:${port}/api/current`;
+  fs.writeFileSync(`${home}/ca.pem`, certificate.cert);
+  const wants = `Error: Cannot connect to ${uri}: tlsv13 alert certificate required (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED). What answers wants a certificate of the client`;
+  for (const trusting of [['--insecure'], ['--ca-file', `${home}/ca.pem`]]) {
+    const login = ['-u', uri, ...trusting, '-U', 'admin', '-P', 'admin-pw'];
+    const { code, stdout, stderr } = await run([...login, 'ping']);
+    t.match({ code, stdout }, { code: 1, stdout: '' });
+    t.ok(stderr.startsWith(wants), stderr);
+    t.equal(stderr.trimEnd().split('\n').length, 1, 'one line');
+  }
 });

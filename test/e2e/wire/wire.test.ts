@@ -1,6 +1,8 @@
 /** The Unix-socket protocol: requests, frames and their order. */
+import net from 'node:net';
 import t from 'tap';
 import { exchange, startDaemon, type RunningDaemon, wakeSleeper } from '../../support/daemon.js';
+import { freeze } from '../../support/lifecycle.js';
 import { until } from '../../support/midclt.js';
 import { call, converse, PING, resultOf } from '../../support/wire.js';
 
@@ -218,8 +220,28 @@ t.test('a slow call of one client does not hold up another', async (t) => {
 });
 
 t.test('stop is answered before the daemon goes', async (t) => {
+  const stopped = async (more: string, halfClose: boolean) => {
+    const own = await startDaemon(t);
+    const line = `{"command":"stop","id":"s"${more}}\n`;
+    const { frames } = await exchange(own.socket, line, { halfClose });
+    t.strictSame(frames, [{ type: 'result', id: 's', result: 'Daemon shutting down' }]);
+    t.strictSame(await own.exited, { code: 0, signal: null });
+  };
+  await Promise.all([stopped('', false), stopped('', true), stopped(',"keep":true', true)]);
+});
+
+t.test('a stop is obeyed though its client has gone, unless that said that it stays', async (t) => {
   const own = await startDaemon(t);
-  const { frames } = await exchange(own.socket, '{"command":"stop","id":"s"}\n');
-  t.strictSame(frames, [{ type: 'result', id: 's', result: 'Daemon shutting down' }]);
+  /** The daemon reads it when nobody is there any more. */
+  const leave = async (line: string) => {
+    await freeze(own.child.pid!);
+    const client = net.connect(own.socket);
+    await new Promise((resolve) => client.write(line, resolve));
+    client.destroy();
+    own.child.kill('SIGCONT');
+  };
+  await leave('{"command":"stop","keep":true}\n');
+  t.strictSame((await exchange(own.socket, PING)).frames, [{ type: 'result', result: 'pong' }]);
+  await leave('{"command":"stop"}\n');
   t.strictSame(await own.exited, { code: 0, signal: null });
 });

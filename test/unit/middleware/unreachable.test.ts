@@ -3,7 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { MidcltError } from '../../../lib/errors.js';
 import { parseTarget } from '../../../lib/middleware/uri.js';
-import { connectError, HttpAnswer, namesOf } from '../../../lib/middleware/unreachable.js';
+import {
+  connectError,
+  HttpAnswer,
+  isDistrust,
+  namesOf,
+} from '../../../lib/middleware/unreachable.js';
 import { issue, type Wish } from '../../support/certificates.js';
 
 function textOf(uri: string, error: Error): string {
@@ -71,6 +76,30 @@ t.test('TLS where there is none, and none where there is', async (t) => {
   t.match(textOf('ws://nas/api/current', failed('HPE_INVALID_CONSTANT', 'Parse Error: …')), hint);
   t.notMatch(textOf(WSS, failed('ECONNRESET', 'socket hang up')), hint);
   t.notMatch(textOf('ws://nas/api/current', failed('ECONNRESET', 'read ECONNRESET')), hint);
+});
+
+t.test('a TLS alert of the server says nothing of its certificate', async (t) => {
+  const alert = (name: string) => {
+    const reason = name.toLowerCase().replaceAll('_', ' ');
+    const text = `80DC2C9B407F0000:error:0A00045C:SSL routines:ssl3_read_bytes:${reason}:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:1601:SSL alert number 1\n`;
+    const error = Object.assign(new Error(text), { code: `ERR_SSL_${name}` });
+    t.notOk(isDistrust(connectError(parseTarget(WSS), error)), name);
+    return textOf(WSS, error);
+  };
+  t.equal(
+    alert('TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+    `Cannot connect to ${WSS}: tlsv13 alert certificate required (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED). What answers wants a certificate of the client, and midclt has none to show: give an address with -u that asks for none`,
+  );
+  for (const name of ['SSLV3_ALERT_BAD_CERTIFICATE', 'SSL/TLS_ALERT_BAD_CERTIFICATE'])
+    t.match(alert(name), /wants a certificate of the client, and/);
+  for (const name of ['SSLV3_ALERT_HANDSHAKE_FAILURE', 'SSL/TLS_ALERT_HANDSHAKE_FAILURE'])
+    t.match(
+      alert(name),
+      /: \S+ alert handshake failure \(ERR_.*or it wants a certificate of the cl/,
+    );
+  t.match(alert('TLSV1_ALERT_PROTOCOL_VERSION'), /no version of TLS in common with Node \d/);
+  for (const name of ['WRONG_SIGNATURE_TYPE', 'CERTIFICATE_VERIFY_FAILED', 'NO_REASON'])
+    t.match(alert(name), /^Cannot connect to [^(]+: [^:(]+ \(ERR_SSL_\w+\)$/);
 });
 
 t.test('a certificate', async (t) => {

@@ -37,7 +37,7 @@ function scene({
   const over: number[] = [];
   const stage = forward({
     gate,
-    client: { cancellation: client, isAlive: () => true, number: 7 },
+    client: { cancellation: client, isAlive: () => true, isThere: () => true, number: 7 },
     check: () => undefined,
     admit: (frame) => frame,
     ...more,

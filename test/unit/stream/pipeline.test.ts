@@ -57,7 +57,7 @@ function scene(t: Test, { forwarding = {}, lines: limits = {}, socket }: Options
     verbs,
     forwarding: {
       gate,
-      client: { cancellation, isAlive: () => true, number: 1 },
+      client: { cancellation, isAlive: () => true, isThere: () => true, number: 1 },
       check: () => undefined,
       admit: (frame) => frame,
       ...forwarding,

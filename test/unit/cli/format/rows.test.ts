@@ -38,6 +38,14 @@ t.test('without names: the columns that have no lists and objects in them', asyn
   t.equal(tableOf(Buffer.from('{"a": 1}')), null);
 });
 
+t.test('a table has as many rows as there are', async (t) => {
+  // More than a function takes as arguments.
+  const rows = 200_000;
+  const lines = tableLines(Buffer.from(`[${'{"n":1},'.repeat(rows - 1)}{"n":12345}]`), null, 80);
+  t.equal(lines.length, 1 + rows);
+  t.same([lines[0], lines[1], lines.at(-1)], ['N', '1', '12345']);
+});
+
 t.test('a cell is a line, and harmless', async (t) => {
   t.equal(tableCell(Buffer.from('"a\\u001b[2J\\nb  c"')), 'a b c');
   t.equal(tableCell(Buffer.from('null')), '-');

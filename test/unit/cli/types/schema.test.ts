@@ -58,6 +58,7 @@ t.test('alternatives', async (t) => {
   );
   t.equal(comes({ allOf: [string] }), 'string');
   t.equal(comes({ allOf: [named('a'), named('b')] }), '{ a: string } & { b: string }');
+  t.equal(comes({ allOf: new Array(200_000).fill(string) }), 'string', 'however many');
   t.equal(
     comes({ type: 'object', anyOf: [named('a'), named('b')] }),
     '{ a: string } | { b: string }',
