@@ -1,4 +1,5 @@
 /** Files of jobs, from and to Node's streams. */
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { isMidcltError, MidcltError, systemReason } from '../errors.js';
 import { MAX_FILES } from '../protocol/frames.js';
@@ -140,10 +141,11 @@ async function send(
       signal.throwIfAborted(); // it waited for its turn, or for the file before
       opened.push(await fileOf(file, index));
     }
+    // The server takes the beginning of a stream that fails at once for a file.
+    await Promise.all(opened.map(({ stream }) => hasBegun(stream, signal)));
     const token = await generateToken(caller, way.target);
     signal.throwIfAborted();
-    // The server would take the beginning of it for a file.
-    for (const [index, file] of files.entries()) refuseFailed(file, index);
+    for (const { stream } of opened) if (stream.errored) throw stream.errored;
     const sent = { ...source, token, files: opened, onBytes: () => undefined };
     const jobId = await sendFiles(way.target, sent, signal);
     if (await isMerged(caller, jobId, source)) throw merged(jobId, 'the files were not taken');
@@ -172,10 +174,10 @@ async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
   return { name, stream, size: data.length === 0 ? null : data.length };
 }
 
-/** Throws `FILES` for a stream that has failed before anything of it is sent. */
-function refuseFailed(file: FileToUpload, index: number): void {
-  const { name, data } = namedOf(file, index);
-  if (data instanceof Readable && data.errored) throw unsendable(name, data.errored);
+/** Resolves when something of a stream, or its end, is there to be read. Rejects as the stream fails. */
+async function hasBegun(stream: Readable, signal: AbortSignal): Promise<void> {
+  stream.on('error', () => undefined); // also later, before anybody reads it
+  await once(stream, 'readable', { signal });
 }
 
 /** JavaScript callers may give null. */
