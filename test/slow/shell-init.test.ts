@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { startDaemon } from '../support/daemon.js';
+import { has } from '../support/launcher.js';
 import { filesOf } from '../support/lifecycle.js';
 import { BINARY, midclt, shell } from '../support/midclt.js';
 
@@ -39,6 +40,15 @@ const LEFT: readonly string[] = [
   '--version',
   '-h',
 ];
+/** Each with the shell that the function is for. */
+const KINDS = [
+  ['bash', 'bash'],
+  ['zsh', 'zsh'],
+  ['dash', 'sh'],
+  ['busybox sh', 'sh'],
+  ['bash --posix', 'sh'],
+  ['zsh', 'sh'],
+].filter(([name = '']) => has(name.split(' ')[0] ?? '')) as [string, string][];
 const SHELLS = ['bash', 'sh', 'zsh'].filter((name) => spawnSync(name, ['-c', ':']).status === 0);
 
 function command(text: string): string {
@@ -139,6 +149,26 @@ t.test('looks at the profiles at every call', async (t) => {
       'pong left left pong pong left pong pong pong left pong left left',
       `${name}: ${stderr}`,
     );
+  }
+});
+
+t.test('an alias of its name is put in before it, as before the program', async (t) => {
+  const { run, home, uri } = await surroundings(t);
+  for (const [name, kind] of KINDS) {
+    const text = (await midclt(['shell-init', kind], { home })).stdout;
+    const broken = text.replace(/command '.*'/, 'command false');
+    const first = name === 'bash' ? 'shopt -s expand_aliases\n' : '';
+    const lines = [
+      `alias midclt='midclt -u "$U" -d'`,
+      'set -eu',
+      'eval "$TEXT"',
+      'unset MIDCLT_URI',
+      `midclt call test.echo "it's"`,
+      'unalias midclt',
+      'midclt -u "$U" -d ping',
+    ];
+    const result = await run(name, `${first}${lines.join('\n')}`, { U: uri, TEXT: broken });
+    t.match(result, { code: 0, stdout: `["it's"]\npong\n`, stderr: '' }, `${name}, ${kind}`);
   }
 });
 

@@ -14,12 +14,14 @@ import { FAST, NAME, POSIX_QUOTE, QUOTE, TRUST } from './request-text.js';
 import {
   ANSWER,
   CALL,
+  FUNCTION,
   LAUNCHER_CALL,
   LAUNCHER_CLIENT,
   LAUNCHER_HEAD,
   LAUNCHER_TAIL,
+  POSIX_FUNCTION,
+  RUN,
   WATCH,
-  WHOLE,
 } from './text.js';
 
 /** What the function returns within itself for what it leaves to the program; no exit code of that. */
@@ -27,11 +29,12 @@ const LEFT = '113';
 
 /** Prints the function for the shell. Throws a `FILES` error where nothing can talk to a socket. */
 export function shellInit({ shell }: Arguments): number {
-  const hasSubstitution = shell !== 'sh';
+  const isPosix = shell === 'sh';
   const program = connector();
   const text = filledIn(
     [`# midclt as a shell function; to be evaluated: eval "$(midclt shell-init ${shell})"`]
-      .concat(hasSubstitution ? QUOTE : POSIX_QUOTE, common(CALL), WHOLE)
+      .concat(isPosix ? POSIX_QUOTE : QUOTE, common(CALL), RUN)
+      .concat(isPosix ? POSIX_FUNCTION : FUNCTION)
       .join('\n'),
     {
       EMULATION: shell === 'zsh' ? '  emulate -L sh\n' : '',

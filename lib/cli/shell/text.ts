@@ -183,12 +183,14 @@ export const LAUNCHER_CLIENT = String.raw`  _midclt_client=1
   [ ! -t 2 ] || return @LEFT@
 `;
 
-/** In an "if", so that "set -e" does not end the shell for what is only left to the program. */
-export const WHOLE = String.raw`
+/** The program itself, whatever functions and aliases there are. */
+export const RUN = String.raw`
 _midclt_run() {
   command @PROGRAM@ "$@"
-}
-midclt() {
+}`;
+
+/** What `midclt` does. In an "if", so that "set -e" does not end the shell for what is only left to the program. */
+const BODY = String.raw`
   if _midclt_fast "$@"; then
     return 0
   else
@@ -197,7 +199,20 @@ midclt() {
   [ "$1" -eq @LEFT@ ] || return "$1"
   shift
   _midclt_run "$@"
-}
+}`;
+
+/** Defines it where an alias may have the name already, which goes on to be one, of the function. */
+export const FUNCTION = String.raw`
+function midclt {${BODY}
+`;
+
+/** Where a name before "()" is always the alias's: without it for that moment, in an "eval", which is read after that. */
+export const POSIX_FUNCTION = String.raw`
+_midclt_alias=$(alias midclt 2>/dev/null) || _midclt_alias=
+unalias midclt 2>/dev/null || :
+eval 'midclt() {${BODY}'
+[ -z "$_midclt_alias" ] || eval "alias @{_midclt_alias#alias }"
+unset _midclt_alias
 `;
 
 /** What npm installs as `midclt`. It is read no further than it is run. */
