@@ -172,6 +172,30 @@ t.test('an alias of its name is put in before it, as before the program', async 
   }
 });
 
+t.test("with a constant of one of its variables' names a call is the program's", async (t) => {
+  const { run, home } = await surroundings(t);
+  for (const [name, kind] of KINDS) {
+    const text = (await midclt(['shell-init', kind], { home })).stdout;
+    const locals = [...text.matchAll(/^ *local ([^|\n]*)/gm)].map(([, words = '']) => words);
+    const names = new Set(locals.join(' ').match(/(?<=^| )[A-Za-z]\w*/g));
+    t.ok(names.has('uri') && names.has('owner') && names.has('IFS'), [...names].join());
+    const shells = ['IFS', 'LC_ALL'];
+    const others = [...names].filter((each) => !shells.includes(each));
+    const of = (all: string[]) =>
+      `for each in ${all.join(' ')}; do (readonly "$each=C"; midclt -d ping); done`;
+    const all = text.replace(/command '.*'/, 'echo program');
+    const left = await run(name, `${all}\nset -eu\n${of(name === 'zsh' ? shells : [...names])}`);
+    const times = name === 'zsh' ? shells.length : names.size;
+    // zsh can hide the others; whether it's zsh only its own function asks.
+    if (name === kind || name !== 'zsh') {
+      t.match(left, { code: 0, stdout: 'program -d ping\n'.repeat(times), stderr: '' }, name);
+    }
+    if (name !== 'zsh') continue;
+    const made = await run(name, `${all}\nset -eu\n${of(others)}`);
+    t.match(made, { code: 0, stdout: 'pong\n'.repeat(others.length), stderr: '' }, kind);
+  }
+});
+
 t.test('leaves what it does not trust or find to the program', async (t) => {
   const { run, home, socket } = await surroundings(t);
   const text = (await midclt(['shell-init', 'sh'], { home })).stdout;

@@ -37,7 +37,12 @@ export function shellInit({ shell }: Arguments): number {
       .concat(isPosix ? POSIX_FUNCTION : FUNCTION)
       .join('\n'),
     {
-      EMULATION: shell === 'zsh' ? '  emulate -L sh\n' : '',
+      EMULATION: isPosix
+        ? '  [ -z "@{ZSH_VERSION-}" ] || emulate -L sh\n'
+        : shell === 'zsh'
+          ? '  emulate -L sh\n'
+          : '',
+      CONSTANTS: shell === 'zsh' ? ZSH_CONSTANTS : constants(),
       CLIENT: '',
       CONNECT: program === 'nc' ? 'nc -U "$sock"' : SOCAT,
       // nc ends when nobody reads what it writes; socat does not.
@@ -55,6 +60,7 @@ export function launcher(): string {
     [LAUNCHER_HEAD.trim(), POSIX_QUOTE, common(LAUNCHER_CALL), LAUNCHER_TAIL.trim(), ''].join('\n'),
     {
       EMULATION: '',
+      CONSTANTS: '',
       CLIENT: LAUNCHER_CLIENT,
       PEER: '  [ -z "$numbered" ] || IFS= read -r peer || peer=\n',
     },
@@ -66,6 +72,20 @@ function common(call: string): string {
   const fast = FAST.replace('@CALL@', () => call.slice(1));
   return [fast, SYSTEM, PROFILE, NAME, TRUST, WATCH, ANSWER].join('\n');
 }
+
+/**
+ * Leaves the call to the program where the caller has made a constant of one of the function's variables, since an
+ * assignment, or "local", would then end its shell. By "command" it fails; what that makes local is so in some shells only.
+ */
+function constants(): string {
+  const locals = common(CALL).matchAll(/ local ([^|\n]+)/g);
+  const names = [...locals].flatMap(([, words = '']) => words.match(/(?<=^| )[A-Za-z]\w*/g) ?? []);
+  return `  command local ${[...new Set(names)].join('= ')}= 2>/dev/null || return @LEFT@\n`;
+}
+
+/** There a local variable may have a constant's name, but for these. */
+const ZSH_CONSTANTS = `  case @{(t)IFS}@{(t)LC_ALL} in *readonly*) return @LEFT@ ;; esac
+`;
 
 function filledIn(text: string, words: Readonly<Record<string, string>>): string {
   const all: Readonly<Record<string, string>> = { ...words, LEFT, VERSION };
