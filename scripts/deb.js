@@ -93,6 +93,9 @@ function putHelp() {
     const shell = Object.keys(COMPLETIONS).find((each) => name.endsWith(each));
     const file = COMPLETIONS[shell ?? (name.startsWith('_') ? 'zsh' : 'bash')];
     put(file, read(`dist/completion/${name}`));
+    // bash and fish look for a file of the command's name; zsh reads the names in each.
+    if (!name.startsWith('_'))
+      link(file.replace(/midclt(?=[^/]*$)/, 'midclt-node'), path.basename(file));
   }
 }
 

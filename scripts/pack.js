@@ -1,9 +1,8 @@
 'use strict';
 // npm's `prepack` and `postpack`: what is packed is built now, and has no `prepare`, of which npm warns those who install it.
-const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { withoutPrepare } = require('./prepare.js');
+const { build, withoutPrepare } = require('./prepare.js');
 
 const root = path.join(__dirname, '..');
 const manifest = path.join(root, 'package.json');
@@ -12,7 +11,11 @@ const original = path.join(root, 'dist/package.json.original');
 // Also after a run that was cut short.
 if (fs.existsSync(original)) fs.renameSync(original, manifest);
 if (process.argv[2] === 'before') {
-  execFileSync(process.execPath, [path.join(__dirname, 'build.js')], { stdio: 'inherit' });
+  const failure = build('npm pack');
+  if (failure) {
+    console.error(failure);
+    process.exit(1);
+  }
   fs.copyFileSync(manifest, original);
   fs.writeFileSync(manifest, withoutPrepare(fs.readFileSync(manifest, 'utf8')));
 }

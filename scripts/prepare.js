@@ -1,7 +1,10 @@
 'use strict';
 // npm's `prepare`: builds after 'npm install' here, for 'npm install -g .', and in the clone that npm makes of a git address.
 //
-// With -g npm installs no devDependencies, here or in its clone (npm/cli issue 8440), so they are installed first.
+// 'npm run deb' begins with it, too, and says so.
+//
+// With -g npm installs no devDependencies, here or in its clone (npm/cli issue 8440), and a fresh clone has none to make a
+// package with, so they are installed first.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -51,12 +54,20 @@ function unlink() {
   return true;
 }
 
+/** Builds, with tools that it installs if there are none; `command` is what was typed. Returns what went wrong. */
+function build(command) {
+  if (!hasTools() && !installTools()) {
+    return `midclt: not built, since its devDependencies can't be installed. Run 'npm ci', then '${command}'`;
+  }
+  return run(path.join(__dirname, 'build.js'))
+    ? null
+    : "midclt: not built. 'npm run build' says why";
+}
+
 /** Returns what went wrong. */
 function main() {
-  if (!hasTools() && !installTools()) {
-    return "midclt: not built, since its devDependencies can't be installed. Run 'npm ci', then 'npm install -g .'";
-  }
-  if (!run(path.join(__dirname, 'build.js'))) return "midclt: not built. 'npm run build' says why";
+  const failure = build(process.argv[2] ?? 'npm install -g .');
+  if (failure) return failure;
   if (isClone) {
     const manifest = path.join(root, 'package.json');
     fs.writeFileSync(manifest, withoutPrepare(fs.readFileSync(manifest, 'utf8')));
@@ -66,7 +77,7 @@ function main() {
   return null;
 }
 
-module.exports = { withoutPrepare };
+module.exports = { build, withoutPrepare };
 
 if (require.main === module) {
   const failure = main();

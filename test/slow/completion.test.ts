@@ -272,6 +272,33 @@ t.test('names that a server chose for harm are not offered, and never run', asyn
   t.match(broken.stdout, /^good\t\none\t.*\n$/, 'still names alone');
 });
 
+t.test('Debian’s other name is completed, by the program of that name', async (t) => {
+  const { home, env } = makeShells(t);
+  // What another package has there.
+  fs.renameSync(`${home}/bin/midclt`, `${home}/bin/midclt-node`);
+  fs.writeFileSync(`${home}/bin/midclt`, '#!/bin/sh\necho no.such\n', { mode: 0o755 });
+  const bash = BASH_LINE.replaceAll('midclt -p', 'midclt-node -p').replace('=20', '=25');
+  const fish = `source "$SCRIPT"\ncomplete -C'midclt-node -p nas1 call '`;
+  const zsh = 'words=(midclt-node); kind=methods system=(-p nas1); . "$SCRIPT"; _midclt_ask $words';
+  for (const [shell, file, line] of [
+    ['bash', 'midclt.bash', `${bash}\ncomplete -p midclt-node >/dev/null`],
+    ['fish', 'midclt.fish', fish],
+    ['zsh', '_midclt', zsh],
+  ] as const) {
+    if (missing(shell)) continue;
+    fs.writeFileSync(`${home}/driver`, line);
+    const SCRIPT = `${SCRIPTS}/${file}`;
+    const { stdout, stderr, status } = run(shell, `${home}/driver`, { ...env, SCRIPT }, home);
+    t.match({ status, stderr }, { status: 0, stderr: '' }, shell);
+    const words = stdout
+      .trim()
+      .split('\n')
+      .map((each) => each.split('\t')[0]);
+    t.same(words, ['system.info', 'system.version'], shell);
+  }
+  t.match(fs.readFileSync(`${SCRIPTS}/_midclt`, 'utf8'), /^#compdef midclt midclt-node$/m);
+});
+
 const BASH_LINE = String.raw`. "$SCRIPT"
 COMP_LINE='midclt -p nas1 call ' COMP_POINT=20 COMP_WORDS=(midclt -p nas1 call '') COMP_CWORD=4
 _midclt

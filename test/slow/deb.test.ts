@@ -92,6 +92,9 @@ t.test(
     const { stdout, stderr, status } = inOverlay(`
     dpkg --force-depends -i /tmp/deb >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
     midclt-node --version
+    for file in bash-completion/completions/midclt fish/vendor_completions.d/midclt.fish; do
+      cmp /usr/share/$file /usr/share/\${file%midclt*}midclt-node\${file##*/midclt}
+    done
     readlink -f /usr/bin/midclt
     ls /usr/share/nodejs/midclt/dist/bin | grep -c cache
     cd /tmp && install -d -m 700 -o 1234 -g 1234 home

@@ -103,6 +103,20 @@ t.test('a fresh clone installs itself', async (t) => {
   t.same(installed(prefix), []);
 });
 
+t.test('a fresh clone makes its packages', async (t) => {
+  const env = { npm_config_cache: CACHE, npm_config_prefer_offline: 'true' };
+  const hasDpkg = run('dpkg-deb --version', ROOT).status === 0;
+  for (const [command, made] of [
+    ['npm pack', `midclt-${version}.tgz`],
+    ...(hasDpkg ? ([['npm run deb', `dist/midclt_${version}_all.deb`]] as const) : []),
+  ] as const) {
+    const copy = clone(t);
+    const { status, output } = run(command, copy, env);
+    t.equal(status, 0, output);
+    t.ok(fs.existsSync(`${copy}/${made}`), command);
+  }
+});
+
 t.test('it is installed from git', async (t) => {
   const copy = clone(t);
   const commit = run(
@@ -124,8 +138,11 @@ t.test('where the tools can’t be had, a line says what to type', async (t) => 
   const copy = clone(t);
   const prefix = `${path.dirname(copy)}/prefix`;
   const env = { npm_config_cache: `${copy}/none`, npm_config_offline: 'true' };
-  const { status, output } = run(`npm install -g --prefix "${prefix}" .`, copy, env);
-  t.equal(status, 1);
-  t.match(output, "Run 'npm ci', then 'npm install -g .'");
+  for (const command of [`npm install -g --prefix "${prefix}" .`, 'npm pack', 'npm run deb']) {
+    const { status, output } = run(command, copy, env);
+    t.equal(status, 1, command);
+    t.match(output, `Run 'npm ci', then '${command.replace(/ --prefix \S+/, '')}'`);
+    t.notMatch(output, /\n +at /, 'no stack');
+  }
   t.same(installed(prefix), [], 'and nothing is left');
 });

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { launcher } from '../../lib/cli/shell/init.js';
 import { eachRow, same } from '../support/commands.js';
 import { startDaemon } from '../support/daemon.js';
-import { boxOf, has } from '../support/launcher.js';
+import { boxOf, CONNECTORS, has, SHELLS } from '../support/launcher.js';
 import { AUTOSTART, filesOf, ground, isAlive, processOf } from '../support/lifecycle.js';
 import { BINARY, environment, LAUNCHER, midclt, shell, until } from '../support/midclt.js';
 import { noOtherUser, OTHER } from '../support/other-user.js';
@@ -224,6 +224,42 @@ t.test('who is killed leaves nobody behind', async (t) => {
     await closed;
     await until('no other process', () => place.processes().filter(isAlive).join() === `${daemon}`);
   }
+});
+
+t.test('F16: what a launcher has queued that was killed is not sent', async (t) => {
+  const place = await ground(t);
+  const { home, uri, run, sandbox } = place;
+  t.match(await run(['-u', uri, 'daemon', '--detach', '--concurrency', '1']), { code: 0 });
+  const daemon = place.pid() ?? 0;
+  const holder = run(['-u', uri, '-d', 'call', 'test.sleep', '12']);
+  await until('the slot to be taken', () => sandbox.countOf('test.sleep') === 1);
+  const all = SHELLS.flatMap((shell) =>
+    CONNECTORS.map((each) => {
+      const { command } = boxOf(home, [each], shell);
+      const words = [`exec env ${command} "$@"`, 'sh', '-u', uri, '-d', 'call', 'test.job', '1'];
+      const child = spawn('/bin/sh', ['-c', ...words], { env: environment(home) });
+      const since = performance.now();
+      // Who waits for the answer holds its stdout.
+      const took = new Promise<number>((resolve) =>
+        child.on('close', () => resolve(performance.now() - since)),
+      );
+      return { name: `${shell} with ${each}`, child, took };
+    }),
+  );
+  const queued = async () => {
+    const { stdout } = await run(['-u', uri, 'daemon-status', '--json']);
+    return (JSON.parse(stdout) as { calls: { queued: number } }).calls.queued;
+  };
+  await until('all to be queued', async () => (await queued()) === all.length);
+  for (const { child } of all) child.kill('SIGKILL');
+  for (const { name, took } of all) {
+    const most = name.startsWith('dash') ? 4500 : 8000;
+    t.ok((await took) < most, `${name}: ${Math.round(await took)} ms`);
+  }
+  t.match(await holder, { code: 0 });
+  t.match(await place.d(['call', 'core.ping']), PONG);
+  t.equal(sandbox.countOf('test.job'), 0);
+  await until('no other process', () => place.processes().filter(isAlive).join() === `${daemon}`);
 });
 
 t.test('the file of names is believed only where nobody else can have written it', async (t) => {

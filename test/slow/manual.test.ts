@@ -5,9 +5,9 @@ import t from 'tap';
 import type { CommandName } from '../../lib/cli/args/arguments.js';
 import { COMMANDS, GLOBAL } from '../../lib/cli/args/grammar.js';
 import { helpText } from '../../lib/cli/words/help.js';
-import { VARIABLES } from '../../lib/cli/words/surroundings.js';
+import { EXAMPLES, VARIABLES } from '../../lib/cli/words/surroundings.js';
 import { VERSION } from '../../lib/protocol/frames.js';
-import { makeHome, midclt, missing, shell } from '../support/midclt.js';
+import { BINARY, makeHome, midclt, missing, shell } from '../support/midclt.js';
 import { ROOT } from '../support/root.js';
 
 const DIRECTORY = join(ROOT, 'dist/man');
@@ -89,6 +89,23 @@ t.test('help and version are commands', async (t) => {
     t.match(await midclt([...args], { home }), expected, args.join(' '));
   }
   t.match(await midclt(['help', 'options'], { home }), { code: 0, stdout: /^ {2}--insecure /m });
+});
+
+t.test('the examples of a sandbox can be pasted, all at once', async (t) => {
+  const own = EXAMPLES.map(({ command }) => command);
+  for (const text of [helpText('sandbox'), own.join('\n')]) {
+    const home = makeHome(t);
+    const lines = text.match(/^ *midclt .*\/tmp\/box\.sock.*$/gm) ?? [];
+    t.ok(lines.length > 2, lines.join('\n'));
+    const script = [
+      `mkdir '${home}/bin' && ln -s '${BINARY}' '${home}/bin/midclt' && PATH='${home}/bin':$PATH`,
+      ...lines.map((line) => line.replace('/tmp/box.sock', `${home}/box.sock`)),
+      `midclt -u "ws+unix://${home}/box.sock" daemon-stop; kill $!`,
+    ];
+    const { stdout, stderr } = await shell(script.join('\n'), { home });
+    t.match(stdout, '"hostname": "sandbox"');
+    t.notMatch(stderr, 'No daemon is running');
+  }
 });
 
 t.test('help about nothing that exists says what was meant', async (t) => {

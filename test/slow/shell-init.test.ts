@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import t, { type Test } from 'tap';
 import { startDaemon } from '../support/daemon.js';
+import { has } from '../support/launcher.js';
 import { filesOf } from '../support/lifecycle.js';
 import { BINARY, midclt, shell } from '../support/midclt.js';
 
@@ -39,6 +40,15 @@ const LEFT: readonly string[] = [
   '--version',
   '-h',
 ];
+/** Each with the shell that the function is for. */
+const KINDS = [
+  ['bash', 'bash'],
+  ['zsh', 'zsh'],
+  ['dash', 'sh'],
+  ['busybox sh', 'sh'],
+  ['bash --posix', 'sh'],
+  ['zsh', 'sh'],
+].filter(([name = '']) => has(name.split(' ')[0] ?? '')) as [string, string][];
 const SHELLS = ['bash', 'sh', 'zsh'].filter((name) => spawnSync(name, ['-c', ':']).status === 0);
 
 function command(text: string): string {
@@ -139,6 +149,50 @@ t.test('looks at the profiles at every call', async (t) => {
       'pong left left pong pong left pong pong pong left pong left left',
       `${name}: ${stderr}`,
     );
+  }
+});
+
+t.test('an alias of its name is put in before it, as before the program', async (t) => {
+  const { run, home, uri } = await surroundings(t);
+  for (const [name, kind] of KINDS) {
+    const text = (await midclt(['shell-init', kind], { home })).stdout;
+    const broken = text.replace(/command '.*'/, 'command false');
+    const first = name === 'bash' ? 'shopt -s expand_aliases\n' : '';
+    const lines = [
+      `alias midclt='midclt -u "$U" -d'`,
+      'set -eu',
+      'eval "$TEXT"',
+      'unset MIDCLT_URI',
+      `midclt call test.echo "it's"`,
+      'unalias midclt',
+      'midclt -u "$U" -d ping',
+    ];
+    const result = await run(name, `${first}${lines.join('\n')}`, { U: uri, TEXT: broken });
+    t.match(result, { code: 0, stdout: `["it's"]\npong\n`, stderr: '' }, `${name}, ${kind}`);
+  }
+});
+
+t.test("with a constant of one of its variables' names a call is the program's", async (t) => {
+  const { run, home } = await surroundings(t);
+  for (const [name, kind] of KINDS) {
+    const text = (await midclt(['shell-init', kind], { home })).stdout;
+    const locals = [...text.matchAll(/^ *local ([^|\n]*)/gm)].map(([, words = '']) => words);
+    const names = new Set(locals.join(' ').match(/(?<=^| )[A-Za-z]\w*/g));
+    t.ok(names.has('uri') && names.has('owner') && names.has('IFS'), [...names].join());
+    const shells = ['IFS', 'LC_ALL'];
+    const others = [...names].filter((each) => !shells.includes(each));
+    const of = (all: string[]) =>
+      `for each in ${all.join(' ')}; do (readonly "$each=C"; midclt -d ping); done`;
+    const all = text.replace(/command '.*'/, 'echo program');
+    const left = await run(name, `${all}\nset -eu\n${of(name === 'zsh' ? shells : [...names])}`);
+    const times = name === 'zsh' ? shells.length : names.size;
+    // zsh can hide the others; whether it's zsh only its own function asks.
+    if (name === kind || name !== 'zsh') {
+      t.match(left, { code: 0, stdout: 'program -d ping\n'.repeat(times), stderr: '' }, name);
+    }
+    if (name !== 'zsh') continue;
+    const made = await run(name, `${all}\nset -eu\n${of(others)}`);
+    t.match(made, { code: 0, stdout: 'pong\n'.repeat(others.length), stderr: '' }, kind);
   }
 });
 

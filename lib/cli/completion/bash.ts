@@ -115,11 +115,11 @@ _midclt() {
       fi
       while IFS=$'\t' read -r name note; do
         [ -z "$name" ] || _midclt_offer "$name"
-      done <<<"$(_midclt_ask)" ;;
+      done <<<"$(_midclt_ask "@{COMP_WORDS[0]}")" ;;
   esac
   case @{#COMPREPLY[@]}:@{COMPREPLY[0]-} in
     1:*[=/]) compopt -o nospace 2>/dev/null ;;
   esac
   return 0
 }
-complete -F _midclt midclt`;
+complete -F _midclt midclt midclt-node`;

@@ -9,7 +9,10 @@ export function fish(levels: readonly Level[]): string {
     ...levels.flatMap(commandLines),
     ...optionLines(levels),
     ...levels.flatMap(placeLines),
-  ].join('\n')}\n`;
+  ]
+    .join('\n')
+    // Not by --wraps: what is typed then looks like the other name, whose program may be another's.
+    .replaceAll('complete -c midclt ', 'complete -c midclt -c midclt-node ')}\n`;
 }
 
 const HEAD = String.raw`
@@ -99,11 +102,14 @@ end
 function __midclt_ask
     set -l found (__midclt_scan)
     set -lx NODE_EXTRA_CA_CERTS
+    set -l program midclt
+    set -l words (commandline -opc)
+    string match -qr '(^|/)midclt-node$' -- $words[1]; and set program midclt-node
     set -l before ''
     if test $argv[1] = systems
         set before (commandline -ct | string replace -r '^(?:--[^=]*=|-p)' '' | string match -r '^.*,')
     end
-    for line in (command midclt complete $argv[1] $found[3..-1] 2>/dev/null </dev/null)
+    for line in (command $program complete $argv[1] $found[3..-1] 2>/dev/null </dev/null)
         printf '%s%s\n' "$before" $line
     end
 end

@@ -123,7 +123,12 @@ _midclt_system() {
   esac
 }
 _midclt_ask() {
-  NODE_EXTRA_CA_CERTS= command midclt complete "$kind" @{system[@]+"@{system[@]}"} 2>/dev/null </dev/null
+  local program=midclt
+  # Debian's package is also that, where the other name is somebody else's.
+  case $1 in
+    midclt-node | */midclt-node) program=midclt-node ;;
+  esac
+  NODE_EXTRA_CA_CERTS= command "$program" complete "$kind" @{system[@]+"@{system[@]}"} 2>/dev/null </dev/null
 }`;
 
 export function isGroup(levels: readonly Level[]): string {

@@ -7,7 +7,7 @@ export function zsh(levels: readonly Level[]): string {
 }
 
 const HEAD = String.raw`
-#compdef midclt
+#compdef midclt midclt-node
 # zsh completion for midclt; in ~/.zshrc, behind compinit: eval "$(midclt completion zsh)"`;
 
 /** `_midclt_names LEVEL`: sets `list` to the commands behind it, and `flags` to its options, with what they are. */
@@ -61,7 +61,7 @@ _midclt() {
       [[ $kind != systems ]] || compset -P '*,'
       while IFS=$'\t' read -r name note; do
         [[ -z $name ]] || list+=("@{name//:/\\:}@{note:+:$note}")
-      done <<<"$(_midclt_ask)"
+      done <<<"$(_midclt_ask "$words[1]")"
       (( $#list )) || return 1
       _describe -t "$kind" "@{kind//-/ }" list ;;
   esac
@@ -69,5 +69,5 @@ _midclt() {
 if [[ $funcstack[1] == _midclt ]]; then
   _midclt "$@"
 elif (( $+functions[compdef] )); then
-  compdef _midclt midclt
+  compdef _midclt midclt midclt-node
 fi`;

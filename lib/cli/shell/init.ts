@@ -14,12 +14,14 @@ import { FAST, NAME, POSIX_QUOTE, QUOTE, TRUST } from './request-text.js';
 import {
   ANSWER,
   CALL,
+  FUNCTION,
   LAUNCHER_CALL,
   LAUNCHER_CLIENT,
   LAUNCHER_HEAD,
   LAUNCHER_TAIL,
+  POSIX_FUNCTION,
+  RUN,
   WATCH,
-  WHOLE,
 } from './text.js';
 
 /** What the function returns within itself for what it leaves to the program; no exit code of that. */
@@ -27,14 +29,20 @@ const LEFT = '113';
 
 /** Prints the function for the shell. Throws a `FILES` error where nothing can talk to a socket. */
 export function shellInit({ shell }: Arguments): number {
-  const hasSubstitution = shell !== 'sh';
+  const isPosix = shell === 'sh';
   const program = connector();
   const text = filledIn(
     [`# midclt as a shell function; to be evaluated: eval "$(midclt shell-init ${shell})"`]
-      .concat(hasSubstitution ? QUOTE : POSIX_QUOTE, common(CALL), WHOLE)
+      .concat(isPosix ? POSIX_QUOTE : QUOTE, common(CALL), RUN)
+      .concat(isPosix ? POSIX_FUNCTION : FUNCTION)
       .join('\n'),
     {
-      EMULATION: shell === 'zsh' ? '  emulate -L sh\n' : '',
+      EMULATION: isPosix
+        ? '  [ -z "@{ZSH_VERSION-}" ] || emulate -L sh\n'
+        : shell === 'zsh'
+          ? '  emulate -L sh\n'
+          : '',
+      CONSTANTS: shell === 'zsh' ? ZSH_CONSTANTS : constants(),
       CLIENT: '',
       CONNECT: program === 'nc' ? 'nc -U "$sock"' : SOCAT,
       // nc ends when nobody reads what it writes; socat does not.
@@ -52,6 +60,7 @@ export function launcher(): string {
     [LAUNCHER_HEAD.trim(), POSIX_QUOTE, common(LAUNCHER_CALL), LAUNCHER_TAIL.trim(), ''].join('\n'),
     {
       EMULATION: '',
+      CONSTANTS: '',
       CLIENT: LAUNCHER_CLIENT,
       PEER: '  [ -z "$numbered" ] || IFS= read -r peer || peer=\n',
     },
@@ -63,6 +72,20 @@ function common(call: string): string {
   const fast = FAST.replace('@CALL@', () => call.slice(1));
   return [fast, SYSTEM, PROFILE, NAME, TRUST, WATCH, ANSWER].join('\n');
 }
+
+/**
+ * Leaves the call to the program where the caller has made a constant of one of the function's variables, since an
+ * assignment, or "local", would then end its shell. By "command" it fails; what that makes local is so in some shells only.
+ */
+function constants(): string {
+  const locals = common(CALL).matchAll(/ local ([^|\n]+)/g);
+  const names = [...locals].flatMap(([, words = '']) => words.match(/(?<=^| )[A-Za-z]\w*/g) ?? []);
+  return `  command local ${[...new Set(names)].join('= ')}= 2>/dev/null || return @LEFT@\n`;
+}
+
+/** There a local variable may have a constant's name, but for these. */
+const ZSH_CONSTANTS = `  case @{(t)IFS}@{(t)LC_ALL} in *readonly*) return @LEFT@ ;; esac
+`;
 
 function filledIn(text: string, words: Readonly<Record<string, string>>): string {
   const all: Readonly<Record<string, string>> = { ...words, LEFT, VERSION };

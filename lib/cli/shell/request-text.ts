@@ -42,7 +42,7 @@ export const FAST = String.raw`
 _midclt_newline='
 ' _midclt_tab='	'
 _midclt_fast() {
-@EMULATION@  local uri user given profile insecure file size on time quiet verb request args quoted rest head tail dir id key names trust sock terminal numbered peer pause again text nap rang taken code lines count LC_ALL=C || return @LEFT@
+@EMULATION@@CONSTANTS@  local uri user given profile insecure file size on time quiet verb request args quoted rest head tail dir id key names trust sock terminal numbered peer pause step waited again text nap rang taken code lines count LC_ALL=C || return @LEFT@
   uri=@{MIDCLT_URI-} user=@{MIDCLT_USERNAME-} time=@{CALL_TIMEOUT-} on= quiet= args=
   given= profile= insecure=false file= size=
   case @{MIDCLT_USE_DAEMON-} in

@@ -13,7 +13,9 @@
  * to save.
  *
  * `_midclt_line` sets `head` to the next line, or fails at the end of the answer; it exits with 1 when the daemon is
- * hung, or whoever asked is gone. In a shell that can't time a `read` a process that sleeps interrupts it by its end.
+ * hung, or whoever asked is gone: what a killed launcher had queued is not to be sent, so that is looked at after a
+ * second (two, five, in a shell that can time a `read`), and then every five, and the program is asked after `pause`.
+ * In a shell that can't time a `read` a process that sleeps interrupts it by its end.
  * `peer` is the process that keeps the connection, where that does not end by itself when nobody reads.
  */
 export const WATCH = String.raw`
@@ -26,15 +28,19 @@ _midclt_hung() {
   )
   case $text in
     *'does not answer'*) [ -z "$again" ] || return 0
-      again=1 pause=4 ;;
-    *) again= pause=$((pause < 60 ? 2 * pause : 60)) ;;
+      again=1 pause=1 step=1
+      [ -n "$nap" ] || step=3 ;;
+    *) again= pause=$((pause < 5 ? 5 : pause < 60 ? 2 * pause : 60)) ;;
   esac
   return 1
 }
 _midclt_look() {
+  waited=$((waited + step)) step=$((step < 5 ? step + 1 : 5))
   if ! kill -0 "$$" 2>/dev/null; then
     text=
-  elif _midclt_hung; then
+  elif [ "$waited" -lt "$pause" ]; then
+    return 0
+  elif waited=0 && _midclt_hung; then
     echo "@{text%%does not answer*}does not answer; the outcome is unknown@{text#*does not answer}" >&2
   else
     return 0
@@ -45,17 +51,17 @@ _midclt_look() {
 _midclt_nap() {
   rang=
   trap 'rang=1' CHLD
-  LC_ALL=C sleep "$pause" >/dev/null 2>&1 &
+  LC_ALL=C sleep "$step" >/dev/null 2>&1 &
   nap=$!
 }
 _midclt_line() {
   if [ -z "$nap" ]; then
-    IFS= read -t "$pause" -r head 2>/dev/null && return 0
+    IFS= read -t 2 -r head 2>/dev/null && return 0
     if [ $? -ne 2 ]; then
-      [ "$pause" -ne 5 ] || pause=4
+      waited=$((waited + 2)) step=$((step < 3 ? 3 : step))
       while :; do
         time=$(date +%s)
-        IFS= read -t "$pause" -r head && return 0
+        IFS= read -t "$step" -r head && return 0
         time=$(($(date +%s) - time))
         # At the end of the answer a read fails at once.
         [ "$time" -lt 0 ] || [ "$time" -ge 2 ] || return 1
@@ -95,7 +101,7 @@ _midclt_waits() {
   return 1
 }
 _midclt_answer() {
-  taken= nap= rang= again= pause=5
+  taken= nap= rang= again= pause=5 step=1 waited=0
   trap 'kill -9 $nap $peer 2>/dev/null; exit 1' TERM
 @PEER@  while :; do
     _midclt_line || head=end
@@ -183,12 +189,14 @@ export const LAUNCHER_CLIENT = String.raw`  _midclt_client=1
   [ ! -t 2 ] || return @LEFT@
 `;
 
-/** In an "if", so that "set -e" does not end the shell for what is only left to the program. */
-export const WHOLE = String.raw`
+/** The program itself, whatever functions and aliases there are. */
+export const RUN = String.raw`
 _midclt_run() {
   command @PROGRAM@ "$@"
-}
-midclt() {
+}`;
+
+/** What `midclt` does. In an "if", so that "set -e" does not end the shell for what is only left to the program. */
+const BODY = String.raw`
   if _midclt_fast "$@"; then
     return 0
   else
@@ -197,7 +205,20 @@ midclt() {
   [ "$1" -eq @LEFT@ ] || return "$1"
   shift
   _midclt_run "$@"
-}
+}`;
+
+/** Defines it where an alias may have the name already, which goes on to be one, of the function. */
+export const FUNCTION = String.raw`
+function midclt {${BODY}
+`;
+
+/** Where a name before "()" is always the alias's: without it for that moment, in an "eval", which is read after that. */
+export const POSIX_FUNCTION = String.raw`
+_midclt_alias=$(alias midclt 2>/dev/null) || _midclt_alias=
+unalias midclt 2>/dev/null || :
+eval 'midclt() {${BODY}'
+[ -z "$_midclt_alias" ] || eval "alias @{_midclt_alias#alias }"
+unset _midclt_alias
 `;
 
 /** What npm installs as `midclt`. It is read no further than it is run. */

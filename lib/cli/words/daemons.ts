@@ -72,9 +72,9 @@ export const DAEMON: CommandWords = {
   ],
   examples: [
     'midclt daemon --lifetime 0',
-    'midclt -u wss://nas/api/current -U admin --password-file ~/.nas-pw daemon &',
+    'midclt -u wss://nas/api/current -U admin --password-file ~/.pw daemon --detach',
     'midclt -u wss://nas/api/current -U admin -d call system.info',
-    'midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon &',
+    'midclt -u wss://nas/api/current -U admin -K ~/.nas-key daemon --detach',
     'pass show nas | midclt -u wss://nas/api/current -U admin -P - daemon',
   ],
   see: ['daemon-status', 'daemon-log', 'daemon-stop', 'call'],

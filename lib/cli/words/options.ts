@@ -120,7 +120,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
         'SECONDS',
         'seconds',
         'how long a call may take',
-        ", for a job: to be started; 0 means the default. 'subscribe' has one of its own, which stands behind it. A daemon that does not answer at all is given about ten seconds, whatever this says",
+        ", for a job: to be started; 0 means the default. 'subscribe' has one of its own, which stands behind it. A daemon that does not answer at all is given ten to fifteen seconds, whatever this says",
       ),
       help: flag('show this help', "; behind a command: that command's"),
       version: flag('show the version'),

@@ -88,7 +88,7 @@ export const SANDBOX: CommandWords = {
   exits: ['ended by a signal', 'could not listen, or not write FILE'],
   examples: [
     'midclt sandbox --unix /tmp/box.sock &',
-    'midclt -u ws+unix:///tmp/box.sock daemon &',
+    'midclt -u ws+unix:///tmp/box.sock daemon --detach',
     'midclt -u ws+unix:///tmp/box.sock -d call system.info',
     'midclt -u ws+unix:///tmp/box.sock -d call -j test.job 5',
     'midclt -u ws+unix:///tmp/box.sock daemon-stop',

@@ -115,7 +115,7 @@ export const EXAMPLES: readonly Example[] = [
     note: 'Without a TrueNAS',
     command: [
       'midclt sandbox --unix /tmp/box.sock &',
-      'midclt -u ws+unix:///tmp/box.sock daemon &',
+      'midclt -u ws+unix:///tmp/box.sock daemon --detach',
       'midclt -u ws+unix:///tmp/box.sock -d call system.info',
     ].join('\n'),
   },

@@ -1,7 +1,7 @@
 /** What the documents say of commands, options and variables is what there is. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parseArgv } from '../../../../lib/cli/args/argv.js';
 import { COMMANDS, GLOBAL } from '../../../../lib/cli/args/grammar.js';
@@ -61,6 +61,38 @@ t.test('options in them exist, and so do variables', (t) => {
       .map(([variable]) => variable)
       .filter((variable) => !variables.has(variable));
     t.same(strange, [], name);
+  }
+  t.end();
+});
+
+t.test('what they link to is there', (t) => {
+  const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+  const anchors = (file: string) => {
+    const headings = [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!);
+    return headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+  };
+  const docs = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`);
+  const more = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md'];
+  for (const name of [...more, ...docs].filter((each) => each.endsWith('.md'))) {
+    const text = read(name).replace(/^```.*?^```$/gms, '');
+    const links = [...text.matchAll(/\]\((?!\w+:)([^)\s#]*)(?:#([^)\s]+))?\)/g)];
+    const dead = links.filter(([, file, anchor]) => {
+      const target = file ? join(dirname(name), file) : name;
+      return (
+        !existsSync(join(ROOT, target)) ||
+        (anchor !== undefined && target.endsWith('.md') && !anchors(target).includes(anchor))
+      );
+    });
+    t.same(
+      dead.map(([link]) => link),
+      [],
+      name,
+    );
   }
   t.end();
 });
