@@ -60,7 +60,7 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
       } catch {
         // nobody reads them
       }
-      sayLine(farewell(names.length, unanswered));
+      sayLine(farewell(systems, unanswered));
     };
     state.ending = close()?.then(tell) ?? null;
     if (!state.ending) tell();
@@ -103,11 +103,13 @@ export async function runFleet(systems: readonly Arguments[]): Promise<number> {
   return 1;
 }
 
-function farewell(count: number, unanswered: Unanswered): string {
+function farewell(systems: readonly Arguments[], unanswered: Unanswered): string {
+  const count = systems.length;
   const names = listed([...unanswered.keys()]);
   const stand = `Interrupted. ${count - unanswered.size} of ${count} have answered; not ${names}`;
-  const waits = [...unanswered].flatMap(([profile, jobId]) => {
-    const options = { uri: null, username: null, profile };
+  const waits = systems.flatMap((system) => {
+    const jobId = unanswered.get(nameOf(system)) ?? null;
+    const options = { ...system, useDaemon: false };
     return jobId === null ? [] : `'${ownCommand(options, ['job', 'wait', `${jobId}`])}'`;
   });
   return waits.length === 0 ? stand : `${stand}. Jobs that go on: ${listed(waits)}`;
