@@ -142,7 +142,7 @@ async function send(
       opened.push(await fileOf(file, index));
     }
     // The server takes the beginning of a stream that fails at once for a file.
-    await Promise.all(opened.map(({ stream }) => hasBegun(stream, signal)));
+    await Promise.all(opened.map(({ stream }) => readable(stream, signal)));
     const token = await generateToken(caller, way.target);
     signal.throwIfAborted();
     for (const { stream } of opened) if (stream.errored) throw stream.errored;
@@ -175,7 +175,7 @@ async function fileOf(file: FileToUpload, index: number): Promise<FileToSend> {
 }
 
 /** Resolves when something of a stream, or its end, is there to be read. Rejects as the stream fails. */
-async function hasBegun(stream: Readable, signal: AbortSignal): Promise<void> {
+async function readable(stream: Readable, signal: AbortSignal): Promise<void> {
   stream.on('error', () => undefined); // also later, before anybody reads it
   await once(stream, 'readable', { signal });
 }
@@ -231,13 +231,9 @@ async function* bytesOf(given: Readable, name: string): AsyncGenerator<Uint8Arra
       else throw new TypeError(`it gives a ${typeof piece} in place of bytes`);
     }
   } catch (error) {
-    throw unsendable(name, error);
+    const text = error instanceof TypeError ? error.message : systemReason(error);
+    throw new MidcltError('FILES', `Cannot send ${name}: ${text}`, { cause: error });
   }
-}
-
-function unsendable(name: string, error: unknown): MidcltError {
-  const text = error instanceof TypeError ? error.message : systemReason(error);
-  return new MidcltError('FILES', `Cannot send ${name}: ${text}`, { cause: error });
 }
 
 function callerOver(

@@ -132,9 +132,14 @@ export function withoutLinks(target: string): string {
       throw new Error(`${at} is a ${isLink ? 'link' : 'pipe'} of another user's`);
     if (!isLink) return at;
     if (left === 0) throw new Error('too many links');
-    const next = fs.readlinkSync(at);
-    at = path.isAbsolute(next) ? next : `${path.dirname(at)}/${next}`;
+    at = behind(at);
   }
+}
+
+/** Where a link leads, which may be another link. Throws a system error. */
+export function behind(link: string): string {
+  const next = fs.readlinkSync(link);
+  return path.isAbsolute(next) ? next : `${path.dirname(link)}/${next}`;
 }
 
 /**

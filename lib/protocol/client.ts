@@ -63,10 +63,12 @@ async function sendOnce(
   listener: AnswerListener,
   signal?: AbortSignal,
 ): Promise<Answer> {
+  const isGivenUp = () => signal?.aborted === true;
+  if (isGivenUp()) throw neverSent();
   const connection = await DaemonConnection.open(address);
-  if (signal?.aborted) {
+  if (isGivenUp()) {
     connection.close();
-    throw new MidcltError('CLOSED', 'The request was given up; it was not sent');
+    throw neverSent();
   }
   const giveUp = () => {
     connection.giveUp(new MidcltError('LOST', 'The request was given up; the outcome is unknown'));
@@ -80,6 +82,10 @@ async function sendOnce(
   });
   if (answer?.isNotSent) throw new MidcltError('NO_DAEMON', answer.error);
   return answer;
+}
+
+function neverSent(): MidcltError {
+  return new MidcltError('CLOSED', 'The request was given up; it was not sent');
 }
 
 /**

@@ -32,6 +32,9 @@ const PATIENCE: Patience = {
   unknownIsBusy: true,
 };
 
+/** Null: it is not there, or can't be told. */
+type View = ReturnType<typeof viewProcess>;
+
 /** The daemon that is waited for. */
 interface Watched {
   readonly path: string;
@@ -44,8 +47,15 @@ interface Watched {
  * stopped, either. Where it can't be told which it is, `otherwise` says.
  */
 export function mayBeBusy(socketPath: string, otherwise: boolean): boolean {
+  return isBusy(viewBeside(socketPath), otherwise);
+}
+
+function viewBeside(socketPath: string): View {
   const pid = pidBeside(socketPath);
-  const view = pid === null ? null : viewProcess(pid);
+  return pid === null ? null : viewProcess(pid);
+}
+
+function isBusy(view: View, otherwise: boolean): boolean {
   if (!view) return otherwise;
   if (view.isStopped) return false;
   return view.runs === null ? otherwise : view.runs === 'python';
@@ -53,9 +63,8 @@ export function mayBeBusy(socketPath: string, otherwise: boolean): boolean {
 
 /** Milliseconds of silence that are waited for in all, judging by what runs at the other end now. */
 function patienceWith(socketPath: string, { busy, running, unknownIsBusy }: Patience): number {
-  if (mayBeBusy(socketPath, unknownIsBusy)) return busy;
-  const pid = pidBeside(socketPath);
-  const view = pid === null ? null : viewProcess(pid);
+  const view = viewBeside(socketPath);
+  if (isBusy(view, unknownIsBusy)) return busy;
   return view?.runs === 'node' && !view.isStopped ? running : 0;
 }
 

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { MidcltError, unwritable } from '../errors.js';
-import { MOST_LINKS, moveToNew, withoutLinks } from '../files/kept.js';
+import { behind, MOST_LINKS, moveToNew, withoutLinks } from '../files/kept.js';
 
 const MODE = 0o600;
 /** Milliseconds until a pipe that somebody made non-blocking is tried again. */
@@ -197,7 +197,7 @@ function descriptorOf(target: string): number | null {
     if (!fs.existsSync(folder)) return null;
     if (/^\d+$/.test(name) && fs.realpathSync(folder) === shown) return usable(Number(name));
     if (!fs.lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return null;
-    at = path.resolve(folder, fs.readlinkSync(at));
+    at = behind(at);
   }
   return null;
 }

@@ -1,5 +1,5 @@
 /** What commands of several requests share: the way to the middleware, through a daemon or not, and answers as values. */
-import { isLost, MidcltError } from '../../errors.js';
+import { isLost } from '../../errors.js';
 import { Command, type ErrorFrame, type ProgressFrame } from '../../protocol/frames.js';
 import type { Caller } from '../../transfer/pipe-jobs.js';
 import type { Arguments } from '../args/arguments.js';
@@ -18,13 +18,8 @@ export async function withExchange<T>(
 ): Promise<T> {
   if (!args.useDaemon) return withinTimeout(args, (_args, exchange) => work(exchange));
   const over = new AbortController();
-  const exchange = anyDaemonExchange(args, over.signal);
-  const asked: Exchange = (outbound, listener) => {
-    if (over.signal.aborted) throw new MidcltError('CLOSED', 'Nobody waits for the answer');
-    return exchange(outbound, listener);
-  };
   try {
-    return await work(asked);
+    return await work(anyDaemonExchange(args, over.signal));
   } finally {
     over.abort();
   }

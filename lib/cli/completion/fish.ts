@@ -9,11 +9,11 @@ export function fish(levels: readonly Level[]): string {
     ...levels.flatMap(commandLines),
     ...optionLines(levels),
     ...levels.flatMap(placeLines),
-  ]
-    .join('\n')
-    // Not by --wraps: what is typed then looks like the other name, whose program may be another's.
-    .replaceAll('complete -c midclt ', 'complete -c midclt -c midclt-node ')}\n`;
+  ].join('\n')}\n`;
 }
+
+/** Not by --wraps: what is typed then looks like the other name, whose program may be another's. */
+const COMPLETE = 'complete -c midclt -c midclt-node';
 
 const HEAD = String.raw`
 # fish completion for midclt: midclt completion fish >~/.config/fish/completions/midclt.fish`;
@@ -113,13 +113,13 @@ function __midclt_ask
         printf '%s%s\n' "$before" $line
     end
 end
-complete -c midclt -e
-complete -c midclt -f`;
+complete -c midclt -c midclt-node -e
+complete -c midclt -c midclt-node -f`;
 
 function commandLines({ name, words }: Level): string[] {
   return words.map(
     ([word, summary]) =>
-      `complete -c midclt -n ${quoted(`__midclt_at ${quoted(name)}`)} -a ${quoted(word)} -d ${quoted(summary)}`,
+      `${COMPLETE} -n ${quoted(`__midclt_at ${quoted(name)}`)} -a ${quoted(word)} -d ${quoted(summary)}`,
   );
 }
 
@@ -133,8 +133,7 @@ function optionLines(levels: readonly Level[]): string[] {
     }
   }
   return [...places].map(
-    ([words, names]) =>
-      `complete -c midclt -n ${quoted(`__midclt_at ${names.join(' ')}`)} ${words}`,
+    ([words, names]) => `${COMPLETE} -n ${quoted(`__midclt_at ${names.join(' ')}`)} ${words}`,
   );
 }
 
@@ -162,6 +161,6 @@ function placeLines({ name, places, repeats }: Level): string[] {
     if (offer === null) return [];
     const how = repeats && i === places.length - 1 ? '-ge' : '-eq';
     const condition = quoted(`__midclt_place ${quoted(name)} ${how} ${i}`);
-    return [`complete -c midclt -n ${condition} ${offer === 'files' ? '-F' : offered(offer)}`];
+    return [`${COMPLETE} -n ${condition} ${offer === 'files' ? '-F' : offered(offer)}`];
   });
 }

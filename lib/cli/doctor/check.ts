@@ -1,5 +1,5 @@
 /** What a check of `doctor` is: it looks at one thing, says what it found, and what to do about it. */
-import { publicText } from '../../errors.js';
+import { MidcltError, publicText, shellWord } from '../../errors.js';
 import type { Target } from '../../middleware/uri.js';
 import type { Json } from '../../protocol/frames.js';
 import type { StatusReport } from '../../protocol/status.js';
@@ -78,6 +78,23 @@ export function commandFor({ args }: Context, rest: readonly string[], uri?: str
     uri === undefined ? args : { ...args, uri, profile: null, profileWords: null },
     rest,
   );
+}
+
+/** Looks again when what passes by itself has had a minute. */
+export function laterCommand(context: Context): string {
+  return `sleep 60; ${commandFor(context, ['doctor'])}`;
+}
+
+/** What shows a person what answers there. */
+export function lookAt({ url, socketPath }: Target): string {
+  const at = socketPath === null ? '' : `--unix-socket ${shellWord(socketPath)} `;
+  return `curl -skI ${at}${shellWord(url.replace(/^ws/, 'http'))}`;
+}
+
+/** The system's error behind one of ours. */
+export function causeOf(error: unknown): Error {
+  const { cause } = error as Error;
+  return error instanceof MidcltError && cause instanceof Error ? cause : (error as Error);
 }
 
 /** Resolves with what the work does, or rejects when it takes too long. */

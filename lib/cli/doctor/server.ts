@@ -14,7 +14,7 @@ import { Stopwatch } from '../commands/direct.js';
 import { callOf, resultOf } from '../commands/exchange.js';
 import { loginCommandOf } from '../commands/login-command.js';
 import { anyDaemonExchange } from '../commands/via-daemon.js';
-import { commandFor, failed, failedBy, ok, skipped, warning, within } from './check.js';
+import { failed, failedBy, laterCommand, ok, skipped, warning, within } from './check.js';
 import type { Check, Context, Found } from './check.js';
 
 const NETWORK = ['profile', 'uri', 'dns', 'tcp', 'tls', 'websocket'];
@@ -64,11 +64,6 @@ function loginCommand({ args, target }: Context): string {
   return profile === null ? command : `midclt profile remove ${shellWord(profile)} && ${command}`;
 }
 
-/** Where nobody was refused: another login would cost a profile that works, and a key. */
-function laterCommand(context: Context): string {
-  return `sleep 60; ${commandFor(context, ['doctor'])}`;
-}
-
 async function logIn(context: Context): Promise<Found> {
   const { args } = context;
   const warnings: string[] = [];
@@ -90,6 +85,7 @@ async function logIn(context: Context): Promise<Found> {
   } catch (error) {
     const later = laterCommand(context);
     if (late.isIt) return failed(`the login was not answered within ${patience / 1000} s`, later);
+    // Where nobody was refused another login would cost a profile that works, and a key.
     return failedBy(error, isFinal(error) ? loginCommand(context) : later);
   } finally {
     clock.stop();

@@ -24,6 +24,12 @@ import {
   WATCH,
 } from './text.js';
 
+/** `sh` may be zsh. */
+const EMULATIONS: Readonly<Record<string, string>> = {
+  sh: '  [ -z "@{ZSH_VERSION-}" ] || emulate -L sh\n',
+  zsh: '  emulate -L sh\n',
+};
+
 /** What the function returns within itself for what it leaves to the program; no exit code of that. */
 const LEFT = '113';
 
@@ -37,11 +43,7 @@ export function shellInit({ shell }: Arguments): number {
       .concat(isPosix ? POSIX_FUNCTION : FUNCTION)
       .join('\n'),
     {
-      EMULATION: isPosix
-        ? '  [ -z "@{ZSH_VERSION-}" ] || emulate -L sh\n'
-        : shell === 'zsh'
-          ? '  emulate -L sh\n'
-          : '',
+      EMULATION: EMULATIONS[shell] ?? '',
       CONSTANTS: shell === 'zsh' ? ZSH_CONSTANTS : constants(),
       CLIENT: '',
       CONNECT: program === 'nc' ? 'nc -U "$sock"' : SOCAT,
