@@ -46,7 +46,8 @@ export interface RunOptions {
 export function makeHome(t: Test): string {
   const home = fs.mkdtempSync('/tmp/m-');
   t.teardown(() => {
-    fs.rmSync(home, { recursive: true, force: true });
+    // What the program does in the background, such as asking for names to complete, may still write there.
+    fs.rmSync(home, { recursive: true, force: true, maxRetries: 10 });
   });
   return home;
 }
